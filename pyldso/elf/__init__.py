@@ -1,0 +1,1 @@
+"""Bytes to records and back, as the gABI defines them; no policy."""

@@ -1,0 +1,1 @@
+"""What Linux does for a process: memory, exec, files, system calls, signals."""

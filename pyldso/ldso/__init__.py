@@ -1,0 +1,1 @@
+"""What ld-linux.so does: search, load, relocate, bind lazily, initialise, dlopen."""

@@ -1,0 +1,1 @@
+"""ObjectFiles and shared objects to an ELF image: what `ld` does."""

@@ -1,0 +1,1 @@
+"""Subscribers to the event stream: LD_DEBUG text, strace text."""
