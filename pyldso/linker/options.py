@@ -1,0 +1,72 @@
+"""What is asked of a link: the inputs in command-line order, and the options that hold for all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class InputFile(NamedTuple):
+    """A file named by its path: assembly, C, object, archive or shared object."""
+
+    path: str
+
+
+class Library(NamedTuple):
+    """A library named by `-lNAME`; `:libc.so.6` (ld's `-l:FILE`) names the file itself.
+
+    `is_static` leaves shared objects out of the search, `is_as_needed` drops the library again
+    when no reference is bound to it, `is_whole` takes all members of an archive.
+    """
+
+    name: str
+    is_static: bool = False
+    is_as_needed: bool = False
+    is_whole: bool = False
+
+
+LinkInput = InputFile | Library
+
+
+@dataclass(slots=True)
+class LinkOptions:
+    """The options of a link, in the words of ld(1)."""
+
+    output: str = "a.out"
+    inputs: list[LinkInput] = field(default_factory=list)
+    is_shared: bool = False
+    is_pie: bool = True
+    """For an executable: ET_DYN if true, ET_EXEC at `image_base` if not."""
+    soname: str | None = None
+    entry: str | None = None
+    library_path: list[str] = field(default_factory=list)
+    dynamic_linker: str = "/lib64/ld-linux-x86-64.so.2"
+    rpath: list[str] = field(default_factory=list)
+    uses_runpath: bool = True
+    """DT_RUNPATH, or DT_RPATH where `--disable-new-dtags` asks for it."""
+    wrap: list[str] = field(default_factory=list)
+    undefined: list[str] = field(default_factory=list)
+    """Names that `-u` makes undefined from the start."""
+    export_dynamic: bool = False
+    z_options: list[str] = field(default_factory=list)
+    """The words of `-z`: now, lazy, relro, norelro, execstack, defs, nodelete, notext ..."""
+    no_undefined: bool = False
+    bsymbolic: bool = False
+    nostdlib: bool = False
+    """Leave out libc."""
+    nostartfiles: bool = False
+    """Leave out pyldso's own `_start`."""
+    build_id: str = "sha1"
+    """`sha1`, `none`, or `0x` and hexadecimal digits."""
+    hash_style: str = "both"
+    image_base: int = 0x400000
+    strip_all: bool = False
+    error_limit: int = 20
+    verify: bool = False
+    pic: bool = False
+    """How sources among the inputs are compiled."""
+    compiler_flags: tuple[str, ...] = ()
+
+    def has_z(self, word: str) -> bool:
+        """Tell whether `-z word` was given."""
+        return word in self.z_options

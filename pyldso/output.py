@@ -1,0 +1,60 @@
+"""Output files appear whole or not at all: written beside their place, then renamed."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from pyldso.errors import PyldsoError
+
+
+def write_whole(path: str, data: bytes | bytearray | memoryview, *, executable: bool) -> None:
+    """Write `data` to `path` with the permissions that the umask leaves of 777 or 666.
+
+    A device or a pipe is written in place, as ld does. Raises PyldsoError.
+    """
+    try:
+        if is_special(path):
+            with open(path, "wb", buffering=0) as output:
+                output.write(data)
+            return
+        replace_file(path, data, 0o777 if executable else 0o666)
+    except OSError as error:
+        raise PyldsoError(f"cannot write {path}: {explain(path, error)}") from None
+
+
+def is_special(path: str) -> bool:
+    """Tell whether `path` exists and is neither a file nor a folder."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def replace_file(path: str, data: bytes | bytearray | memoryview, mode: int) -> None:
+    """Write a new file beside `path` and rename it; nothing is left behind on an error."""
+    if os.path.isdir(path):
+        raise IsADirectoryError(21, "it is a folder", path)
+    folder, name = os.path.split(path)
+    beside = os.path.join(folder, f".{name}.{os.getpid()}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+    try:
+        with open(descriptor, "wb", buffering=0) as output:
+            view = memoryview(data)
+            while view:
+                view = view[output.write(view) :]
+        os.replace(beside, path)
+    except BaseException:
+        os.unlink(beside)
+        raise
+
+
+def explain(path: str, error: OSError) -> str:
+    """Name the folder that is missing or closed where that is the reason."""
+    folder = os.path.dirname(path) or "."
+    if isinstance(error, FileNotFoundError):
+        return f"the folder {folder} does not exist"
+    if isinstance(error, PermissionError):
+        return f"no permission to write in {folder}"
+    return error.strerror or str(error)
