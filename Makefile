@@ -1,0 +1,45 @@
+# make demo    set everything up and run the walkthrough of the README
+# make test    set everything up and run the tests (under five minutes)
+# make lint types bench clean
+
+PYTHON = python3
+VENV = .venv
+BIN = $(VENV)/bin
+SOURCES := pyproject.toml $(shell find pyldso cli -name '*.py')
+
+demo: $(VENV)/installed
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/csapp/walkthrough.sh
+
+test: $(VENV)/tools
+	$(BIN)/pytest
+
+lint: $(VENV)/tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/tools
+	$(BIN)/mypy
+
+bench: $(VENV)/installed
+	$(BIN)/python bench/bench.py
+
+# An ordinary installation, as a user gets it: `pip install -e .` adds milliseconds to every start.
+$(VENV)/installed: $(VENV)/created $(SOURCES)
+	$(BIN)/pip install --quiet --disable-pip-version-check .
+	@touch $@
+
+$(VENV)/tools: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check '.[dev]'
+	@touch $@
+
+$(VENV)/created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'pyldso needs Python 3.11 or later: make PYTHON=python3.12 ...' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build pyldso.egg-info
+	$(MAKE) -C examples/csapp clean
+
+.PHONY: demo test lint types bench clean

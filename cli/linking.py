@@ -1,0 +1,157 @@
+"""What `mkso` and `link` share: options as gcc and ld spell them, and LinkOptions made of them."""
+
+from __future__ import annotations
+
+from pyldso.linker.options import InputFile, Library, LinkInput, LinkOptions
+
+from .arguments import Arguments, Option, UsageError
+
+OUTPUT = "Output"
+INPUT = "Inputs and libraries"
+SYMBOL = "Symbols"
+DYNAMIC = "Dynamic linking"
+COMPILE = "Compiling .c and .S inputs"
+CHECK = "Checking"
+
+OUTPUT_OPTIONS = (
+    Option(("-o", "--output"), "output", "Write to FILE.", OUTPUT, "FILE"),
+    Option(
+        ("--build-id",), "build_id", "sha1 (the default), none, or 0x and digits.", OUTPUT,
+        "STYLE", is_optional=True,
+    ),
+    Option(("--hash-style",), "hash_style", "gnu, sysv or both (the default).", OUTPUT, "STYLE"),
+    Option(("-s", "--strip-all"), "strip_all", "Leave out .symtab.", OUTPUT),
+    Option(
+        ("--verify",), "verify", "Let lief read the output and compare it with what was meant.",
+        OUTPUT,
+    ),
+)  # fmt: skip
+
+PIC_OPTIONS = (
+    Option(("-fpic", "-fPIC", "-fpie", "-fPIE"), "pic", "Compile position-independent code.",
+           COMPILE),
+    Option(("-fno-pic", "-fno-PIC", "-fno-pie", "-fno-PIE"), "pic", "Do not.", COMPILE,
+           constant=False),
+)  # fmt: skip
+
+LINK_OPTIONS = (
+    Option(("-L", "--library-path"), "library_path", "Search DIR for -l.", INPUT, "DIR"),
+    Option(
+        ("-l", "--library"), "library", "Link with libNAME.so; with :NAME, with that very file.",
+        INPUT, "NAME",
+    ),
+    Option(
+        ("--as-needed",), "as_needed", "Drop the libraries that follow if nothing uses them.", INPUT
+    ),
+    Option(("--no-as-needed",), "as_needed", "Keep them (the default).", INPUT, constant=False),
+    Option(("-nostdlib",), "nostdlib", "Add neither start code nor libc.", INPUT),
+    Option(("-nodefaultlibs",), "nodefaultlibs", "Do not add libc.", INPUT),
+    Option(("-nostartfiles",), "nostartfiles", "Do not add start code.", INPUT),
+    Option(
+        ("--wrap",), "wrap", "Let NAME mean __wrap_NAME, and __real_NAME mean NAME.", SYMBOL, "NAME"
+    ),
+    Option(("-e", "--entry"), "entry", "Begin the program at NAME.", SYMBOL, "NAME"),
+    Option(("-u", "--undefined"), "undefined", "Ask for NAME from the start.", SYMBOL, "NAME"),
+    Option(
+        ("-rdynamic", "-E", "--export-dynamic"), "export_dynamic",
+        "Export the program's own symbols to its libraries.", SYMBOL,
+    ),
+    Option(
+        ("--no-undefined",), "no_undefined", "Let a library have no undefined symbols, as -z defs.",
+        SYMBOL,
+    ),
+    Option(("-Bsymbolic",), "bsymbolic", "Bind a library's references to itself.", SYMBOL),
+    Option(
+        ("-h", "--soname"), "soname", "Set the name by which programs ask for the library.",
+        DYNAMIC, "NAME",
+    ),
+    Option(("-R", "--rpath"), "rpath", "Let ld.so search DIR.", DYNAMIC, "DIR"),
+    Option(
+        ("--enable-new-dtags",), "new_dtags", "Write --rpath as RUNPATH (the default).", DYNAMIC
+    ),
+    Option(("--disable-new-dtags",), "new_dtags", "Write it as RPATH.", DYNAMIC, constant=False),
+    Option(
+        ("--dynamic-linker",), "dynamic_linker", "Let FILE be the program's interpreter.", DYNAMIC,
+        "FILE",
+    ),
+    Option(
+        ("-z",), "z", "now, lazy, relro, norelro, execstack, noexecstack, defs, ...", DYNAMIC,
+        "KEYWORD",
+    ),
+    Option(
+        ("-Wl,",), "linker_words", "As in gcc: words for the linker, with commas between them.",
+        DYNAMIC, "WORD,WORD", is_prefix=True,
+    ),
+)  # fmt: skip
+
+COMPILER_OPTIONS = (
+    Option(("-I",), "include", "Search DIR for headers.", COMPILE, "DIR"),
+    Option(("-D",), "define", "Define a macro.", COMPILE, "NAME[=VALUE]"),
+    Option(("-U",), "undefine", "Undefine a macro.", COMPILE, "NAME"),
+    Option(
+        ("-O", "-g", "-W", "-f", "-m", "-std="), "compiler_flag", "Handed to the compiler.",
+        COMPILE, "...", is_prefix=True,
+    ),
+    Option(("-pthread",), "pthread", "Accepted as gcc does.", COMPILE),
+)  # fmt: skip
+
+
+def link_options(arguments: Arguments, *, is_shared: bool) -> LinkOptions:
+    """Return what the command line asks of the linker."""
+    inputs = link_inputs(arguments)
+    if not any(isinstance(one, InputFile) for one in inputs):
+        raise UsageError("no input files")
+    defaults = LinkOptions()
+    without_stdlib = arguments.flag("nostdlib")
+    return LinkOptions(
+        output=arguments.last("output") or defaults.output,
+        inputs=inputs,
+        is_shared=is_shared,
+        is_pie=arguments.flag("pie", defaults.is_pie),
+        soname=arguments.last("soname"),
+        entry=arguments.last("entry"),
+        library_path=arguments.all("library_path"),
+        dynamic_linker=arguments.last("dynamic_linker") or defaults.dynamic_linker,
+        rpath=arguments.all("rpath"),
+        uses_runpath=arguments.flag("new_dtags", defaults.uses_runpath),
+        wrap=arguments.all("wrap"),
+        undefined=arguments.all("undefined"),
+        export_dynamic=arguments.flag("export_dynamic"),
+        z_options=arguments.all("z"),
+        no_undefined=arguments.flag("no_undefined"),
+        bsymbolic=arguments.flag("bsymbolic"),
+        nostdlib=without_stdlib or arguments.flag("nodefaultlibs"),
+        nostartfiles=without_stdlib or arguments.flag("nostartfiles"),
+        build_id=arguments.last("build_id") or defaults.build_id,
+        hash_style=arguments.last("hash_style") or defaults.hash_style,
+        strip_all=arguments.flag("strip_all"),
+        verify=arguments.flag("verify"),
+        pic=arguments.flag("pic", is_shared),
+        compiler_flags=compiler_flags(arguments),
+    )
+
+
+def link_inputs(arguments: Arguments) -> list[LinkInput]:
+    """Return files and libraries in their order, each with the switches that hold where it is."""
+    inputs: list[LinkInput] = []
+    is_as_needed = False
+    for dest, value in arguments.items:
+        if dest == "":
+            inputs.append(InputFile(str(value)))
+        elif dest == "library":
+            inputs.append(Library(str(value), is_as_needed=is_as_needed))
+        elif dest == "as_needed":
+            is_as_needed = bool(value)
+    return inputs
+
+
+COMPILER_SPELLING = {"include": "-I", "define": "-D", "undefine": "-U", "compiler_flag": ""}
+
+
+def compiler_flags(arguments: Arguments) -> tuple[str, ...]:
+    """Return what the C compiler is to be told, in the order of the command line."""
+    return tuple(
+        COMPILER_SPELLING[dest] + str(value)
+        for dest, value in arguments.items
+        if dest in COMPILER_SPELLING
+    )

@@ -1,0 +1,151 @@
+"""`pyldso run`: be the kernel's program loader and ld.so for one program."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from .arguments import Arguments, Command, Option, UsageError
+
+WATCH = "Watching"
+LOAD = "Finding and loading libraries"
+ENVIRONMENT = "The program's environment"
+MACHINE = "The machine"
+
+OPTIONS = (
+    Option(
+        ("--debug",), "debug", "Show what the dynamic linker does: libs, files, symbols, bindings,"
+        " reloc, versions, scopes, statistics, all; `help` lists the words, as LD_DEBUG=help does.",
+        WATCH, "WORDS",
+    ),
+    Option(
+        ("--debug-output",), "debug_output",
+        "Write what --debug shows to FILE.PID instead of standard error.", WATCH, "FILE",
+    ),
+    Option(("--list",), "list_only", "Print what ldd prints, and run nothing.", WATCH),
+    Option(("--verify",), "verify", "Only tell by the exit status whether it can be run.", WATCH),
+    Option(("--strace",), "strace", "Print the system calls with their arguments.", WATCH),
+    Option(
+        ("--library-path",), "library_path", "Search these folders instead of LD_LIBRARY_PATH.",
+        LOAD, "DIR:DIR",
+    ),
+    Option(
+        ("--preload",), "preload", "Load these libraries in front of all others.", LOAD, "FILE:FILE"
+    ),
+    Option(("--inhibit-cache",), "inhibit_cache", "Do not use /etc/ld.so.cache.", LOAD),
+    Option(
+        ("--inhibit-rpath",), "inhibit_rpath", "Ignore the RPATH and RUNPATH of these objects.",
+        LOAD, "NAME:NAME",
+    ),
+    Option(
+        ("--bind-now",), "bind_now", "Bind every function at once, as LD_BIND_NOW=1 does.", LOAD
+    ),
+    Option(
+        ("--interp",), "interp", "Start the file that PT_INTERP names (the machine's own ld.so)"
+        " in the emulated machine, instead of being the dynamic linker.", LOAD,
+    ),
+    Option(
+        ("-E",), "set_variable", "Set a variable for the program alone.", ENVIRONMENT, "VAR=VALUE"
+    ),
+    Option(("-U",), "unset_variable", "Unset a variable for it.", ENVIRONMENT, "VAR"),
+    Option(("--argv0",), "argv0", "Let its argv[0] be this.", ENVIRONMENT, "STRING"),
+    Option(
+        ("--aslr",), "aslr", "Put everything at random addresses, the same for the same SEED;"
+        " without it addresses are the same at every run.", MACHINE, "SEED", is_optional=True,
+    ),
+)  # fmt: skip
+
+DESCRIPTION = """\
+Run PROGRAM as the Linux kernel and its dynamic linker would, in an emulated CPU.
+
+Options stand before PROGRAM; all that follows it belongs to the program. The exit status is the
+program's own, 128+N where signal N ended it, and 127 where it could not be loaded.
+
+LD_LIBRARY_PATH and LD_BIND_NOW are taken from the environment. LD_PRELOAD, LD_DEBUG and LD_AUDIT
+there would act on the machine's own ld.so and on Python itself, so the program's are given with -E
+or by an option.
+"""
+
+EXAMPLES = """\
+pyldso run ./prog2l
+pyldso run --debug=bindings ./prog2l
+pyldso run --list /bin/ls
+pyldso run -E LD_PRELOAD=./mymalloc.so ./intr
+pyldso run --strace --interp /bin/true
+"""
+
+HOST_VARIABLES = (b"LD_PRELOAD", b"LD_DEBUG", b"LD_AUDIT")
+"""What the machine's own ld.so has already acted upon, in Python's process."""
+
+
+def execute(arguments: Arguments) -> int:
+    """Run the program and return its exit status."""
+    from pyldso.run import RunOptions, run
+
+    operands = arguments.operands()
+    if not operands:
+        raise UsageError("which PROGRAM is to be run?")
+    return run(
+        RunOptions(
+            program=operands[0],
+            arguments=operands[1:],
+            environment=guest_environment(arguments),
+            debug=arguments.last("debug") or "",
+            debug_output=arguments.last("debug_output"),
+            list_only=arguments.flag("list_only"),
+            strace=arguments.flag("strace"),
+            use_interp=arguments.flag("interp"),
+            aslr_seed=aslr_seed(arguments.last("aslr")),
+            library_path=arguments.last("library_path"),
+            preload=arguments.all("preload"),
+            inhibit_cache=arguments.flag("inhibit_cache"),
+            inhibit_rpath=arguments.last("inhibit_rpath"),
+            argv0=arguments.last("argv0"),
+            bind_now=arguments.flag("bind_now"),
+        )
+    )
+
+
+def aslr_seed(text: str | None) -> int | None:
+    """Return the number that addresses are drawn by, or None where they are to stay in place."""
+    if text is None:
+        return None
+    if text == "":
+        return int.from_bytes(os.urandom(4))
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise UsageError(f"option '--aslr' takes a number, not '{text}'") from None
+
+
+def guest_environment(arguments: Arguments) -> dict[bytes, bytes]:
+    """Return our own environment, less what was meant for Python, with -U and -E carried out."""
+    environment = dict(os.environb)
+    for name in HOST_VARIABLES:
+        if environment.pop(name, None) is not None:
+            shown = name.decode()
+            sys.stderr.write(
+                f"pyldso: warning: {shown} in the environment acts on Python, not on the program;"
+                f" use -E {shown}=... for the program\n"
+            )
+    for dest, value in arguments.items:
+        if dest == "unset_variable":
+            environment.pop(os.fsencode(str(value)), None)
+        elif dest == "set_variable":
+            name, equals, text = os.fsencode(str(value)).partition(b"=")
+            if not name or not equals:
+                raise UsageError(f"option '-E' takes VAR=VALUE, not '{value}'")
+            environment[name] = text
+    return environment
+
+
+RUN = Command(
+    name="run",
+    synopsis="[OPTIONS] PROGRAM [ARGS]...",
+    summary="Run a program as the kernel and ld.so do.",
+    description=DESCRIPTION,
+    examples=EXAMPLES,
+    options=OPTIONS,
+    execute=execute,
+    ends_options_at_operand=True,
+)

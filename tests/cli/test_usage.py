@@ -1,0 +1,87 @@
+"""What is said to who asks for help, and to who mistypes."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("words", "suggestion"),
+    [
+        (["lnk"], "no such command: lnk (did you mean link?)"),
+        (["link", "--shard", "x.o"], "no such option: --shard (did you mean -shared?)"),
+        (["link", "--rpaht=/x", "x.o"], "no such option: --rpaht (did you mean --rpath?)"),
+        (["mkso", "-sharedd", "x.s"], "no such option: -sharedd (did you mean -shared?)"),
+        (["run", "--debgu=all", "x"], "no such option: --debgu (did you mean --debug?)"),
+        (["run", "--zzzz", "x"], "no such option: --zzzz\n"),
+    ],
+)
+def test_an_unknown_word_names_the_nearest_known_one(pyldso, words, suggestion) -> None:
+    completed = pyldso(*words)
+    assert completed.returncode == 2
+    assert completed.stdout == ""
+    assert suggestion in completed.stderr
+    assert "--help' for help." in completed.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["link"], "no input files"),
+        (["mkso", "-shared", "-o", "x.so"], "no input files"),
+        (["mkso", "-c", "-o", "x.o", "a.s", "b.s"], "-o names one file, but -c makes one of each"),
+        (["run"], "which PROGRAM is to be run?"),
+        (["run", "-E", "NAME", "./prog"], "option '-E' takes VAR=VALUE, not 'NAME'"),
+        (["run", "--aslr=abc", "./prog"], "option '--aslr' takes a number, not 'abc'"),
+    ],
+)
+def test_a_command_that_cannot_be_meant_is_a_usage_error(pyldso, words, message) -> None:
+    completed = pyldso(*words)
+    assert completed.returncode == 2
+    assert message in completed.stderr
+
+
+@pytest.mark.parametrize("command", ["mkso", "link", "run"])
+def test_help_shows_grouped_options_and_examples(pyldso, command) -> None:
+    completed = pyldso(command, "--help")
+    assert completed.returncode == 0
+    assert completed.stdout.startswith(f"Usage: pyldso {command} [OPTIONS] ")
+    assert "\nExamples:\n  pyldso " in completed.stdout
+    assert completed.stdout.count("\n\n") >= 5  # usage, description and the groups
+    assert max(map(len, completed.stdout.splitlines())) <= 80
+
+
+def test_no_arguments_show_the_help_as_an_error(pyldso) -> None:
+    completed = pyldso()
+    assert completed.returncode == 2
+    assert "Shell completion:" in completed.stderr
+
+
+def test_version_is_the_package_s(pyldso) -> None:
+    from pyldso import __version__
+
+    assert pyldso("--version").stdout == f"pyldso, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("pyldso ", {"mkso", "link", "run"}),
+        ("pyldso l", {"link"}),
+        ("pyldso run --in", {"--inhibit-cache", "--inhibit-rpath", "--interp"}),
+        ("pyldso link -sha", {"-shared"}),
+    ],
+)
+def test_the_shell_completes_commands_and_options(pyldso, typed, expected) -> None:
+    words = typed.split(" ")
+    completed = pyldso(
+        _PYLDSO_COMPLETE="bash_complete", COMP_WORDS=typed, COMP_CWORD=str(len(words) - 1)
+    )
+    offered = {line.split(",")[1] for line in completed.stdout.splitlines()}
+    assert expected <= offered
+
+
+def test_bash_completion_is_a_script(pyldso) -> None:
+    completed = pyldso(_PYLDSO_COMPLETE="bash_source")
+    assert completed.returncode == 0
+    assert "complete" in completed.stdout
