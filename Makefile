@@ -25,6 +25,7 @@ bench: $(VENV)/installed
 
 # An ordinary installation, as a user gets it: `pip install -e .` adds milliseconds to every start.
 $(VENV)/installed: $(VENV)/created $(SOURCES)
+	rm -rf build
 	$(BIN)/pip install --quiet --disable-pip-version-check .
 	@touch $@
 
