@@ -30,6 +30,7 @@ class Topic(IntFlag):
     UNUSED = 512
     SYSCALLS = 1024
     MAP = 2048
+    UNSUPPORTED = 4096
 
 
 @dataclass_transform(frozen_default=True, eq_default=False)

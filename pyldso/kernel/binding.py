@@ -1,0 +1,172 @@
+"""From a row of the system call table to a callable: typed, checked arguments.
+
+A guest pointer becomes a host pointer only here, after every page that the call may touch was
+checked for what the call does to it; a failed check is EFAULT, as from Linux.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from collections.abc import Callable
+from importlib import import_module
+from struct import unpack_from
+from typing import TYPE_CHECKING, NamedTuple
+
+from pyldso.arch.x86_64.syscalls import STRUCTURE_SIZES, SyscallRow
+from pyldso.kernel.host import host_syscall
+from pyldso.kernel.mmu import READ, WRITE
+
+if TYPE_CHECKING:
+    from pyldso.kernel.process import Process
+
+IOV_MAX = 1024
+_LARGEST_BUFFER = 0x7FFFF000
+"""MAX_RW_COUNT: Linux transfers no more at once (read(2))."""
+_INT_TYPES = frozenset({"int", "pid", "signal", "rlimit", "clock", "whence", "sigmask_how"})
+_FD_TYPES = frozenset({"fd", "mapfd", "dirfd"})
+_NEEDS = {"in": READ, "out": WRITE, "inout": READ | WRITE}
+
+Argument = int | bytes
+Handler = Callable[..., int]
+Decoder = Callable[["Process", list[int]], Argument]
+
+
+class Parameter(NamedTuple):
+    """A parameter of a row: `of` is what stands in the parentheses of a pointer's type."""
+
+    type: str
+    of: str
+    name: str
+    is_nullable: bool
+
+
+def parse_parameters(text: str) -> list[Parameter]:
+    """Return the parameters of a table row."""
+    parameters = []
+    for part in filter(None, text.split(", ")):
+        kind, name = part.split(" ")
+        base, _, of = kind.partition("(")
+        parameters.append(Parameter(base.rstrip("?"), of.rstrip(")"), name, base.endswith("?")))
+    return parameters
+
+
+class BoundSyscall:
+    """A row with its decoders and its handler."""
+
+    __slots__ = ("_buffers", "_decoders", "_handler", "row")
+
+    def __init__(self, row: SyscallRow) -> None:
+        self.row = row
+        parameters = parse_parameters(row.parameters)
+        names = [parameter.name for parameter in parameters]
+        self._decoders = [
+            _decoder(index, parameter, names) for index, parameter in enumerate(parameters)
+        ]
+        self._handler = _handler(row)
+
+    def __call__(self, process: Process, registers: list[int]) -> int:
+        """Decode, call and return the result; raises OSError."""
+        return self._handler(process, *[decode(process, registers) for decode in self._decoders])
+
+    def call_decoded(self, process: Process, arguments: tuple[Argument, ...]) -> int:
+        """Call with arguments that pyldso itself made: no guest memory is behind them."""
+        return self._handler(process, *arguments)
+
+
+def _handler(row: SyscallRow) -> Handler:
+    if row.handler == "host":
+        number = row.number
+
+        def ask_host(_process: Process, *arguments: int) -> int:
+            return host_syscall(number, *arguments)
+
+        return ask_host
+    if not row.handler:
+        return _not_supported
+    topic, function = row.handler.split(".")
+    # Modules by topic are loaded at the first use: most programs need few of them.
+    handler: Handler = getattr(import_module(f"pyldso.kernel.syscalls_{topic}"), f"sys_{function}")
+    return handler
+
+
+def _not_supported(_process: Process, *_arguments: int) -> int:
+    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+
+def _decoder(index: int, parameter: Parameter, names: list[str]) -> Decoder:
+    kind = parameter.type
+    if kind in _FD_TYPES:
+        return _fd_decoder(index)
+    if kind in _INT_TYPES:
+        return lambda process, registers: ctypes.c_int(registers[index]).value
+    if kind in ("path", "string"):
+        return lambda process, registers: process.memory.read_cstring(registers[index])
+    if kind in ("iov_in", "iov_out"):
+        return _iovec_decoder(index, names.index(parameter.of), kind == "iov_in")
+    if kind in _NEEDS:
+        return _pointer_decoder(index, parameter, names)
+    if kind == "offset":
+        return lambda process, registers: ctypes.c_long(registers[index]).value
+    return lambda process, registers: registers[index]
+
+
+def _fd_decoder(index: int) -> Decoder:
+    def decode(process: Process, registers: list[int]) -> int:
+        fd = ctypes.c_int(registers[index]).value
+        if fd in process.files.private_fds:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return fd
+
+    return decode
+
+
+def _pointer_decoder(index: int, parameter: Parameter, names: list[str]) -> Decoder:
+    need, nullable = _NEEDS[parameter.type], parameter.is_nullable
+    size = STRUCTURE_SIZES.get(parameter.of)
+    if size is not None:
+        length = size
+
+        def decode_structure(process: Process, registers: list[int]) -> int:
+            address = registers[index]
+            if nullable and not address:
+                return 0
+            return process.memory.host_pointer(address, length, need)
+
+        return decode_structure
+    count_index = names.index(parameter.of)
+
+    def decode_buffer(process: Process, registers: list[int]) -> int:
+        address, count = registers[index], registers[count_index]
+        if not count or (nullable and not address):
+            return 0 if not address else _any_pointer(process)
+        return process.memory.host_pointer(address, min(count, _LARGEST_BUFFER), need)
+
+    return decode_buffer
+
+
+def _any_pointer(process: Process) -> int:
+    """Return a host pointer for a buffer of no bytes: never used, but not NULL."""
+    return process.memory.arena.base
+
+
+def _iovec_decoder(index: int, count_index: int, is_input: bool) -> Decoder:
+    need = READ if is_input else WRITE
+
+    def decode(process: Process, registers: list[int]) -> int:
+        count = ctypes.c_int(registers[count_index]).value
+        if not 0 <= count <= IOV_MAX:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        memory = process.memory
+        offset = memory.translate(registers[index], 16 * count, READ) if count else 0
+        fields = list(unpack_from(f"<{2 * count}Q", memory.arena.view, offset))
+        for position in range(0, 2 * count, 2):
+            address, length = fields[position : position + 2]
+            if length > _LARGEST_BUFFER:
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            fields[position] = memory.host_pointer(address, length, need) if length else 0
+        process.host_iovec = (ctypes.c_uint64 * (2 * count))(*fields)
+        return ctypes.addressof(process.host_iovec)
+
+    return decode

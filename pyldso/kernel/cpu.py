@@ -1,0 +1,419 @@
+"""The emulated processor: the only file that knows libunicorn.
+
+libunicorn is called through ctypes rather than through its Python binding, whose import alone
+costs 40 ms. Its soft TLB runs in UC_TLB_VIRTUAL mode with a fill hook, so that the permission
+bytes of the arena (mmu.py) are the page table: exact permissions, and stores on the fast path.
+
+Small calls go through PyDLL, which keeps the interpreter lock (0.3 instead of 1.7 us a call);
+`uc_emu_start` goes through CDLL, which releases it, so that a watcher thread can stop the guest.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+from collections.abc import Callable
+from struct import unpack_from
+from typing import Any, NamedTuple
+
+from pyldso.arch.x86_64 import registers
+from pyldso.errors import PyldsoError
+from pyldso.kernel.mmu import (
+    ADDRESS_BITS,
+    EXECUTE,
+    EXECUTED,
+    PAGE_MASK,
+    PAGE_SHIFT,
+    PAGE_SIZE,
+    READ,
+    WRITE,
+    Arena,
+)
+
+# unicorn.h, 2.1.4
+_ARCH_X86, _MODE_64 = 4, 1 << 3
+_ERR_OK = 0
+_HOOK_INTR, _HOOK_INSN, _HOOK_INSN_INVALID, _HOOK_TLB_FILL = 1, 2, 1 << 14, 1 << 17
+_HOOK_MEM_READ_UNMAPPED, _HOOK_MEM_WRITE_UNMAPPED, _HOOK_MEM_FETCH_UNMAPPED = 16, 32, 64
+_HOOK_MEM_FETCH_PROT = 512
+_INSN_SYSCALL, _INSN_IN, _INSN_OUT = 699, 218, 500
+_CTL_TB_REMOVE_CACHE, _CTL_TLB_FLUSH, _CTL_TLB_TYPE = 9, 11, 12
+_CTL_WRITE = 1 << 30
+_TLB_VIRTUAL = 1
+_MEM_READ, _MEM_WRITE, _MEM_FETCH = 16, 17, 18
+_PROT_ALL = 7
+
+_UNICORN_IDS = (
+    35, 38, 40, 37, 44, 36, 43, 39, 106, 107, 108, 109, 110, 111, 112, 113,
+    41, 253, 250, 251, 249,
+)  # fmt: skip
+"""libunicorn's register numbers, in the order of arch/x86_64/registers.py."""
+_XMM0_ID = 122
+
+_ARENA_PHYSICAL = 1 << 48
+"""Where the arena stands in the machine's physical memory."""
+_BAD_PHYSICAL = 1 << 50
+"""Physical memory that does not exist: a refused access is sent here (the portable way)."""
+_BAD_SIZE = 1 << 40
+_FIRST_TLB_SIZE, _LARGEST_TLB_SIZE = 256, 1 << 20
+
+DIVIDE_ERROR, BREAKPOINT, INVALID_OPCODE, GENERAL_PROTECTION, PAGE_FAULT = 0, 3, 6, 13, 14
+"""Exception vectors (Intel SDM volume 3, table 6-1)."""
+
+
+class Fault(NamedTuple):
+    """A processor exception that ended a run: its vector, and of a page fault the access."""
+
+    vector: int
+    address: int | None = None
+    access: int = 0
+    """READ, WRITE or EXECUTE."""
+
+
+class MachineError(PyldsoError):
+    """libunicorn is missing or refused something that pyldso relies on."""
+
+
+def _library_path() -> str:
+    found = importlib.util.find_spec("unicorn")
+    folder = (found.submodule_search_locations or [""])[0] if found else ""
+    path = os.path.join(folder, "lib", "libunicorn.so.2")
+    if not folder or not os.path.exists(path):
+        raise MachineError("the emulator is not installed: pip install unicorn==2.1.4")
+    return path
+
+
+class Cpu:
+    """One x86-64 processor over an arena.
+
+    `on_syscall` is called at every `syscall` instruction, with RIP on the instruction.
+    `resolve_page_fault(address, access)` is asked before a refused access becomes a fault: it
+    returns true when it has made the page accessible (a stack that grows, a file that has grown).
+    """
+
+    def __init__(self, arena: Arena, *, force_portable: bool = False) -> None:
+        self._arena = arena
+        self.on_syscall: Callable[[], None] = lambda: None
+        self.resolve_page_fault: Callable[[int, int], bool] = lambda address, access: False
+        self._fault: Fault | None = None
+        self._hook_error: BaseException | None = None
+        self._refused: tuple[int, int] = (0, 0)
+        self._address_field: int | None = None
+        self._contexts: list[ctypes.c_void_p] = []
+        self._callbacks: list[object] = []
+
+        path = _library_path()
+        # RTLD_LAZY: binding the library's symbols at once costs 4 ms.
+        loader = ctypes.CDLL(None).dlopen
+        loader.restype = ctypes.c_void_p
+        handle = loader(os.fsencode(path), ctypes.c_int(os.RTLD_LAZY))
+        if not handle:
+            raise MachineError(f"cannot load {path}")
+        self._library = ctypes.CDLL(path, handle=handle)
+        self._quick = ctypes.PyDLL(path, handle=handle)
+        self._uc = ctypes.c_void_p()
+        self._check(self._library.uc_open(_ARCH_X86, _MODE_64, ctypes.byref(self._uc)), "open")
+        self._value = ctypes.c_uint64()
+        self._value_pointer = ctypes.byref(self._value)
+        self._prepare_batch()
+        self._control(_CTL_TLB_TYPE, ctypes.c_int(_TLB_VIRTUAL))
+        self._check(
+            self._quick.uc_mem_map_ptr(
+                self._uc,
+                ctypes.c_uint64(_ARENA_PHYSICAL),
+                ctypes.c_uint64(arena.size),
+                _PROT_ALL,
+                ctypes.c_void_p(arena.base),
+            ),
+            "map the arena",
+        )
+        self.has_quick_exits = not force_portable and self._skip_exit_requests()
+        self._add_hooks()
+
+    # ---- running -------------------------------------------------------------------------
+
+    def start(self, pc: int, until: int) -> Fault | None:
+        """Run from `pc` until `stop`, a fault (returned), or `until` is reached.
+
+        Raises what `on_syscall` raised.
+        """
+        self._fault = None
+        error = self._library.uc_emu_start(
+            self._uc,
+            ctypes.c_uint64(pc),
+            ctypes.c_uint64(until),
+            ctypes.c_uint64(0),
+            ctypes.c_uint64(0),
+        )
+        if self._hook_error is not None:
+            raised, self._hook_error = self._hook_error, None
+            raise raised
+        if self._fault is None and error != _ERR_OK:
+            # In the quick way a refused access ends here; the page is known from the fill hook.
+            page, access = self._refused
+            self._fault = Fault(PAGE_FAULT, self._exact_address(page), access)
+        return self._fault
+
+    def stop(self) -> None:
+        """End the run in progress after the current block; callable from any thread."""
+        self._library.uc_emu_stop(self._uc)
+
+    # ---- registers -----------------------------------------------------------------------
+
+    def get(self, register: int) -> int:
+        """Return a register of arch/x86_64/registers.py."""
+        self._quick.uc_reg_read(self._uc, ctypes.c_int(_UNICORN_IDS[register]), self._value_pointer)
+        return self._value.value
+
+    def set(self, register: int, value: int) -> None:
+        """Set a register; the value is taken modulo 2**64."""
+        self._value.value = value
+        self._quick.uc_reg_write(
+            self._uc, ctypes.c_int(_UNICORN_IDS[register]), self._value_pointer
+        )
+
+    @property
+    def pc(self) -> int:
+        """The program counter."""
+        return self.get(registers.RIP)
+
+    @pc.setter
+    def pc(self, value: int) -> None:
+        self.set(registers.RIP, value)
+
+    @property
+    def sp(self) -> int:
+        """The stack pointer."""
+        return self.get(registers.RSP)
+
+    @sp.setter
+    def sp(self, value: int) -> None:
+        self.set(registers.RSP, value)
+
+    def syscall_registers(self) -> list[int]:
+        """Return the number and the six arguments of the system call at hand."""
+        self._read_batch(self._uc, self._batch_ids, self._batch_pointers, self._batch_count)
+        return self._batch_values[:]
+
+    def save(self) -> ctypes.c_void_p:
+        """Return a copy of all registers, vector registers included, for `restore`."""
+        if self._contexts:
+            context = self._contexts.pop()
+        else:
+            context = ctypes.c_void_p()
+            self._check(
+                self._quick.uc_context_alloc(self._uc, ctypes.byref(context)), "save registers"
+            )
+        self._quick.uc_context_save(self._uc, context)
+        return context
+
+    def restore(self, context: ctypes.c_void_p) -> None:
+        """Set all registers to what `save` returned, which is used up."""
+        self._quick.uc_context_restore(self._uc, context)
+        self._contexts.append(context)
+
+    # ---- memory --------------------------------------------------------------------------
+
+    def flush_tlb(self) -> None:
+        """Forget all cached permissions: needed where some were taken away."""
+        self._quick.uc_ctl(self._uc, _FLUSH_TLB)
+
+    def flush_code(self, start: int, end: int) -> None:
+        """Forget translated code of the pages of [start, end), which must still be executable."""
+        self._control(_CTL_TB_REMOVE_CACHE, ctypes.c_uint64(start), ctypes.c_uint64(end))
+
+    # ---- setting up ----------------------------------------------------------------------
+
+    def _check(self, error: int, what: str) -> None:
+        if error != _ERR_OK:
+            raise MachineError(f"the emulator cannot {what} (libunicorn error {error})")
+
+    def _control(self, control: int, *arguments: Any) -> None:
+        request = control | len(arguments) << 26 | _CTL_WRITE
+        error = self._quick.uc_ctl(self._uc, ctypes.c_int(request), *arguments)
+        self._check(error, f"do control request {control}")
+
+    def _prepare_batch(self) -> None:
+        """Make the persistent arrays for reading a system call's registers in one call."""
+        wanted = (registers.RAX, *registers.SYSCALL_ARGUMENTS)
+        count = len(wanted)
+        self._batch_ids = (ctypes.c_int * count)(*(_UNICORN_IDS[number] for number in wanted))
+        self._batch_values = (ctypes.c_uint64 * count)()
+        first = ctypes.addressof(self._batch_values)
+        self._batch_pointers = (ctypes.c_void_p * count)(*(first + 8 * i for i in range(count)))
+        self._batch_count = ctypes.c_int(count)
+        self._read_batch = self._quick.uc_reg_read_batch
+
+    def _skip_exit_requests(self) -> bool:
+        """Set uc_struct's `no_exit_request` byte where its place can be verified.
+
+        libunicorn otherwise calls a helper after every memory access. The byte's offset is read
+        from the exported helper's code (mov rsi, [rdi+..]; cmp byte [rsi+offset], 0), and the
+        byte must be 0 with `init_done`, which is 1, behind it.
+        """
+        try:
+            helper = self._library.check_exit_request_x86_64
+        except AttributeError:
+            return False
+        code = ctypes.string_at(ctypes.cast(helper, ctypes.c_void_p).value or 0, 14)
+        if code[:3] != b"\x48\x8b\xb7" or code[7:9] != b"\x80\xbe" or code[13] != 0:
+            return False
+        (offset,) = unpack_from("<I", code, 9)
+        if not 0 < offset < PAGE_SIZE:
+            return False
+        flags = (ctypes.c_ubyte * 2).from_address((self._uc.value or 0) + offset)
+        if (flags[0], flags[1]) != (0, 1):
+            return False
+        flags[0] = 1
+        return True
+
+    def _add_hooks(self) -> None:
+        address, pointer, void = ctypes.c_uint64, ctypes.c_void_p, None
+        number = ctypes.c_int
+        fill_type = ctypes.CFUNCTYPE(number, pointer, address, number, pointer, pointer)
+        plain_type = ctypes.CFUNCTYPE(void, pointer, pointer)
+        memory_type = ctypes.CFUNCTYPE(
+            number, pointer, number, address, number, ctypes.c_int64, pointer
+        )
+        interrupt_type = ctypes.CFUNCTYPE(void, pointer, ctypes.c_uint32, pointer)
+        invalid_type = ctypes.CFUNCTYPE(number, pointer, pointer)
+        in_type = ctypes.CFUNCTYPE(ctypes.c_uint32, pointer, ctypes.c_uint32, number, pointer)
+        out_type = ctypes.CFUNCTYPE(
+            void, pointer, ctypes.c_uint32, number, ctypes.c_uint32, pointer
+        )
+        self._hook(_HOOK_TLB_FILL, fill_type(self._make_fill()))
+        self._hook(_HOOK_INSN, plain_type(self._syscall_hook), instruction=_INSN_SYSCALL)
+        self._hook(_HOOK_INTR, interrupt_type(self._interrupt_hook))
+        self._hook(_HOOK_INSN_INVALID, invalid_type(self._invalid_hook))
+        self._hook(_HOOK_INSN, in_type(self._port_hook), instruction=_INSN_IN)
+        self._hook(_HOOK_INSN, out_type(self._port_hook), instruction=_INSN_OUT)
+        # Memory hooks must not cover memory that exists: every store would take the slow path.
+        self._hook(
+            _HOOK_MEM_READ_UNMAPPED | _HOOK_MEM_WRITE_UNMAPPED | _HOOK_MEM_FETCH_UNMAPPED,
+            memory_type(self._bad_memory_hook),
+            _BAD_PHYSICAL,
+            _BAD_PHYSICAL + _BAD_SIZE,
+        )
+        # Never fires, but where it covers a block's address, translation skips a TLB scan.
+        self._hook(_HOOK_MEM_FETCH_PROT, memory_type(lambda *_: 0), 0, (1 << ADDRESS_BITS) - 1)
+
+    def _hook(
+        self, kind: int, callback: Any, low: int = 1, high: int = 0, instruction: int | None = None
+    ) -> None:
+        self._callbacks.append(callback)
+        handle = ctypes.c_size_t()
+        extra = () if instruction is None else (ctypes.c_int(instruction),)
+        self._check(
+            self._quick.uc_hook_add(
+                self._uc,
+                ctypes.byref(handle),
+                ctypes.c_int(kind),
+                callback,
+                None,
+                ctypes.c_uint64(low),
+                ctypes.c_uint64(high),
+                *extra,
+            ),
+            f"add hook {kind:#x}",
+        )
+
+    # ---- hooks: called by libunicorn while the guest runs ----------------------------------
+
+    def _make_fill(self) -> Callable[[Any, int, int, int, Any], int]:
+        """Return the TLB fill hook: page address and access to physical page and permissions."""
+        arena = self._arena
+        deltas, permissions, window_bits = arena.deltas, arena.permissions, arena.window_bits
+        entries: dict[int, Any] = {}
+        tlb_size, fills_left = _FIRST_TLB_SIZE, 2 * _FIRST_TLB_SIZE
+
+        def fill(_uc: Any, address: int, access: int, entry_address: int, _user: Any) -> int:
+            nonlocal tlb_size, fills_left
+            wanted = 1 << (access - _MEM_READ)
+            delta = 0 if address >> ADDRESS_BITS else deltas[address >> window_bits]
+            page = (address + delta) >> PAGE_SHIFT
+            permission = permissions[page] if delta else 0
+            if not permission & wanted:
+                if not self._retry_fault(address, wanted):
+                    return self._refuse(address, wanted, entry_address)
+                delta = deltas[address >> window_bits]
+                page = (address + delta) >> PAGE_SHIFT
+                permission = permissions[page]
+            entry = entries.get(entry_address)
+            if entry is None:
+                entry = entries[entry_address] = (ctypes.c_uint64 * 2).from_address(entry_address)
+            entry[0] = address + delta + _ARENA_PHYSICAL
+            if access == _MEM_FETCH:
+                permissions[page] = permission | EXECUTED
+                entry[1] = permission & (READ | WRITE | EXECUTE)
+            elif permission & (WRITE | EXECUTE) == WRITE | EXECUTE:
+                entry[1] = permission & (READ | WRITE | EXECUTE)
+            else:
+                # A data access must not make a page fetchable, or code that is written later
+                # would run without its page being marked as executed.
+                entry[1] = permission & (READ | WRITE)
+            fills_left -= 1
+            if fills_left == 0:
+                # The TLB grows only when it is flushed.
+                tlb_size = min(2 * tlb_size, _LARGEST_TLB_SIZE)
+                fills_left = 2 * tlb_size
+                self.flush_tlb()
+            return 1
+
+        return fill
+
+    def _retry_fault(self, address: int, access: int) -> bool:
+        try:
+            return self.resolve_page_fault(address, access)
+        except BaseException as error:  # raised again in start(): ctypes would swallow it
+            self._hook_error = error
+            return False
+
+    def _refuse(self, address: int, access: int, entry_address: int) -> int:
+        self._refused = (address, access)
+        if self.has_quick_exits:
+            return 0
+        # Without the quick way a refusal by the fill hook does not leave RIP exact: the access
+        # is sent to memory that does not exist, whose hook does.
+        entry = (ctypes.c_uint64 * 2).from_address(entry_address)
+        entry[0] = _BAD_PHYSICAL + (address & 0xFFFFF000)
+        entry[1] = access
+        return 1
+
+    def _bad_memory_hook(
+        self, _uc: Any, _kind: int, address: int, _size: int, _value: int, _user: Any
+    ) -> int:
+        page, access = self._refused
+        self._fault = Fault(PAGE_FAULT, page | (address & PAGE_MASK), access)
+        return 0
+
+    def _syscall_hook(self, _uc: Any, _user: Any) -> None:
+        try:
+            self.on_syscall()
+        except BaseException as error:  # raised again in start(): ctypes would swallow it
+            self._hook_error = error
+            self.stop()
+
+    def _interrupt_hook(self, _uc: Any, vector: int, _user: Any) -> None:
+        self._fault = Fault(vector)
+        self.stop()
+
+    def _invalid_hook(self, _uc: Any, _user: Any) -> int:
+        self._fault = Fault(INVALID_OPCODE)
+        return 0
+
+    def _port_hook(self, *_arguments: Any) -> int:
+        self._fault = Fault(GENERAL_PROTECTION)
+        self.stop()
+        return 0
+
+    def _exact_address(self, page: int) -> int:
+        """Return the address of the refused access inside `page`.
+
+        It stands in a field of uc_struct, whose place is found by causing a fault at an address
+        that is like no other.
+        """
+        return page
+
+
+_FLUSH_TLB = ctypes.c_int(_CTL_TLB_FLUSH | _CTL_WRITE)

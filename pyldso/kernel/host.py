@@ -1,0 +1,83 @@
+"""The few calls into the host's C library that Python's own modules do not offer.
+
+Guest memory is one host mapping (mmu.py) handled by address: Python's `mmap` objects would own
+and free what the emulated machine still uses.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+MAP_SHARED, MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE = 1, 2, 0x10, 0x20, 0x4000
+PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC = 0, 1, 2, 4
+MREMAP_MAYMOVE, MREMAP_FIXED = 1, 2
+MADV_DONTNEED = 4
+_FAILED = 2**64 - 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_mmap, _munmap, _mremap = _libc.mmap, _libc.munmap, _libc.mremap
+_madvise, _mprotect, _syscall = _libc.madvise, _libc.mprotect, _libc.syscall
+_mmap.restype = _mremap.restype = ctypes.c_size_t
+_mmap.argtypes = [ctypes.c_size_t, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+_munmap.argtypes = [ctypes.c_size_t, ctypes.c_size_t]
+_mremap.argtypes = [*[ctypes.c_size_t] * 3, ctypes.c_int, ctypes.c_size_t]
+_madvise.argtypes = _mprotect.argtypes = [ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int]
+_syscall.restype = ctypes.c_long
+_syscall.argtypes = [ctypes.c_long, *[ctypes.c_size_t] * 6]
+
+
+def _host_error() -> OSError:
+    code = ctypes.get_errno()
+    return OSError(code, os.strerror(code))
+
+
+def map_memory(address: int, length: int, prot: int, flags: int, fd: int, offset: int) -> int:
+    """Map host memory as mmap(2) does and return its address; raises OSError."""
+    result: int = _mmap(address, length, prot, flags, fd, offset)
+    if result == _FAILED:
+        raise _host_error()
+    return result
+
+
+def unmap_memory(address: int, length: int) -> None:
+    """Unmap host memory; raises OSError."""
+    if _munmap(address, length):
+        raise _host_error()
+
+
+def move_memory(old: int, old_length: int, new: int, new_length: int) -> None:
+    """Move host pages to `new` (mremap(2) with MREMAP_FIXED); raises OSError."""
+    if _mremap(old, old_length, new_length, MREMAP_MAYMOVE | MREMAP_FIXED, new) == _FAILED:
+        raise _host_error()
+
+
+def discard_memory(address: int, length: int) -> None:
+    """Give private host pages back: they read as their file or as zeros again."""
+    if _madvise(address, length, MADV_DONTNEED):
+        raise _host_error()
+
+
+def protect_memory(address: int, length: int, prot: int) -> None:
+    """Change the protection of host pages; raises OSError."""
+    if _mprotect(address, length, prot):
+        raise _host_error()
+
+
+def host_syscall(number: int, *arguments: int | bytes) -> int:
+    """Make a system call of the host and return its result; raises OSError.
+
+    Pointers among the arguments must be host addresses that were checked; bytes are passed as a
+    NUL-terminated string.
+    """
+    buffers = []
+    words = [0] * 6
+    for index, argument in enumerate(arguments):
+        if isinstance(argument, bytes):
+            buffers.append(ctypes.create_string_buffer(argument))
+            argument = ctypes.addressof(buffers[-1])
+        words[index] = argument
+    result: int = _syscall(number, *words)
+    if result == -1:
+        raise _host_error()
+    return result

@@ -1,0 +1,625 @@
+"""The guest's address space: mappings as mmap(2), mprotect(2), mremap(2) and munmap(2) leave them.
+
+`AddressSpace` keeps the sorted mappings (VMAs), their permission bytes and the host memory beneath
+them in step, and gives host code checked access to guest memory. Files are mapped privately from
+the file itself: text is shared through the page cache, data is copied on write.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from stat import S_ISREG
+from struct import Struct
+from typing import NamedTuple, Protocol
+
+from pyldso.kernel import host
+from pyldso.kernel.mmu import (
+    ADDRESS_BITS,
+    EXECUTE,
+    EXECUTED,
+    HOST_READ_ONLY,
+    MAPPED,
+    PAGE_MASK,
+    PAGE_SHIFT,
+    PAGE_SIZE,
+    PAST_EOF,
+    READ,
+    WRITE,
+    Arena,
+    MemoryFault,
+)
+
+TASK_SIZE = 0x7FFFFFFFF000
+"""End of user addresses: 2**47 less a guard page."""
+MMAP_TOP = 0x7FFFF7FFF000
+"""Where mappings start downwards: 128 MiB, the least stack gap, below the top (mmap_base())."""
+_MAP_32BIT_TOP = 0x80000000
+_PROT_MASK = READ | WRITE | EXECUTE
+_U32, _U64 = Struct("<I"), Struct("<Q")
+
+
+class MappedFile(NamedTuple):
+    """The file behind a mapping."""
+
+    path: str
+    device: int
+    inode: int
+
+
+class Vma:
+    """One mapping: pages [start, end) with one protection, of one file or of none.
+
+    `offset` is the place of `start` in the file, `label` what /proc/self/maps shows where there is
+    no file, `eof_fd` an open descriptor where the mapping reaches past the end of its file,
+    `is_sealed` that the guest may not touch the mapping (mseal(2)), and `has_copies` that pages of
+    a private file mapping were copied on write, which keeps Linux from merging it (anon_vma).
+    """
+
+    __slots__ = (
+        "end", "eof_fd", "file", "grows_down", "has_copies", "is_sealed", "is_shared", "label",
+        "offset", "prot", "start",
+    )  # fmt: skip
+
+    def __init__(self, start: int, end: int, prot: int) -> None:
+        self.start, self.end, self.prot = start, end, prot
+        self.file: MappedFile | None = None
+        self.offset = 0
+        self.label = ""
+        self.is_shared = self.grows_down = self.is_sealed = self.has_copies = False
+        self.eof_fd: int | None = None
+
+    @property
+    def path(self) -> str | None:
+        """The mapped file's path."""
+        return self.file.path if self.file else None
+
+    @property
+    def name(self) -> str:
+        """What the last column of /proc/self/maps shows."""
+        return self.file.path if self.file else self.label
+
+    def part(self, start: int, end: int) -> Vma:
+        """Return a mapping like this one for a part of its pages."""
+        piece = Vma(start, end, self.prot)
+        piece.file, piece.label, piece.eof_fd = self.file, self.label, self.eof_fd
+        piece.is_shared, piece.is_sealed = self.is_shared, self.is_sealed
+        piece.has_copies = self.has_copies
+        piece.grows_down = self.grows_down and start == self.start
+        piece.offset = self.offset + start - self.start if self.file else 0
+        return piece
+
+    def continues_in(self, following: Vma) -> bool:
+        """Tell whether the mapping behind this one is its continuation (vma_merge())."""
+        return (
+            self.end == following.start
+            and self.prot == following.prot
+            and self.file == following.file
+            and self.label == following.label
+            and self.is_shared == following.is_shared
+            and self.is_sealed == following.is_sealed
+            and self.has_copies == following.has_copies
+            and self.eof_fd == following.eof_fd
+            and not following.grows_down
+            and (self.file is None or self.offset + self.end - self.start == following.offset)
+            and not (self.file is None and self.is_shared)
+        )
+
+
+class CodeCache(Protocol):
+    """What the address space needs of the processor: to forget what it has cached."""
+
+    def flush_tlb(self) -> None:
+        """Forget cached permissions."""
+
+    def flush_code(self, start: int, end: int) -> None:
+        """Forget code translated from [start, end)."""
+
+
+def page_up(value: int) -> int:
+    """Round up to a whole page."""
+    return (value + PAGE_MASK) & ~PAGE_MASK
+
+
+def page_down(value: int) -> int:
+    """Round down to a whole page."""
+    return value & ~PAGE_MASK
+
+
+class AddressSpace:
+    """The mappings of a process and checked access to its memory.
+
+    All methods raise OSError with the errno that Linux gives; MemoryFault (EFAULT) where a range
+    cannot be accessed as asked.
+    """
+
+    def __init__(self, arena: Arena, cache: CodeCache, limit: int | None = None) -> None:
+        self.arena = arena
+        self.mmap_top = MMAP_TOP
+        self.limit = limit
+        """Bytes that may be mapped at most (RLIMIT_AS)."""
+        self.stack_limit = 8 << 20
+        """Bytes that a mapping that grows down may reach (RLIMIT_STACK)."""
+        self._cache = cache
+        self._starts: list[int] = []
+        self._vmas: list[Vma] = []
+
+    # ---- looking ---------------------------------------------------------------------------
+
+    @property
+    def vmas(self) -> Iterator[Vma]:
+        """The mappings in ascending order."""
+        return iter(self._vmas)
+
+    def find(self, address: int) -> Vma | None:
+        """Return the mapping that holds `address`."""
+        index = bisect_right(self._starts, address) - 1
+        if index >= 0 and address < self._vmas[index].end:
+            return self._vmas[index]
+        return None
+
+    def is_free(self, start: int, end: int) -> bool:
+        """Tell whether nothing is mapped in [start, end)."""
+        index = bisect_left(self._starts, end) - 1
+        return index < 0 or self._vmas[index].end <= start
+
+    def find_gap(self, length: int, below: int | None = None) -> int:
+        """Return the highest free address for `length` bytes below mmap_top; raises ENOMEM."""
+        end = self.mmap_top if below is None else below
+        for vma in reversed(self._vmas):
+            if vma.start >= end:
+                continue
+            if end - max(vma.end, 0) >= length:
+                break
+            end = vma.start
+        window_bits = self.arena.window_bits
+        if end > length and (end - 1) >> window_bits != (end - length) >> window_bits:
+            end = (end - 1) >> window_bits << window_bits  # a range spans no two windows
+            if end <= length or not self.is_free(end - length, end):
+                raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        if end < length + 0x10000:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        return end - length
+
+    # ---- mapping ---------------------------------------------------------------------------
+
+    def map(
+        self,
+        address: int,
+        length: int,
+        prot: int,
+        *,
+        fd: int = -1,
+        offset: int = 0,
+        path: str | None = None,
+        shared: bool = False,
+        fixed: bool = False,
+        replace: bool = True,
+        low: bool = False,
+        label: str = "",
+    ) -> int:
+        """Map `length` bytes of the file `fd` (-1: zeros) and return the address (mmap(2)).
+
+        `address` is a hint unless `fixed`; with `fixed`, what is there is replaced, or EEXIST is
+        raised where `replace` is false. `low` asks for an address below 2 GiB (MAP_32BIT).
+        """
+        length = page_up(length)
+        if length == 0:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        if length > TASK_SIZE:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        if self.limit is not None and self.mapped_size() + length > self.limit:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        if fixed:
+            if address & PAGE_MASK:
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            if address + length > TASK_SIZE:
+                raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+            if not replace and not self.is_free(address, address + length):
+                raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
+        else:
+            address = self._choose(page_up(address), length, low)
+        if not self.arena.open_windows(address, length):
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        vma = Vma(address, address + length, prot & _PROT_MASK)
+        vma.is_shared, vma.label = shared, label
+        in_file = length if fd < 0 else self._attach_file(vma, fd, offset, path)
+        if fixed:
+            self._clear(address, address + length)
+        self._map_host(vma, fd, offset)
+        value = MAPPED | vma.prot
+        if shared and fd >= 0 and not prot & WRITE:
+            value |= HOST_READ_ONLY
+        self.arena.set_permissions(address, address + in_file, value)
+        if in_file < length:
+            self.arena.set_permissions(address + in_file, vma.end, PAST_EOF)
+            vma.eof_fd = os.dup(fd)
+        self._insert(vma)
+        return address
+
+    def _choose(self, hint: int, length: int, low: bool) -> int:
+        if (
+            hint
+            and hint + length <= TASK_SIZE
+            and not low
+            and self.is_free(hint, hint + length)
+            and self.arena.open_windows(hint, length)
+        ):
+            return hint
+        return self.find_gap(length, _MAP_32BIT_TOP if low else None)
+
+    def _attach_file(self, vma: Vma, fd: int, offset: int, path: str | None) -> int:
+        """Note the file in the mapping; return how many bytes of it lie before the file's end."""
+        if offset & PAGE_MASK:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        status = os.fstat(fd)
+        if path is None:
+            path = os.readlink(f"/proc/self/fd/{fd}")
+        vma.file = MappedFile(path, status.st_dev, status.st_ino)
+        vma.offset = offset
+        length = vma.end - vma.start
+        if not S_ISREG(status.st_mode):
+            return length
+        return max(0, min(length, page_up(status.st_size - offset)))
+
+    def _map_host(self, vma: Vma, fd: int, offset: int) -> None:
+        flags = host.MAP_NORESERVE | (host.MAP_SHARED if vma.is_shared else host.MAP_PRIVATE)
+        prot = host.PROT_READ | host.PROT_WRITE
+        if fd < 0:
+            flags |= host.MAP_ANONYMOUS
+        elif vma.is_shared and not vma.prot & WRITE:
+            prot = host.PROT_READ  # the file may be open for reading only
+        try:
+            self.arena.map_host(vma.start, vma.end - vma.start, prot, flags, fd, offset)
+        except OSError:
+            self.arena.unmap_host(vma.start, vma.end - vma.start)
+            raise
+
+    def mapped_size(self) -> int:
+        """Return how many bytes are mapped."""
+        return sum(vma.end - vma.start for vma in self._vmas)
+
+    def unmap(self, address: int, length: int) -> None:
+        """Remove the mappings of a range (munmap(2))."""
+        length = page_up(length)
+        if address & PAGE_MASK or not length or address + length > TASK_SIZE:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        for vma in self._clear(address, address + length):
+            self.arena.unmap_host(vma.start, vma.end - vma.start)
+
+    def protect(self, address: int, length: int, prot: int) -> None:
+        """Change the protection of a range (mprotect(2))."""
+        if address & PAGE_MASK:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        end = address + page_up(length)
+        if end == address:
+            return
+        prot &= _PROT_MASK
+        first, last = self._cut(address, end)
+        affected = self._vmas[first:last]
+        if sum(vma.end - vma.start for vma in affected) != end - address:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        self._refuse_sealed(affected)
+        is_reduced = False
+        for vma in affected:
+            is_reduced |= bool(vma.prot & ~prot)
+            self._protect_one(vma, prot)
+        if is_reduced:
+            self._cache.flush_tlb()
+        self._merge(first, last)
+
+    def _protect_one(self, vma: Vma, prot: int) -> None:
+        start, end = vma.start, vma.end
+        if vma.is_shared and vma.file and prot & WRITE and not vma.prot & WRITE:
+            host.protect_memory(
+                self.arena.host_address(start), end - start, host.PROT_READ | host.PROT_WRITE
+            )
+            keep = EXECUTED | MAPPED
+        else:
+            keep = EXECUTED | MAPPED | HOST_READ_ONLY
+        values = self.arena.page_bytes(start, end)
+        table = bytes(value & keep | prot if value & MAPPED else value for value in range(256))
+        first = self.arena.offset(start) >> PAGE_SHIFT
+        self.arena.permissions[first : first + len(values)] = values.translate(table)
+        vma.has_copies |= vma.file is not None and not vma.is_shared and bool(vma.prot & WRITE)
+        becomes_executable = prot & EXECUTE and not vma.prot & EXECUTE
+        vma.prot = prot
+        if becomes_executable:
+            self._flush_executed(start, end)
+
+    def move(self, address: int, old: int, new: int, flags: int, target: int) -> int:
+        """Resize or move one mapping and return its address (mremap(2))."""
+        old, new = page_up(old), page_up(new)
+        is_fixed = bool(flags & host.MREMAP_FIXED)
+        may_move = bool(flags & host.MREMAP_MAYMOVE)
+        if address & PAGE_MASK or not new or flags & ~3 or not old or (is_fixed and not may_move):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        vma = self.find(address)
+        if vma is None or address + old > vma.end:
+            raise MemoryFault(address)
+        self._refuse_sealed([vma])
+        if is_fixed:
+            if target & PAGE_MASK or (target < address + old and address < target + new):
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        else:
+            if new <= old:
+                if new < old:
+                    self.unmap(address + new, old - new)
+                return address
+            end = address + new
+            if address + old == vma.end and end <= TASK_SIZE and self.is_free(vma.end, end):
+                window_bits = self.arena.window_bits
+                if vma.file is None and address >> window_bits == (end - 1) >> window_bits:
+                    self.map(vma.end, new - old, vma.prot, fixed=True, label=vma.label)
+                    return address
+            if not may_move:
+                raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+            target = self.find_gap(new)
+        return self._relocate(vma, address, old, new, target)
+
+    def _relocate(self, vma: Vma, address: int, old: int, new: int, target: int) -> int:
+        """Move host pages, permission bytes and mapping to `target`."""
+        if not self.arena.open_windows(target, new):
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        if self.limit is not None and self.mapped_size() + new - old > self.limit:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        self._clear(target, target + new)
+        moved = vma.part(address, address + min(old, new))
+        common = moved.end - moved.start
+        self._flush_executed(address, address + old)
+        values = self.arena.page_bytes(moved.start, moved.end)
+        host.move_memory(
+            self.arena.host_address(address), common, self.arena.host_address(target), new
+        )
+        self._clear(address, address + old)
+        self.arena.unmap_host(address, old)
+        first = self.arena.offset(target) >> PAGE_SHIFT
+        without_executed = bytes(value & ~EXECUTED for value in range(256))
+        self.arena.permissions[first : first + len(values)] = values.translate(without_executed)
+        moved.start, moved.end, moved.grows_down = target, target + new, False
+        if new > common:
+            value = MAPPED | moved.prot
+            if moved.file is not None:  # only as far as the file goes; else SIGBUS
+                value = PAST_EOF
+                if moved.eof_fd is None:
+                    moved.eof_fd = os.open(moved.file.path, os.O_RDONLY | os.O_CLOEXEC)
+            self.arena.set_permissions(target + common, target + new, value)
+        self._insert(moved)
+        return target
+
+    def discard(self, address: int, length: int) -> None:
+        """Let pages read as their file or as zeros again (madvise(2), MADV_DONTNEED)."""
+        end = address + page_up(length)
+        if address & PAGE_MASK:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        if end == address:
+            return
+        first, last = self._overlapping(address, end)
+        covered = 0
+        for vma in self._vmas[first:last]:
+            start, stop = max(vma.start, address), min(vma.end, end)
+            covered += stop - start
+            self._flush_executed(start, stop)
+            host.discard_memory(self.arena.host_address(start), stop - start)
+        if covered != end - address:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    def resolve_page_fault(self, address: int, access: int) -> bool:
+        """Make a refused page accessible where Linux would: a growing stack, a file that grew."""
+        if address >> ADDRESS_BITS:
+            return False
+        value = self.arena.permission(address)
+        if value & PAST_EOF:
+            return self._map_grown_file(page_down(address), access)
+        if value:
+            return False
+        index = bisect_right(self._starts, address)
+        if index == len(self._vmas) or not self._vmas[index].grows_down:
+            return False
+        return self._grow_stack(index, page_down(address), access)
+
+    def _map_grown_file(self, page: int, access: int) -> bool:
+        vma = self.find(page)
+        if vma is None or vma.eof_fd is None or not vma.prot & access:
+            return False
+        if vma.offset + page - vma.start >= os.fstat(vma.eof_fd).st_size:
+            return False
+        value = MAPPED | vma.prot
+        if vma.is_shared and not vma.prot & WRITE:
+            value |= HOST_READ_ONLY
+        self.arena.set_permissions(page, page + PAGE_SIZE, value)
+        return True
+
+    def _grow_stack(self, index: int, page: int, access: int) -> bool:
+        vma = self._vmas[index]
+        guard = 256 * PAGE_SIZE  # stack_guard_gap, kept free below a growing stack
+        if vma.end - page > self.stack_limit or not vma.prot & access:
+            return False
+        if index and self._vmas[index - 1].end + guard > page:
+            return False
+        extension = Vma(page, vma.start, vma.prot)
+        self._map_host(extension, -1, 0)
+        self.arena.set_permissions(page, vma.start, MAPPED | vma.prot)
+        vma.start = self._starts[index] = page
+        return True
+
+    # ---- the list of mappings --------------------------------------------------------------
+
+    def _overlapping(self, start: int, end: int) -> tuple[int, int]:
+        """Return the index range of the mappings that overlap [start, end)."""
+        first = bisect_right(self._starts, start) - 1
+        if first < 0 or self._vmas[first].end <= start:
+            first += 1
+        return first, bisect_left(self._starts, end)
+
+    def _cut(self, start: int, end: int) -> tuple[int, int]:
+        """Split mappings at `start` and `end`; return the index range of those inside."""
+        for edge in (start, end):
+            index = bisect_right(self._starts, edge) - 1
+            if index >= 0 and self._vmas[index].start < edge < self._vmas[index].end:
+                vma = self._vmas[index]
+                upper = vma.part(edge, vma.end)
+                vma.end = edge
+                self._starts.insert(index + 1, edge)
+                self._vmas.insert(index + 1, upper)
+        return self._overlapping(start, end)
+
+    def _clear(self, start: int, end: int) -> list[Vma]:
+        """Take all mappings of [start, end) out; their host memory stays for the caller."""
+        first, last = self._overlapping(start, end)
+        if first == last:
+            return []
+        self._refuse_sealed(self._vmas[first:last])
+        first, last = self._cut(start, end)
+        removed = self._vmas[first:last]
+        for vma in removed:
+            self._flush_executed(vma.start, vma.end)
+            self.arena.set_permissions(vma.start, vma.end, 0)
+        del self._vmas[first:last]
+        del self._starts[first:last]
+        self._cache.flush_tlb()
+        for vma in removed:
+            self._release(vma)
+        return removed
+
+    def _release(self, vma: Vma) -> None:
+        """Close the descriptor of a removed mapping unless a part of the mapping remains."""
+        if vma.eof_fd is not None and all(other.eof_fd != vma.eof_fd for other in self._vmas):
+            os.close(vma.eof_fd)
+
+    def _refuse_sealed(self, vmas: list[Vma]) -> None:
+        if any(vma.is_sealed for vma in vmas):
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    def _insert(self, vma: Vma) -> None:
+        index = bisect_right(self._starts, vma.start)
+        self._starts.insert(index, vma.start)
+        self._vmas.insert(index, vma)
+        self._merge(index, index + 1)
+
+    def _merge(self, first: int, last: int) -> None:
+        """Join mappings of the index range, and their neighbours, that continue each other."""
+        index = max(first - 1, 0)
+        last = min(last, len(self._vmas) - 1)
+        while index < last:
+            lower, upper = self._vmas[index], self._vmas[index + 1]
+            if lower.continues_in(upper):
+                lower.end = upper.end
+                del self._vmas[index + 1], self._starts[index + 1]
+                last -= 1
+            else:
+                index += 1
+
+    def _flush_executed(self, start: int, end: int) -> None:
+        """Forget code translated from pages that the machine has fetched from."""
+        values = self.arena.page_bytes(start, end).translate(_IS_EXECUTED)
+        run = values.find(1)
+        while run >= 0:
+            stop = values.find(0, run)
+            stop = len(values) if stop < 0 else stop
+            self._cache.flush_code(start + run * PAGE_SIZE, start + stop * PAGE_SIZE)
+            run = values.find(1, stop)
+
+    # ---- access ----------------------------------------------------------------------------
+
+    def translate(self, address: int, length: int, need: int = READ) -> int:
+        """Return the arena offset of a range whose pages all have the permissions `need`.
+
+        A length of 0 asks for one byte. Raises MemoryFault.
+        """
+        if address >> ADDRESS_BITS:
+            raise MemoryFault(address)
+        arena = self.arena
+        last_address = address + length - 1 if length else address
+        delta = arena.deltas[address >> arena.window_bits]
+        if not delta or last_address >> arena.window_bits != address >> arena.window_bits:
+            raise MemoryFault(address)
+        permissions = arena.permissions
+        offset = address + delta
+        page, last = offset >> PAGE_SHIFT, (last_address + delta) >> PAGE_SHIFT
+        if last - page < 16:
+            while page <= last:
+                if permissions[page] & need != need:
+                    self._retry(page * PAGE_SIZE - delta, need)
+                page += 1
+        else:
+            accepted = bytes(value for value in range(256) if value & need == need)
+            if bytes(permissions[page : last + 1]).translate(None, accepted):
+                for number in range(page, last + 1):
+                    if permissions[number] & need != need:
+                        self._retry(number * PAGE_SIZE - delta, need)
+        return offset
+
+    def _retry(self, page: int, need: int) -> None:
+        access = need & (READ | WRITE) or READ
+        if need & ~MAPPED and self.resolve_page_fault(page, access):
+            return
+        raise MemoryFault(page)
+
+    def view(self, address: int, length: int, need: int = MAPPED) -> memoryview:
+        """Return guest memory itself; writers of code call `flush_code` afterwards."""
+        offset = self.translate(address, length, need)
+        return self.arena.view[offset : offset + length]
+
+    def host_pointer(self, address: int, length: int, need: int = READ) -> int:
+        """Return the host address of a checked guest range, for calls into the host's kernel."""
+        return self.arena.base + self.translate(address, length, need)
+
+    def read(self, address: int, length: int) -> bytes:
+        """Return a copy of guest memory, whatever its protection."""
+        offset = self.translate(address, length, MAPPED)
+        return bytes(self.arena.view[offset : offset + length])
+
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        """Store into guest memory, whatever its protection; stale code is forgotten."""
+        length = len(data)
+        offset = self.translate(address, length, MAPPED)
+        end = page_up(address + length)
+        values = self.arena.page_bytes(page_down(address), end)
+        if any(value & (HOST_READ_ONLY | EXECUTED) for value in values):
+            if any(value & HOST_READ_ONLY for value in values):
+                raise MemoryFault(address)
+            self._flush_executed(page_down(address), end)
+        self.arena.view[offset : offset + length] = data
+
+    def flush_code(self, address: int, length: int) -> None:
+        """Forget code translated from a range that was changed through a view."""
+        self._flush_executed(page_down(address), page_up(address + length))
+
+    def read_u32(self, address: int) -> int:
+        """Return a 32-bit number."""
+        value: int = _U32.unpack_from(self.arena.view, self.translate(address, 4, MAPPED))[0]
+        return value
+
+    def read_u64(self, address: int) -> int:
+        """Return a 64-bit number."""
+        value: int = _U64.unpack_from(self.arena.view, self.translate(address, 8, MAPPED))[0]
+        return value
+
+    def write_u32(self, address: int, value: int) -> None:
+        """Store a 32-bit number."""
+        self.write(address, _U32.pack(value & 0xFFFFFFFF))
+
+    def write_u64(self, address: int, value: int) -> None:
+        """Store a 64-bit number."""
+        self.write(address, _U64.pack(value & 0xFFFFFFFFFFFFFFFF))
+
+    def read_cstring(self, address: int, limit: int = 4096) -> bytes:
+        """Return the string at `address` without its NUL; raises ENAMETOOLONG beyond `limit`."""
+        pieces: list[bytes] = []
+        while limit > 0:
+            length = min(PAGE_SIZE - (address & PAGE_MASK), limit)
+            offset = self.translate(address, length, READ)
+            piece = bytes(self.arena.view[offset : offset + length])
+            nul = piece.find(0)
+            if nul >= 0:
+                return b"".join([*pieces, piece[:nul]])
+            pieces.append(piece)
+            address += length
+            limit -= length
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+
+
+_IS_EXECUTED = bytes(int(bool(value & EXECUTED)) for value in range(256))

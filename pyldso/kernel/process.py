@@ -1,0 +1,379 @@
+"""A process as Linux keeps one: memory, processor, files, signals, and the loop that runs it.
+
+The guest runs inside libunicorn. System calls are answered in its hook, with the machine standing;
+traps (entries to pyldso's own code, such as the lazy resolver) stop the machine and are handled
+between two runs, so that their handlers may run guest code themselves.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from pyldso.arch.x86_64 import registers
+from pyldso.arch.x86_64.syscalls import syscall_numbers, syscall_row
+from pyldso.events import EventStream, Topic
+from pyldso.kernel import procfs
+from pyldso.kernel.binding import Argument, BoundSyscall
+from pyldso.kernel.cpu import GENERAL_PROTECTION, Cpu, Fault
+from pyldso.kernel.events import ProcessEnded as ProcessEndedEvent
+from pyldso.kernel.events import Refused, SyscallEntered, SyscallExited
+from pyldso.kernel.files import AT_FDCWD, Files, Policy
+from pyldso.kernel.layout import Layout
+from pyldso.kernel.memory import MMAP_TOP, AddressSpace
+from pyldso.kernel.mmu import EXECUTE, READ, Arena
+from pyldso.kernel.signals import SignalState, killed_by
+from pyldso.kernel.status import Exited, ExitStatus, Killed, ProcessEnded
+from pyldso.kernel.watcher import Watcher
+
+if TYPE_CHECKING:
+    import ctypes
+
+TRAP_BASE = 0x70000000
+"""System call numbers from here on are traps, where they come from pyldso's own page."""
+_MAX_STUB_PAGES = 16
+_HLT = 0xF4
+_UNKNOWN_SYSCALL = -errno.ENOSYS
+_SYSCALL = b"\x0f\x05"
+_RET = b"\xc3"
+_MOV_EAX = b"\xb8"
+_MASK = 2**64 - 1
+
+T = TypeVar("T")
+TrapHandler = Callable[[], int | None]
+
+
+class Limits(NamedTuple):
+    """What a process may use: `memory` in bytes, `seconds` of wall time; None is no limit."""
+
+    memory: int | None = None
+    seconds: float | None = None
+
+
+class Process:
+    """One emulated process.
+
+    `run` and `call` raise or return the end of the process: ProcessEnded carries an ExitStatus.
+    """
+
+    def __init__(
+        self,
+        events: EventStream,
+        policy: Policy | None = None,
+        limits: Limits = Limits(),  # noqa: B008 - immutable
+        aslr_seed: int | None = None,
+    ) -> None:
+        self.events = events
+        self.limits = limits
+        self.layout = Layout(aslr_seed)
+        arena = Arena()
+        self.cpu = Cpu(arena)
+        self.memory = AddressSpace(arena, self.cpu, limits.memory)
+        self.memory.mmap_top = self.layout.mmap_top
+        self.cpu.resolve_page_fault = self.memory.resolve_page_fault
+        self.cpu.on_syscall = self._on_syscall
+        self.files = Files(policy or Policy.default(), self.refuse)
+        self.files.generated = {
+            "maps": lambda: procfs.maps_text(self.memory),
+            "cmdline": lambda: self._start[0],
+            "environ": lambda: self._start[1],
+            "auxv": lambda: self._start[2],
+        }
+        self.signals = SignalState()
+        self.exit_status: int | None = None
+        self.status: ExitStatus | None = None
+        self.brk = self.brk_start = 0
+        self.clear_child_tid = self.robust_list = 0
+        self.resource_limits: dict[int, bytes] = {}
+        self.host_iovec: ctypes.Array[ctypes.c_uint64] | None = None
+        self._start = (b"", b"", b"")
+        self._bound: dict[int, BoundSyscall] = {}
+        self._numbers: dict[str, int] = {}
+        self._refused: set[str] = set()
+        self._traps: list[TrapHandler] = []
+        self._pending_trap: TrapHandler | None = None
+        self._stub_pages: list[int] = []
+        self._stub_end = 0
+        self._return_address = 0
+        self._watcher = Watcher(self.cpu.stop, self.files)
+
+    # ---- what the dynamic linker asks for: through the guest's own system calls ------------
+
+    def open(self, path: str, flags: int = os.O_RDONLY | os.O_CLOEXEC) -> int:
+        """Open a file as the guest does and return the descriptor; raises OSError."""
+        return self._call("openat", AT_FDCWD, os.fsencode(path), flags, 0)
+
+    def close(self, fd: int) -> None:
+        """Close a descriptor; raises OSError."""
+        self._call("close", fd)
+
+    def fstat(self, fd: int) -> os.stat_result:
+        """Return a descriptor's status; raises OSError."""
+        return self._observe("fstat", (fd, b""), lambda: (os.fstat(fd), 0))
+
+    def pread(self, fd: int, count: int, offset: int) -> bytes:
+        """Return up to `count` bytes at `offset` of the file; raises OSError."""
+
+        def read() -> tuple[bytes, int]:
+            data = os.pread(fd, count, offset)
+            return data, len(data)
+
+        return self._observe("pread64", (fd, b"", count, offset), read)
+
+    def getcwd(self) -> str:
+        """Return the current folder; raises OSError."""
+
+        def ask() -> tuple[str, int]:
+            path = os.getcwd()
+            return path, len(os.fsencode(path)) + 1
+
+        return self._observe("getcwd", (b"", 4096), ask)
+
+    def readlink(self, path: str) -> str:
+        """Return where a symbolic link points; raises OSError."""
+
+        def read() -> tuple[str, int]:
+            name = os.fsencode(path)
+            target = self.files.own_file(name) or os.readlink(name)
+            return os.fsdecode(target), len(target)
+
+        return self._observe("readlink", (os.fsencode(path), b"", 4096), read)
+
+    def mmap(
+        self, address: int, length: int, prot: int, flags: int, fd: int = -1, offset: int = 0
+    ) -> int:
+        """Map memory (mmap(2)) and return its address; raises OSError."""
+        return self._call("mmap", address, length, prot, flags, fd, offset)
+
+    def mprotect(self, address: int, length: int, prot: int) -> None:
+        """Change the protection of memory (mprotect(2)); raises OSError."""
+        self._call("mprotect", address, length, prot)
+
+    def munmap(self, address: int, length: int) -> None:
+        """Unmap memory (munmap(2)); raises OSError."""
+        self._call("munmap", address, length)
+
+    def _call(self, name: str, *arguments: Argument) -> int:
+        bound = self._bind(self._number(name))
+
+        def ask() -> tuple[int, int]:
+            result = bound.call_decoded(self, arguments)
+            return result, result
+
+        return self._observe(name, arguments, ask)
+
+    def _observe(
+        self, name: str, arguments: tuple[Argument, ...], ask: Callable[[], tuple[T, int]]
+    ) -> T:
+        """Do a call of pyldso's own and tell those who watch; `ask` gives answer and result."""
+        if not self.events.wanted & Topic.SYSCALLS:
+            return ask()[0]
+        number = self._number(name)
+        try:
+            answer, result = ask()
+        except OSError as error:
+            self.events.emit(SyscallExited(number, arguments, -(error.errno or errno.EIO)))
+            raise
+        if isinstance(answer, bytes):
+            arguments = (arguments[0], answer, *arguments[2:])
+        self.events.emit(SyscallExited(number, arguments, result))
+        return answer
+
+    def _number(self, name: str) -> int:
+        if not self._numbers:
+            self._numbers = syscall_numbers()
+        return self._numbers[name]
+
+    # ---- stubs and traps -------------------------------------------------------------------
+
+    def trap_number(self, handler: TrapHandler) -> int:
+        """Return the system call number by which a stub enters `handler`.
+
+        The handler runs while the machine stands: it may use registers and memory, run guest code
+        with `call`, and set the program counter. Its result goes to RAX unless it is None.
+        """
+        self._traps.append(handler)
+        return TRAP_BASE + len(self._traps) - 1
+
+    def add_trap(self, handler: TrapHandler) -> int:
+        """Return the address of a new function whose body is `handler` (see `trap_number`)."""
+        number = self.trap_number(handler).to_bytes(4, "little")
+        return self.place_code(_MOV_EAX + number + _SYSCALL + _RET)
+
+    def place_code(self, code: bytes) -> int:
+        """Put machine code on pyldso's own executable page and return its 16-aligned address.
+
+        The guest can read and run the page but neither change nor unmap it.
+        """
+        address = (self._stub_end + 15) & ~15
+        if not self._stub_pages:
+            address = self._new_stub_pages()
+        if address + len(code) > self._stub_pages[-1] + _MAX_STUB_PAGES * 0x1000:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        self.memory.write(address, code)
+        self._stub_end = address + len(code)
+        return address
+
+    def _new_stub_pages(self) -> int:
+        """Map the stub pages: in the gap above the highest mapping, where nothing else goes."""
+        start = self.layout.mmap_top
+        self.memory.map(
+            start, _MAX_STUB_PAGES * 0x1000, READ | EXECUTE, fixed=True, label="[pyldso]"
+        )
+        vma = self.memory.find(start)
+        if vma is not None:
+            vma.is_sealed = True
+        self._stub_pages.append(start)
+        # Not at the page's start: libunicorn's empty block for `until` reaches back one byte.
+        self._return_address = start + 16
+        return start + 32
+
+    def _is_stub(self, address: int) -> bool:
+        return any(
+            start <= address < start + _MAX_STUB_PAGES * 0x1000 for start in self._stub_pages
+        )
+
+    # ---- running ---------------------------------------------------------------------------
+
+    def call(self, function: int, *arguments: int) -> int:
+        """Run a guest function of up to six integer arguments and return its RAX.
+
+        The stack pointer is preserved, other registers are not. Raises ProcessEnded where the
+        process ends meanwhile.
+        """
+        if not self._stub_pages:
+            self._stub_end = self._new_stub_pages()
+        cpu, sp = self.cpu, self.cpu.sp
+        for register, value in zip(registers.CALL_ARGUMENTS, arguments, strict=False):
+            cpu.set(register, value & _MASK)
+        inner_sp = ((sp - registers.RED_ZONE) & ~15) - 8
+        self.memory.write_u64(inner_sp, self._return_address)
+        cpu.sp = inner_sp
+        cpu.set(registers.RAX, 0)  # no vector registers hold variable arguments
+        self._loop(function)
+        cpu.sp = sp
+        return cpu.get(registers.RAX)
+
+    def run(self, pc: int) -> ExitStatus:
+        """Run the process from `pc` to its end."""
+        with self._watcher.watching(self.limits.seconds):
+            try:
+                self._loop(pc)
+                status: ExitStatus = Killed(signal.SIGSEGV, self.cpu.pc)
+            except ProcessEnded as end:
+                status = end.status
+        return self.end(status)
+
+    def end(self, status: ExitStatus) -> ExitStatus:
+        """Note how the process ended and tell those who watch."""
+        self.status, self.exit_status = status, status.exit_status
+        if self.events.wanted & Topic.SYSCALLS:
+            number = status.signal if isinstance(status, Killed) else 0
+            exited = status.status if isinstance(status, Exited) else status.exit_status
+            self.events.emit(ProcessEndedEvent(exited, number))
+        return status
+
+    def _loop(self, pc: int) -> None:
+        """Run from `pc` until the return stub is reached; ProcessEnded leaves the loop too."""
+        cpu = self.cpu
+        # Inside the stub page it is executable, as `until` must be; unmapped before there is one.
+        until = self._return_address or MMAP_TOP
+        while True:
+            self._check_watcher()
+            fault = cpu.start(pc, until)
+            if fault is not None:
+                raise ProcessEnded(killed_by(self, fault))
+            if self._pending_trap is not None:
+                handler, self._pending_trap = self._pending_trap, None
+                cpu.pc = cpu.pc  # settles RIP behind the stub's instruction
+                result = handler()
+                if result is not None:
+                    cpu.set(registers.RAX, result & _MASK)
+                pc = cpu.pc
+                continue
+            pc = cpu.pc
+            if pc == until and until == self._return_address:
+                return
+            if self._stopped_at_hlt(pc):
+                cpu.pc = pc - 1
+                raise ProcessEnded(killed_by(self, Fault(GENERAL_PROTECTION)))
+
+    def _stopped_at_hlt(self, pc: int) -> bool:
+        try:
+            return self.memory.read(pc - 1, 1)[0] == _HLT and not self._watcher.has_fired
+        except OSError:
+            return False
+
+    def _check_watcher(self) -> None:
+        number = self._watcher.take()
+        if number:
+            raise ProcessEnded(Killed(number, self.cpu.pc))
+
+    def _on_syscall(self) -> None:
+        """Answer the guest's system call: the machine stands on the instruction."""
+        number, *arguments = self.cpu.syscall_registers()
+        if number >= TRAP_BASE and self._is_stub(self.cpu.pc):
+            self._pending_trap = self._traps[number - TRAP_BASE]
+            self.cpu.stop()
+            return
+        result = self._system_call(number, arguments)
+        self.cpu.set(registers.RAX, result & _MASK)
+
+    def _system_call(self, number: int, arguments: list[int]) -> int:
+        bound = self._bound.get(number)
+        if bound is None:
+            if syscall_row(number) is None:
+                self.refuse(f"system call {number}", "not known")
+                return _UNKNOWN_SYSCALL
+            bound = self._bind(number)
+        try:
+            while True:
+                try:
+                    result = bound(self, arguments)
+                except InterruptedError:
+                    self._check_watcher()  # else a signal of pyldso's own: ask again
+                else:
+                    break
+        except OSError as error:
+            result = -(error.errno or errno.EIO)
+        except ProcessEnded:
+            if self.events.wanted & Topic.SYSCALLS:
+                self.events.emit(SyscallEntered(number, tuple(arguments)))
+            raise
+        if self.events.wanted & Topic.SYSCALLS:
+            self.events.emit(SyscallExited(number, tuple(arguments), result))
+        return result
+
+    def _bind(self, number: int) -> BoundSyscall:
+        bound = self._bound.get(number)
+        if bound is None:
+            row = syscall_row(number)
+            if row is None:
+                raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+            if not row.handler:
+                self.refuse(f"system call {row.name}", row.note or "not supported")
+            bound = self._bound[number] = BoundSyscall(row)
+        return bound
+
+    # ---- what exec.py and the system calls leave here ----------------------------------------
+
+    def set_brk(self, start: int) -> None:
+        """Set where the heap begins; it is empty."""
+        self.brk = self.brk_start = start
+
+    def remember_start(self, argv: list[bytes], envp: list[bytes], auxv: bytes) -> None:
+        """Keep what /proc/self/cmdline, environ and auxv show."""
+        arguments = b"".join(text + b"\0" for text in argv)
+        environment = b"".join(text + b"\0" for text in envp)
+        self._start = (arguments, environment, auxv)
+
+    def refuse(self, what: str, reason: str) -> None:
+        """Tell once that the guest asked for something it does not get."""
+        if what in self._refused:
+            return
+        self._refused.add(what)
+        if self.events.wanted & Topic.UNSUPPORTED:
+            self.events.emit(Refused(what, reason))

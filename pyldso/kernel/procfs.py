@@ -1,0 +1,33 @@
+"""The files of /proc/self whose content is the guest's and not the host process's (proc(5))."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pyldso.kernel.mmu import EXECUTE, READ, WRITE
+
+if TYPE_CHECKING:
+    from pyldso.kernel.memory import AddressSpace, Vma
+
+_NAME_COLUMN = 73
+
+
+def maps_text(memory: AddressSpace) -> bytes:
+    """Return what /proc/self/maps shows."""
+    return b"".join(map(_maps_line, memory.vmas))
+
+
+def _maps_line(vma: Vma) -> bytes:
+    prot = "".join(
+        letter if vma.prot & bit else "-"
+        for bit, letter in ((READ, "r"), (WRITE, "w"), (EXECUTE, "x"))
+    )
+    device = vma.file.device if vma.file else 0
+    line = (
+        f"{vma.start:08x}-{vma.end:08x} {prot}{'s' if vma.is_shared else 'p'} {vma.offset:08x} "
+        f"{os.major(device):02x}:{os.minor(device):02x} {vma.file.inode if vma.file else 0} "
+    )
+    if vma.name:
+        line = line.ljust(_NAME_COLUMN) + vma.name
+    return os.fsencode(line + "\n")

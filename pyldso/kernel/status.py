@@ -1,0 +1,46 @@
+"""How a process ends."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Exited(NamedTuple):
+    """The process ended itself."""
+
+    status: int
+
+    @property
+    def exit_status(self) -> int:
+        """What a shell would show as `$?`."""
+        return self.status
+
+
+class Killed(NamedTuple):
+    """A signal ended the process; `code` is the siginfo's si_code (sigaction(2)).
+
+    `address` is the address whose access failed, or None; `reason` says more where pyldso knows
+    more than Linux would tell.
+    """
+
+    signal: int
+    pc: int
+    address: int | None = None
+    code: int = 0
+    reason: str = ""
+
+    @property
+    def exit_status(self) -> int:
+        """What a shell would show as `$?`."""
+        return 128 + self.signal
+
+
+ExitStatus = Exited | Killed
+
+
+class ProcessEnded(Exception):  # noqa: N818 - no error: it unwinds to the trap loop
+    """The process is over, with this status."""
+
+    def __init__(self, status: ExitStatus) -> None:
+        super().__init__(status)
+        self.status = status

@@ -1,0 +1,115 @@
+"""System calls on memory: mmap(2), mprotect(2), munmap(2), mremap(2), brk(2), madvise(2)."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from pyldso.events import Topic
+from pyldso.kernel.events import Mapped, Protected, Unmapped
+from pyldso.kernel.memory import TASK_SIZE, page_down, page_up
+
+if TYPE_CHECKING:
+    from pyldso.kernel.process import Process
+
+MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE, MAP_TYPE = 1, 2, 3, 0xF
+MAP_FIXED, MAP_ANONYMOUS, MAP_32BIT = 0x10, 0x20, 0x40
+MAP_HUGETLB, MAP_FIXED_NOREPLACE = 0x40000, 0x100000
+_MMAP_MIN_ADDR = 0x10000
+_MADV_DONTNEED, _MADV_REMOVE = 4, 9
+_HARMLESS_ADVICE = frozenset((0, 1, 2, 3, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 25))
+
+
+def _error(code: int) -> OSError:
+    return OSError(code, os.strerror(code))
+
+
+def sys_mmap(
+    process: Process, address: int, length: int, prot: int, flags: int, fd: int, offset: int
+) -> int:
+    """mmap(2)."""
+    kind = flags & MAP_TYPE
+    if kind not in (MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE) or offset & 0xFFF:
+        raise _error(errno.EINVAL)
+    if flags & MAP_HUGETLB:
+        raise _error(errno.ENOMEM)
+    is_fixed = bool(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))
+    if is_fixed and address < _MMAP_MIN_ADDR and os.geteuid():
+        raise _error(errno.EPERM)
+    if not flags & MAP_ANONYMOUS and fd < 0:
+        raise _error(errno.EBADF)
+    start = process.memory.map(
+        address,
+        length,
+        prot,
+        fd=-1 if flags & MAP_ANONYMOUS else fd,
+        offset=0 if flags & MAP_ANONYMOUS else offset,
+        shared=kind != MAP_PRIVATE,
+        fixed=is_fixed,
+        replace=not flags & MAP_FIXED_NOREPLACE,
+        low=bool(flags & MAP_32BIT),
+    )
+    if process.events.wanted & Topic.MAP:
+        vma = process.memory.find(start)
+        path = vma.name if vma else ""
+        end = start + page_up(length)
+        process.events.emit(Mapped(start, end, prot & 7, path, offset))
+    return start
+
+
+def sys_mprotect(process: Process, address: int, length: int, prot: int) -> int:
+    """mprotect(2)."""
+    process.memory.protect(address, length, prot)
+    if process.events.wanted & Topic.MAP:
+        process.events.emit(Protected(address, address + page_up(length), prot & 7))
+    return 0
+
+
+def sys_munmap(process: Process, address: int, length: int) -> int:
+    """munmap(2)."""
+    process.memory.unmap(address, length)
+    if process.events.wanted & Topic.MAP:
+        process.events.emit(Unmapped(address, address + page_up(length)))
+    return 0
+
+
+def sys_mremap(
+    process: Process, address: int, old_size: int, new_size: int, flags: int, target: int
+) -> int:
+    """mremap(2)."""
+    return process.memory.move(address, old_size, new_size, flags, target)
+
+
+def sys_madvise(process: Process, address: int, length: int, advice: int) -> int:
+    """madvise(2): only advice that changes what the memory holds has an effect."""
+    advice = ctypes.c_int(advice).value
+    if address & 0xFFF or advice not in (*_HARMLESS_ADVICE, _MADV_DONTNEED):
+        raise _error(errno.EINVAL)
+    if advice == _MADV_DONTNEED:
+        process.memory.discard(address, length)
+    return 0
+
+
+def sys_brk(process: Process, address: int) -> int:
+    """brk(2), with the kernel's convention: the result is the break, changed or not."""
+    if process.brk_start <= address < TASK_SIZE:
+        old, new = page_up(process.brk), page_up(address)
+        try:
+            if new > old:
+                process.memory.map(old, new - old, 3, fixed=True, replace=False, label="[heap]")
+            elif new < old:
+                process.memory.unmap(new, old - new)
+        except OSError:
+            return process.brk
+        process.brk = address
+    return process.brk
+
+
+def stack_bounds(process: Process) -> tuple[int, int]:
+    """Return where the main stack lies at the moment."""
+    for vma in process.memory.vmas:
+        if vma.label == "[stack]":
+            return vma.start, vma.end
+    return page_down(process.cpu.sp), TASK_SIZE

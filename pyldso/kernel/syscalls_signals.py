@@ -1,0 +1,66 @@
+"""System calls on signals: dispositions and masks are kept, and fatal signals end the process."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from pyldso.kernel.signals import SIGNAL_COUNT, raise_signal
+
+if TYPE_CHECKING:
+    from pyldso.kernel.process import Process
+
+_SIG_BLOCK, _SIG_UNBLOCK, _SIG_SETMASK = 0, 1, 2
+_UNBLOCKABLE = 1 << (signal.SIGKILL - 1) | 1 << (signal.SIGSTOP - 1)
+
+
+def _error(code: int) -> OSError:
+    return OSError(code, os.strerror(code))
+
+
+def sys_rt_sigaction(process: Process, number: int, new: int, old: int, size: int) -> int:
+    """sigaction(2)."""
+    if size != 8 or not 1 <= number <= SIGNAL_COUNT:
+        raise _error(errno.EINVAL)
+    if new and number in (signal.SIGKILL, signal.SIGSTOP):
+        raise _error(errno.EINVAL)
+    actions = process.signals.actions
+    previous = actions.get(number, bytes(32))
+    if new:
+        actions[number] = ctypes.string_at(new, 32)
+    if old:
+        ctypes.memmove(old, previous, 32)
+    return 0
+
+
+def sys_rt_sigprocmask(process: Process, how: int, new: int, old: int, size: int) -> int:
+    """sigprocmask(2)."""
+    if size != 8:
+        raise _error(errno.EINVAL)
+    mask = process.signals.mask
+    if new:
+        given = int.from_bytes(ctypes.string_at(new, 8), "little")
+        if how == _SIG_BLOCK:
+            mask |= given
+        elif how == _SIG_UNBLOCK:
+            mask &= ~given
+        elif how == _SIG_SETMASK:
+            mask = given
+        else:
+            raise _error(errno.EINVAL)
+    if old:
+        ctypes.memmove(old, process.signals.mask.to_bytes(8, "little"), 8)
+    process.signals.mask = mask & ~_UNBLOCKABLE
+    return 0
+
+
+def sys_tgkill(process: Process, tgid: int, tid: int, number: int) -> int:
+    """tgkill(2)."""
+    if tgid <= 0 or tid <= 0 or not 0 <= number <= SIGNAL_COUNT:
+        raise _error(errno.EINVAL)
+    if tgid != os.getpid() or tid != os.getpid():
+        raise _error(errno.ESRCH)
+    return raise_signal(process, number)

@@ -1,0 +1,60 @@
+"""Real programs print what they print natively, the real ld.so doing the linking."""
+
+import shutil
+
+import pytest
+
+COMMANDS = [
+    ["/bin/echo", "hello", "world"],
+    ["/bin/cat", "/etc/hostname", "/nonexistent"],
+    ["/bin/ls", "/usr/include"],
+    ["/bin/uname", "-a"],
+    ["/usr/bin/env"],
+    ["/usr/bin/id"],
+    ["/usr/bin/expr", "6", "*", "7"],
+    ["/usr/bin/printf", "%s %5.2f\\n", "x", "3.14159"],
+    ["/bin/false"],
+    ["/usr/bin/basename", "/a/b/c.txt", ".txt"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0].split("/")[-1])
+def test_program_prints_what_it_prints_natively(command, run_native, run_guest):
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    native, guest = run_native(*command), run_guest(*command)
+    unify = (b"PYTHONPATH", b"_=")
+    assert [line for line in guest[1].splitlines() if not line.startswith(unify)] == [
+        line for line in native[1].splitlines() if not line.startswith(unify)
+    ]
+    assert (guest[0], guest[2]) == (native[0], native[2])
+
+
+def test_addresses_are_those_of_linux_without_randomisation(run_native, run_guest):
+    def places(output):
+        lines = [line.split() for line in output.splitlines()]
+        return [
+            line[:5]
+            for line in lines
+            if line[-1].endswith((b"/cat", b"/ld-linux-x86-64.so.2", b"[heap]", b"[stack]"))
+        ]
+
+    native = places(run_native("/bin/cat", "/proc/self/maps")[1])
+    guest = places(run_guest("/bin/cat", "/proc/self/maps")[1])
+    assert guest == native
+
+
+def test_static_program_runs(compile_c, run_native, run_guest):
+    program = compile_c('#include <stdio.h>\nint main() { puts("static"); return 7; }', "-static")
+    assert run_guest(program) == run_native(program) == (7, b"static\n", b"")
+
+
+def test_position_dependent_program_runs(compile_c, run_guest):
+    program = compile_c(
+        '#include <stdio.h>\nint main(int c, char **v) { printf("%p %s\\n", main, v[1]); }',
+        "-no-pie",
+    )
+    status, output, _ = run_guest(program, "argument")
+    assert status == 0
+    assert output.startswith(b"0x4")
+    assert output.endswith(b" argument\n")
