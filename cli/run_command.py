@@ -23,7 +23,7 @@ OPTIONS = (
         "Write what --debug shows to FILE.PID instead of standard error.", WATCH, "FILE",
     ),
     Option(("--list",), "list_only", "Print what ldd prints, and run nothing.", WATCH),
-    Option(("--verify",), "verify", "Only tell by the exit status whether it can be run.", WATCH),
+    Option(("--verify",), "verify_only", "Tell by the exit status alone whether it would run.", WATCH),
     Option(("--strace",), "strace", "Print the system calls with their arguments.", WATCH),
     Option(
         ("--library-path",), "library_path", "Search these folders instead of LD_LIBRARY_PATH.",
@@ -93,6 +93,7 @@ def execute(arguments: Arguments) -> int:
             debug=arguments.last("debug") or "",
             debug_output=arguments.last("debug_output"),
             list_only=arguments.flag("list_only"),
+            verify_only=arguments.flag("verify_only"),
             strace=arguments.flag("strace"),
             use_interp=arguments.flag("interp"),
             aslr_seed=aslr_seed(arguments.last("aslr")),
