@@ -23,7 +23,7 @@ OPTIONS = (
         "Write what --debug shows to FILE.PID instead of standard error.", WATCH, "FILE",
     ),
     Option(("--list",), "list_only", "Print what ldd prints, and run nothing.", WATCH),
-    Option(("--verify",), "verify_only", "Tell by the exit status alone whether it would run.", WATCH),
+    Option(("--verify",), "verify_only", "Only tell by the status whether it can run.", WATCH),
     Option(("--strace",), "strace", "Print the system calls with their arguments.", WATCH),
     Option(
         ("--library-path",), "library_path", "Search these folders instead of LD_LIBRARY_PATH.",
