@@ -35,6 +35,7 @@ from pyldso.kernel.mmu import (
 _ARCH_X86, _MODE_64 = 4, 1 << 3
 _ERR_OK = 0
 _HOOK_INTR, _HOOK_INSN, _HOOK_INSN_INVALID, _HOOK_TLB_FILL = 1, 2, 1 << 14, 1 << 17
+_HOOK_MEM_READ = 1 << 10
 _HOOK_MEM_READ_UNMAPPED, _HOOK_MEM_WRITE_UNMAPPED, _HOOK_MEM_FETCH_UNMAPPED = 16, 32, 64
 _HOOK_MEM_FETCH_PROT = 512
 _INSN_SYSCALL, _INSN_IN, _INSN_OUT = 699, 218, 500
@@ -223,6 +224,32 @@ class Cpu:
         """Forget translated code of the pages of [start, end), which must still be executable."""
         self._control(_CTL_TB_REMOVE_CACHE, ctypes.c_uint64(start), ctypes.c_uint64(end))
 
+    def watch_reads(self, start: int, length: int, on_read: Callable[[int], None]) -> int:
+        """Call `on_read(address)` for every read within a range and return a handle to `unwatch`.
+
+        Code translated while a watch is on stays on the slow path: for short probes only.
+        """
+        physical = _ARENA_PHYSICAL + self._arena.offset(start)
+
+        def hook(_uc: Any, _kind: int, address: int, _size: int, _value: int, _user: Any) -> int:
+            on_read(start + address - physical)
+            return 1
+
+        kind = ctypes.CFUNCTYPE(
+            ctypes.c_int,
+            ctypes.c_void_p,
+            ctypes.c_int,
+            ctypes.c_uint64,
+            ctypes.c_int,
+            ctypes.c_int64,
+            ctypes.c_void_p,
+        )
+        return self._hook(_HOOK_MEM_READ, kind(hook), physical, physical + length - 1)
+
+    def unwatch(self, handle: int) -> None:
+        """End a watch."""
+        self._quick.uc_hook_del(self._uc, ctypes.c_size_t(handle))
+
     # ---- setting up ----------------------------------------------------------------------
 
     def _check(self, error: int, what: str) -> None:
@@ -300,7 +327,8 @@ class Cpu:
 
     def _hook(
         self, kind: int, callback: Any, low: int = 1, high: int = 0, instruction: int | None = None
-    ) -> None:
+    ) -> int:
+        """Add a hook and return libunicorn's handle of it."""
         self._callbacks.append(callback)
         handle = ctypes.c_size_t()
         extra = () if instruction is None else (ctypes.c_int(instruction),)
@@ -317,6 +345,7 @@ class Cpu:
             ),
             f"add hook {kind:#x}",
         )
+        return handle.value
 
     # ---- hooks: called by libunicorn while the guest runs ----------------------------------
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pyldso.arch.x86_64 import registers
@@ -244,6 +244,14 @@ class Process:
         The stack pointer is preserved, other registers are not. Raises ProcessEnded where the
         process ends meanwhile.
         """
+        cpu, sp, pc = self.cpu, self.cpu.sp, self.cpu.pc
+        self._prepare_call(arguments)
+        self._loop(function)
+        cpu.sp, cpu.pc = sp, pc
+        return cpu.get(registers.RAX)
+
+    def _prepare_call(self, arguments: Sequence[int]) -> None:
+        """Set registers and stack as a call of a function to the return stub leaves them."""
         if not self._stub_pages:
             self._stub_end = self._new_stub_pages()
         cpu, sp = self.cpu, self.cpu.sp
@@ -253,9 +261,33 @@ class Process:
         self.memory.write_u64(inner_sp, self._return_address)
         cpu.sp = inner_sp
         cpu.set(registers.RAX, 0)  # no vector registers hold variable arguments
-        self._loop(function)
-        cpu.sp = sp
-        return cpu.get(registers.RAX)
+
+    def probe_reads(
+        self, function: int, arguments: Sequence[int], start: int, length: int, *, first: bool
+    ) -> list[int]:
+        """Run a guest function and return the addresses that it reads within a range.
+
+        With `first` the run ends at the first read. Faults end it too; all registers are restored.
+        """
+        cpu, reads = self.cpu, list[int]()
+
+        def on_read(address: int) -> None:
+            if not (first and reads):
+                reads.append(address)
+            if first:
+                cpu.stop()
+
+        registers_before, pc = cpu.save(), cpu.pc
+        self._prepare_call(arguments)
+        watch = cpu.watch_reads(start, length, on_read)
+        try:
+            cpu.start(function, self._return_address)
+        finally:
+            cpu.unwatch(watch)
+            self._pending_trap = None
+            cpu.restore(registers_before)
+            cpu.pc = pc
+        return reads
 
     def run(self, pc: int) -> ExitStatus:
         """Run the process from `pc` to its end."""

@@ -1,0 +1,316 @@
+"""The dl* functions of a running program: dlopen(3), dlsym(3), dladdr(3), dl_iterate_phdr(3)."""
+
+from __future__ import annotations
+
+import errno
+import struct
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from pyldso.arch.x86_64.registers import CALL_ARGUMENTS
+from pyldso.elf.constants import PT, STT
+from pyldso.events import Topic
+from pyldso.ldso import tls
+from pyldso.ldso.dso import Version
+from pyldso.ldso.errors import SYMBOL_LOOKUP, DlError
+from pyldso.ldso.events import FileClosed, FileOpened, LookupFailed
+from pyldso.ldso.lookup import (
+    SymbolReference,
+    announce_binding,
+    definition_address,
+    find_symbol,
+    note_dependency,
+    undefined_symbol,
+)
+from pyldso.ldso.open import close_object, open_object
+
+if TYPE_CHECKING:
+    from pyldso.ldso.dso import Dso
+    from pyldso.ldso.namespace import Namespace
+
+RTLD_LAZY, RTLD_NOW, RTLD_BINDING_MASK = 1, 2, 3
+RTLD_DEFAULT, RTLD_NEXT = 0, 0xFFFFFFFFFFFFFFFF
+RTLD_DI_LMID, RTLD_DI_LINKMAP, RTLD_DI_ORIGIN = 1, 2, 6
+RTLD_DI_TLS_MODID, RTLD_DI_TLS_DATA, RTLD_DI_PHDR = 9, 10, 11
+RTLD_DL_SYMENT, RTLD_DL_LINKMAP = 1, 2
+MINUS_ONE = 0xFFFFFFFFFFFFFFFF
+PATH_LIMIT = 4096
+ERROR_ROOM = 4096
+PHDR_INFO = struct.Struct("<QQQH6xQQQQ")
+
+Handler = Callable[..., int]
+
+
+class DlFunctions:
+    """The functions as the guest calls them; the text of the last error waits for dlerror."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        self._namespace = namespace
+        self._memory = namespace.memory
+        self._error = ""
+        self._error_text = 0
+        self._adds = self._subs = 0
+        self._info = 0
+
+    # ---- from registers to arguments ----
+
+    def trap(self, handler: Handler, count: int, on_error: int = 0) -> int:
+        """Return the address of a guest function of `count` arguments that `handler` performs.
+
+        A DlError becomes dlerror's text and the result `on_error`.
+        """
+        cpu = self._namespace.process.cpu
+
+        def run() -> int:
+            arguments = [cpu.get(register) for register in CALL_ARGUMENTS[:count]]
+            try:
+                return handler(*arguments)
+            except DlError as error:
+                self._error = error.text
+                return on_error
+            except OSError as error:  # a pointer that does not point into the guest's memory
+                self._error = error.strerror or str(error)
+                return on_error
+
+        return self._namespace.process.add_trap(run)
+
+    def _text(self, address: int) -> str:
+        return self._memory.read_cstring(address, PATH_LIMIT).decode(errors="surrogateescape")
+
+    def _caller(self, address: int) -> Dso:
+        return self._namespace.containing(address) or self._namespace.program
+
+    def _by_handle(self, handle: int) -> Dso:
+        dso = self._namespace.by_link_map(handle)
+        if dso is None:
+            raise DlError("", "invalid handle")
+        return dso
+
+    # ---- the functions ----
+
+    def dlopen(self, file: int, mode: int, caller: int) -> int:
+        """Load a file and return its handle: the address of its link map."""
+        name = self._text(file) if file else ""
+        if mode & RTLD_BINDING_MASK == 0:
+            raise DlError(name, "invalid mode for dlopen()", errno.EINVAL)
+        before = len(self._namespace.objects)
+        dso = open_object(self._namespace, name, mode & 0xFFFFFFFF, self._caller(caller))
+        self._adds += len(self._namespace.objects) - before
+        if self._namespace.events.wanted & Topic.FILES:
+            self._namespace.events.emit(FileOpened(dso.label, dso.direct_opencount))
+        return dso.link_map
+
+    def dlmopen(self, namespace_id: int, file: int, mode: int, caller: int) -> int:
+        """Load a file into the base namespace; others do not exist yet."""
+        if namespace_id & MINUS_ONE != 0:
+            name = self._text(file) if file else ""
+            raise DlError(name, "cannot create a new link-map namespace: not supported")
+        return self.dlopen(file, mode, caller)
+
+    def dlclose(self, handle: int) -> int:
+        """Give a handle back; the file is unloaded when nothing uses it any more."""
+        dso = self._namespace.by_link_map(handle)
+        if dso is None or (dso.direct_opencount == 0 and not dso.is_initial):
+            raise DlError("", "shared object not open")
+        before = len(self._namespace.objects)
+        if self._namespace.events.wanted & Topic.FILES:
+            self._namespace.events.emit(FileClosed(dso.label, dso.direct_opencount - 1))
+        close_object(self._namespace, dso)
+        self._subs += before - len(self._namespace.objects)
+        return 0
+
+    def dlsym(self, handle: int, name: int, caller: int) -> int:
+        """Return the address of a symbol."""
+        return self._symbol(handle, name, None, self._caller(caller))
+
+    def dlvsym(self, handle: int, name: int, version: int, caller: int) -> int:
+        """Return the address of a symbol of a given version."""
+        from pyldso.elf.dynamic import sysv_hash
+
+        text = self._memory.read_cstring(version, PATH_LIMIT)
+        wanted = Version(text, sysv_hash(text), b"", True)
+        return self._symbol(handle, name, wanted, self._caller(caller))
+
+    def _symbol(self, handle: int, name_address: int, version: Version | None, by: Dso) -> int:
+        namespace = self._namespace
+        name = self._memory.read_cstring(name_address, PATH_LIMIT)
+        scopes, label = self._scopes_of(handle, by)
+        reference = SymbolReference(name, version, is_plt=True, newest=True)
+        definition = find_symbol(namespace, reference, scopes)
+        if definition is None:
+            error = undefined_symbol(label, name, version)
+            if namespace.events.wanted & Topic.FILES:
+                namespace.events.emit(LookupFailed(label, SYMBOL_LOOKUP, error.message, True))
+            raise error
+        if namespace.events.wanted & Topic.BINDINGS:
+            announce_binding(namespace, by, definition.dso, name, version)
+        note_dependency(by, definition.dso)
+        if definition.symbol.type == STT.TLS:
+            return tls.block_address(namespace, definition.dso) + definition.symbol.st_value
+        return definition_address(namespace, definition)
+
+    def _scopes_of(self, handle: int, by: Dso) -> tuple[Sequence[Sequence[Dso]], str]:
+        """Return where dlsym looks for a handle, and the name that an error puts first."""
+        if handle == RTLD_DEFAULT:
+            return by.scopes, by.label
+        if handle == RTLD_NEXT:
+            scope = next((scope for scope in by.scopes if by in scope), [])
+            after = scope[scope.index(by) + 1 :] if by in scope else []
+            return [after], by.label
+        dso = self._by_handle(handle)
+        scope = self._namespace.global_scope if dso is self._namespace.program else dso.searchlist
+        return [scope], dso.label
+
+    def dlerror(self) -> int:
+        """Return the text of the last error and forget it; 0 where there was none."""
+        if not self._error:
+            return 0
+        if not self._error_text:
+            self._error_text = self._namespace.heap.allocate(ERROR_ROOM)
+        data = self._error.encode(errors="surrogateescape")[: ERROR_ROOM - 1]
+        self._memory.write(self._error_text, data + b"\0")
+        self._error = ""
+        return self._error_text
+
+    def dladdr(self, address: int, info: int) -> int:
+        """Fill a Dl_info: the file and the nearest symbol at or below an address."""
+        return self.dladdr1(address, info, 0, 0)
+
+    def dladdr1(self, address: int, info: int, extra: int, flags: int) -> int:
+        """Fill a Dl_info and, by `flags`, a pointer to the symbol or to the link map."""
+        dso = self._namespace.containing(address)
+        if dso is None:
+            return 0
+        index, name, value = _nearest_symbol(dso, address)
+        file_name = dso.name_address
+        if dso is self._namespace.program:
+            file_name = self._namespace.argv0_address or file_name
+        self._memory.write(info, struct.pack("<QQQQ", file_name, dso.start, name, value))
+        if flags & 3 == RTLD_DL_LINKMAP:
+            self._memory.write_u64(extra, dso.link_map)
+        elif flags & 3 == RTLD_DL_SYMENT:
+            entry = dso.base + dso.dynamic[6] + 24 * index if name else 0
+            self._memory.write_u64(extra, entry)
+        return 1
+
+    def dlinfo(self, handle: int, request: int, argument: int) -> int:
+        """Answer one of the RTLD_DI_* requests."""
+        dso = self._by_handle(handle)
+        memory = self._memory
+        if request == RTLD_DI_LMID:
+            memory.write_u64(argument, 0)
+        elif request == RTLD_DI_LINKMAP:
+            memory.write_u64(argument, dso.link_map)
+        elif request == RTLD_DI_ORIGIN:
+            memory.write(argument, dso.origin.encode(errors="surrogateescape") + b"\0")
+        elif request == RTLD_DI_TLS_MODID:
+            memory.write_u64(argument, dso.tls.module if dso.tls else 0)
+        elif request == RTLD_DI_TLS_DATA:
+            block = tls.block_address(self._namespace, dso) if dso.tls else 0
+            memory.write_u64(argument, block)
+        elif request == RTLD_DI_PHDR:
+            memory.write_u64(argument, dso.phdr_address)
+            return len(dso.phdrs)
+        else:
+            raise DlError(dso.label, "unsupported dlinfo request")
+        return 0
+
+    # ---- what libc itself calls, for NSS and iconv ----
+
+    def libc_dlopen(self, file: int, mode: int) -> int:
+        """Load a file as dlopen does, for libc."""
+        return self.dlopen(file, mode, 0)
+
+    def libc_dlsym(self, handle: int, name: int) -> int:
+        """Return a symbol's address, for libc."""
+        return self.dlsym(handle, name, 0)
+
+    def libc_dlvsym(self, handle: int, name: int, version: int) -> int:
+        """Return a versioned symbol's address, for libc."""
+        return self.dlvsym(handle, name, version, 0)
+
+    # ---- what programs and libgcc call by name ----
+
+    def dl_iterate_phdr(self, callback: int, data: int) -> int:
+        """Call `callback` with a struct dl_phdr_info for each file until it returns non-zero."""
+        if not self._info:
+            self._info = self._namespace.heap.allocate(PHDR_INFO.size)
+        for dso in list(self._namespace.objects):
+            block = tls.block_address(self._namespace, dso) if dso.tls else 0
+            record = PHDR_INFO.pack(
+                dso.base,
+                dso.name_address,
+                dso.phdr_address,
+                len(dso.phdrs),
+                self._adds + len(self._namespace.objects),
+                self._subs,
+                dso.tls.module if dso.tls else 0,
+                block,
+            )
+            self._memory.write(self._info, record)
+            result = self._namespace.process.call(callback, self._info, PHDR_INFO.size, data)
+            if result & 0xFFFFFFFF:
+                return result
+        return 0
+
+    def find_object(self, address: int, result: int) -> int:
+        """Fill a struct dl_find_object: where the unwinder finds the tables for an address."""
+        dso = self._namespace.containing(address)
+        table = next((p for p in dso.phdrs if p.p_type == PT.GNU_EH_FRAME), None) if dso else None
+        if dso is None or table is None:
+            return MINUS_ONE
+        fields = (0, dso.start, dso.end, dso.link_map, dso.base + table.p_vaddr)
+        self._memory.write(result, struct.pack("<5Q", *fields))
+        return 0
+
+    def find_dso_for_object(self, address: int) -> int:
+        """Return the link map of the file that holds an address."""
+        dso = self._namespace.containing(address)
+        return dso.link_map if dso else 0
+
+
+def _nearest_symbol(dso: Dso, address: int) -> tuple[int, int, int]:
+    """Return index, name address and value of the symbol that covers `address`, or zeros."""
+    best = (0, 0, 0)
+    offset = address - dso.base
+    for index, symbol in dso.defined_symbols():
+        size = max(symbol.st_size, 1)
+        if symbol.st_value <= offset < symbol.st_value + size and symbol.st_value >= best[2]:
+            best = (index, symbol.st_name, symbol.st_value)
+    index, name, value = best
+    if not index:
+        return best
+    return index, dso.base + dso.dynamic[5] + name, dso.base + value
+
+
+def make_dlfcn_hook(namespace: Namespace) -> int:
+    """Return the address of glibc's struct dlfcn_hook, filled with traps (include/dlfcn.h)."""
+    functions = namespace.dl_functions
+    entries = (
+        functions.trap(functions.dlopen, 3),
+        functions.trap(functions.dlclose, 1, MINUS_ONE),
+        functions.trap(functions.dlsym, 3),
+        functions.trap(functions.dlvsym, 4),
+        functions.trap(functions.dlerror, 0),
+        functions.trap(functions.dladdr, 2),
+        functions.trap(functions.dladdr1, 4),
+        functions.trap(functions.dlinfo, 3, MINUS_ONE),
+        functions.trap(functions.dlmopen, 4),
+        functions.trap(functions.libc_dlopen, 2),
+        functions.trap(functions.libc_dlsym, 2),
+        functions.trap(functions.libc_dlvsym, 3),
+        functions.trap(functions.dlclose, 1, MINUS_ONE),
+    )
+    address = namespace.heap.allocate(8 * len(entries))
+    namespace.memory.write(address, struct.pack(f"<{len(entries)}Q", *entries))
+    return address
+
+
+def install_overrides(namespace: Namespace) -> None:
+    """Give the dynamic linker's own definitions of what libc and ld.so define for its tables."""
+    functions = namespace.dl_functions = DlFunctions(namespace)
+    namespace.overrides[b"dl_iterate_phdr"] = functions.trap(functions.dl_iterate_phdr, 2)
+    namespace.overrides[b"_dl_find_object"] = functions.trap(functions.find_object, 2, MINUS_ONE)
+    namespace.overrides[b"_dl_find_dso_for_object"] = functions.trap(
+        functions.find_dso_for_object, 1
+    )

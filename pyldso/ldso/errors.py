@@ -1,0 +1,40 @@
+"""The exception of the dynamic linker: fatal at start-up, dlerror(3)'s text in dlopen."""
+
+from __future__ import annotations
+
+import os
+
+from pyldso.errors import LoadError
+
+LOADING = "error while loading shared libraries"
+SYMBOL_LOOKUP = "symbol lookup error"
+
+
+class DlError(LoadError):
+    """What glibc's struct dl_exception carries: object, message, errno, and the occasion."""
+
+    def __init__(
+        self, object_name: str, message: str, errno: int = 0, occasion: str = LOADING
+    ) -> None:
+        super().__init__(message)
+        self.object_name = object_name
+        self.message = message
+        self.errno = errno
+        self.occasion = occasion
+
+    @property
+    def text(self) -> str:
+        """The text that dlerror(3) returns."""
+        where = f"{self.object_name}: " if self.object_name else ""
+        reason = f": {os.strerror(self.errno)}" if self.errno else ""
+        return f"{where}{self.message}{reason}"
+
+    def at_start(self, program: str) -> LoadError:
+        """Return the error that ends the program before its start."""
+        return LoadError(f"{program}: {self.occasion}: {self.text}")
+
+
+class VersionError(LoadError):
+    """Versions that are not there: every one on a line of its own, status 1 as ld.so's."""
+
+    exit_status = 1

@@ -1,0 +1,198 @@
+"""What glibc 2.34 and later expect of their dynamic linker beyond the ABI.
+
+libc.so.6 reads variables of ld.so (`_rtld_global`, `_rtld_global_ro`) whose layout is private. No
+version is asked: the ABI-stable offsets are written, sizes come from the `_thread_db_*` constants
+that libc exports for debuggers, and the remaining offsets are found by watching which word of
+`_rtld_global_ro` a libc function reads. `_dl_dlfcn_hook`, made for static programs that dlopen,
+hands every dl* function to this dynamic linker.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pyldso.arch.x86_64.registers import HWCAP, HWCAP2, MINSIGSTKSZ
+from pyldso.ldso import dl
+from pyldso.ldso.errors import DlError
+from pyldso.ldso.lookup import find_in
+
+if TYPE_CHECKING:
+    from pyldso.kernel.exec import InitialStack
+    from pyldso.ldso.dso import Dso
+    from pyldso.ldso.namespace import Namespace
+
+CLOCK_TICKS = 100
+PAGE = 4096
+SC_CLK_TCK, SC_MINSIGSTKSZ = 2, 249
+AT_HWCAP, AT_HWCAP2, AT_UNKNOWN = 16, 26, 0x7777
+DEFAULT_CONTROL_BLOCK = 2304
+"""sizeof (struct pthread) where libc does not tell it."""
+RSEQ_CPU_ID = 4
+RSEQ_REGISTRATION_FAILED = 0xFFFFFFFE
+FUTEX_OFFSET = -32
+"""offsetof (pthread_mutex_t, __data.__lock) minus that of its list node (robust_list_head)."""
+SPECIFIC_BEFORE = 512
+"""struct pthread: specific_1stblock, 32 entries of 16, ends where specific[] begins."""
+
+
+def is_glibc(namespace: Namespace) -> bool:
+    """Tell whether libc and ld.so are a glibc of 2.34 or later, by what they export."""
+    return (
+        find_in(namespace, namespace.interpreter, b"_rtld_global_ro") is not None
+        and find_in(namespace, namespace.libc, b"__libc_early_init") is not None
+        and find_in(namespace, namespace.libc, b"dlopen") is not None
+    )
+
+
+def control_block_size(namespace: Namespace) -> int:
+    """Return sizeof (struct pthread), which libc tells debuggers."""
+    values = _thread_db(namespace, b"sizeof_pthread")
+    return values[0] if values else DEFAULT_CONTROL_BLOCK
+
+
+def _thread_db(namespace: Namespace, name: bytes) -> Sequence[int]:
+    """Return the words of libc's constant `_thread_db_NAME`: size in bits, count, offset."""
+    libc = namespace.libc
+    symbol = find_in(namespace, libc, b"_thread_db_" + name)
+    if libc is None or symbol is None:
+        return ()
+    data = namespace.memory.read(libc.symbol_address(symbol), symbol.st_size & ~3)
+    return struct.unpack(f"<{len(data) // 4}I", data)
+
+
+class _Variables:
+    """The addresses of ld.so's variables, and writing to them."""
+
+    def __init__(self, namespace: Namespace, interpreter: Dso) -> None:
+        self._namespace = namespace
+        self._interpreter = interpreter
+
+    def address(self, name: bytes) -> int:
+        """Return the address of a variable; DlError where this ld.so has none of that name."""
+        symbol = find_in(self._namespace, self._interpreter, name)
+        if symbol is None:
+            raise DlError(self._interpreter.label, f"has no {name.decode()}: unknown kind of glibc")
+        return self._interpreter.symbol_address(symbol)
+
+    def size(self, name: bytes) -> int:
+        """Return the size of a variable."""
+        symbol = find_in(self._namespace, self._interpreter, name)
+        return symbol.st_size if symbol else 0
+
+
+def prepare(namespace: Namespace, stack: InitialStack) -> None:
+    """Fill what libc reads of ld.so and of the first thread, and hand it the dl* functions."""
+    interpreter = namespace.interpreter
+    if interpreter is None:
+        return
+    memory = namespace.memory
+    variables = _Variables(namespace, interpreter)
+    rtld_global = variables.address(b"_rtld_global")
+    memory.write_u64(rtld_global, namespace.program.link_map)
+    memory.write_u32(rtld_global + 8, len(namespace.objects))
+    memory.write_u64(variables.address(b"__libc_stack_end"), stack.sp)
+    memory.write_u32(variables.address(b"__libc_enable_secure"), 0)
+    memory.write_u64(variables.address(b"_dl_argv"), stack.argv_address)
+    _prepare_thread(namespace, rtld_global)
+    _prepare_rseq(namespace, variables)
+    _prepare_read_only(namespace, variables, stack)
+
+
+def _prepare_thread(namespace: Namespace, rtld_global: int) -> None:
+    """Fill the first thread's struct pthread and put it on the list of user stacks."""
+    memory, pointer = namespace.memory, namespace.tls.thread_pointer
+    used = _thread_db(namespace, b"rtld_global__dl_stack_used")
+    user = _thread_db(namespace, b"rtld_global__dl_stack_user")
+    tid = _thread_db(namespace, b"pthread_tid")
+    link = _thread_db(namespace, b"pthread_list")
+    specific = _thread_db(namespace, b"pthread_specific")
+    if not (used and user and tid and link and specific):
+        return
+    for offset in (used[2], user[2], max(used[2], user[2]) + 16):
+        _make_empty_list(namespace, rtld_global + offset)
+    process_id = os.getpid()
+    memory.write_u32(pointer + tid[2], process_id)
+    first_block = pointer + specific[2] - SPECIFIC_BEFORE
+    memory.write_u64(pointer + specific[2], first_block)
+    robust_head = pointer + tid[2] + 16
+    memory.write_u64(pointer + tid[2] + 8, robust_head)
+    memory.write_u64(robust_head, robust_head)
+    memory.write(robust_head + 8, struct.pack("<q", FUTEX_OFFSET))
+    head, node = rtld_global + user[2], pointer + link[2]
+    memory.write_u64(node, head)
+    memory.write_u64(node + 8, head)
+    memory.write_u64(head, node)
+    memory.write_u64(head + 8, node)
+
+
+def _make_empty_list(namespace: Namespace, head: int) -> None:
+    """Make a doubly linked list whose head points to itself."""
+    namespace.memory.write_u64(head, head)
+    namespace.memory.write_u64(head + 8, head)
+
+
+def _prepare_rseq(namespace: Namespace, variables: _Variables) -> None:
+    """Say that restartable sequences are not registered, so that sched_getcpu asks the kernel."""
+    if not variables.size(b"__rseq_offset"):
+        return
+    memory, pointer = namespace.memory, namespace.tls.thread_pointer
+    address = variables.address(b"__rseq_offset")
+    offset = memory.read_u64(address)
+    if offset:  # up to 2.40 the area is a member of struct pthread
+        area = pointer + offset & 0xFFFFFFFFFFFFFFFF
+    else:
+        area = pointer - namespace.tls.capacity + 64
+        memory.write(address, struct.pack("<q", area - pointer))
+    memory.write_u32(area + RSEQ_CPU_ID, RSEQ_REGISTRATION_FAILED)
+
+
+def _prepare_read_only(namespace: Namespace, variables: _Variables, stack: InitialStack) -> None:
+    """Fill the members of `_rtld_global_ro` that libc functions are seen to read."""
+    memory = namespace.memory
+    start = variables.address(b"_rtld_global_ro")
+    size = variables.size(b"_rtld_global_ro")
+    scratch = namespace.heap.allocate(4096)
+    hook = dl.make_dlfcn_hook(namespace)
+    static_size = namespace.tls.capacity + control_block_size(namespace)
+
+    def probe(function: bytes, *arguments: int, first_only: bool = True) -> list[int]:
+        symbol = find_in(namespace, namespace.libc, function)
+        if symbol is None or namespace.libc is None:
+            return []
+        address = namespace.libc.symbol_address(symbol)
+        reads = namespace.process.probe_reads(address, arguments, start, size, first=first_only)
+        return [place - start for place in reads]
+
+    def fill(offsets: list[int], value: int, width: int, *, only_if_zero: bool = False) -> None:
+        if not offsets:
+            return
+        place = start + offsets[0]
+        present = int.from_bytes(memory.read(place, width), "little")
+        if not (only_if_zero and present):
+            memory.write(place, value.to_bytes(width, "little"))
+
+    page_size = probe(b"getpagesize")
+    fill(probe(b"getauxval", AT_UNKNOWN), stack.auxv_address, 8)
+    fill(probe(b"getauxval", AT_HWCAP), HWCAP, 8)
+    fill(probe(b"getauxval", AT_HWCAP2), HWCAP2, 8)
+    fill(probe(b"sysconf", SC_CLK_TCK), CLOCK_TICKS, 4)
+    fill(probe(b"sysconf", SC_MINSIGSTKSZ), MINSIGSTKSZ, 8, only_if_zero=True)
+    fill(page_size, PAGE, 8, only_if_zero=True)
+    fill(probe(b"dladdr", 0, 0), hook, 8)
+    fill(probe(b"_dl_find_object", 0, 0), namespace.overrides[b"_dl_find_object"], 8)
+    stack_reads = sorted(set(probe(b"__pthread_get_minstack", scratch, first_only=False)))
+    tls_reads = [offset for offset in stack_reads if offset not in page_size]
+    if tls_reads:
+        fill(tls_reads, -(-static_size // 64) * 64, 8)
+        fill([tls_reads[0] + 8], 64, 8)
+    namespace.heap.free(scratch, 4096)
+
+
+def early_init(namespace: Namespace) -> None:
+    """Run `__libc_early_init`, which comes before all initialisers (dl-call-libc-early-init.c)."""
+    symbol = find_in(namespace, namespace.libc, b"__libc_early_init")
+    if symbol is not None and namespace.libc is not None:
+        namespace.process.call(namespace.libc.symbol_address(symbol), 1)

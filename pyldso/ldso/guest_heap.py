@@ -1,0 +1,50 @@
+"""Memory that the dynamic linker takes in the guest for its own tables: link maps, names, dtv."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyldso.kernel.process import Process
+
+CHUNK = 0x10000
+PROT_READ_WRITE = 3
+MAP_PRIVATE_ANONYMOUS = 0x22
+
+
+class GuestHeap:
+    """A bump allocator over anonymous mappings; what is freed serves requests of the same size."""
+
+    __slots__ = ("_end", "_free", "_next", "_process")
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._next = self._end = 0
+        self._free: dict[tuple[int, int], list[int]] = {}
+
+    def allocate(self, size: int, alignment: int = 16) -> int:
+        """Return the address of `size` zero bytes."""
+        freed = self._free.get((size, alignment))
+        if freed:
+            address = freed.pop()
+            self._process.memory.write(address, bytes(size))
+            return address
+        start = -(-self._next // alignment) * alignment
+        if start + size > self._end:
+            length = max(CHUNK, -(-(size + alignment) // 4096) * 4096)
+            start = self._process.mmap(0, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0)
+            self._end = start + length
+            start = -(-start // alignment) * alignment
+        self._next = start + size
+        return start
+
+    def free(self, address: int, size: int, alignment: int = 16) -> None:
+        """Give back what `allocate` returned for this size and alignment."""
+        self._free.setdefault((size, alignment), []).append(address)
+
+    def string(self, text: str | bytes) -> int:
+        """Return the address of a NUL-terminated copy of `text`."""
+        data = (text.encode(errors="surrogateescape") if isinstance(text, str) else text) + b"\0"
+        address = self.allocate(len(data), 1)
+        self._process.memory.write(address, data)
+        return address

@@ -1,0 +1,109 @@
+"""Initialisers and finalisers, in the order of glibc's dl-init.c, dl-fini.c and dl-sort-maps.c."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pyldso.elf.constants import DT
+from pyldso.events import Topic
+from pyldso.ldso.events import FiniCalled, InitCalled, ProgramInitialised
+
+if TYPE_CHECKING:
+    from pyldso.ldso.dso import Dso
+    from pyldso.ldso.namespace import Namespace
+
+
+def dependencies_first(
+    objects: Sequence[Dso], *, with_relocation_dependencies: bool = False
+) -> list[Dso]:
+    """Return `objects` so that each comes after what it depends on; circles are cut where met.
+
+    The walk starts from the last object and goes depth first, as _dl_sort_maps_dfs does: the order
+    of initialisers among independent files follows from it.
+    """
+    inside = set(objects)
+    visited: set[Dso] = set()
+    order: list[Dso] = []
+    for root in reversed(objects):
+        if root in visited:
+            continue
+        visited.add(root)
+        stack = [(root, iter(_uses(root, with_relocation_dependencies)))]
+        while stack:
+            dso, following = stack[-1]
+            target = next((d for d in following if d in inside and d not in visited), None)
+            if target is None:
+                order.append(dso)
+                stack.pop()
+            else:
+                visited.add(target)
+                uses = _uses(target, with_relocation_dependencies)
+                stack.append((target, iter(uses)))
+    return order
+
+
+def _uses(dso: Dso, with_relocation_dependencies: bool) -> Sequence[Dso]:
+    if not with_relocation_dependencies:
+        return dso.dependencies
+    extra = sorted(dso.relocation_dependencies, key=lambda other: other.link_map)
+    return [*dso.dependencies, *extra]
+
+
+def run_initialisers(
+    namespace: Namespace, objects: Sequence[Dso], arguments: tuple[int, int, int]
+) -> None:
+    """Run DT_INIT and DT_INIT_ARRAY of each of `objects`, dependencies first.
+
+    `arguments` are argc, argv and envp, which initialisers get. The program itself is left out:
+    its start code runs its initialisers. A file marked DF_1_INITFIRST goes before all others.
+    """
+    program = namespace.program
+    order = dependencies_first([dso for dso in objects if dso is not program])
+    order.sort(key=lambda dso: not dso.is_initfirst)
+    for dso in order:
+        if dso.is_initialised:
+            continue
+        dso.is_initialised = True
+        if namespace.events.wanted & Topic.LIBS:
+            namespace.events.emit(InitCalled(dso.label))
+        if DT.INIT in dso.dynamic:
+            namespace.process.call(dso.base + dso.dynamic[DT.INIT], *arguments)
+        for function in dso.function_array(DT.INIT_ARRAY, DT.INIT_ARRAYSZ):
+            namespace.process.call(function, *arguments)
+
+
+def run_preinitialisers(namespace: Namespace, arguments: tuple[int, int, int]) -> None:
+    """Run the program's DT_PREINIT_ARRAY, before all initialisers."""
+    program = namespace.program
+    functions = program.function_array(DT.PREINIT_ARRAY, DT.PREINIT_ARRAYSZ)
+    for function in functions:
+        namespace.process.call(function, *arguments)
+
+
+def announce_program(namespace: Namespace) -> None:
+    """Emit that the program's own initialisation is next."""
+    namespace.program.is_initialised = True
+    if namespace.events.wanted & Topic.LIBS:
+        namespace.events.emit(ProgramInitialised(namespace.program_name))
+
+
+def finalisation_order(namespace: Namespace) -> list[Dso]:
+    """Return all files, each before what it depends on, the program first (_dl_fini)."""
+    program, *others = namespace.objects
+    order = dependencies_first(others, with_relocation_dependencies=True)
+    return [program, *reversed(order)]
+
+
+def run_finalisers(namespace: Namespace, objects: Sequence[Dso]) -> None:
+    """Run DT_FINI_ARRAY, last entry first, and DT_FINI of each initialised one of `objects`."""
+    for dso in objects:
+        if not dso.is_initialised:
+            continue
+        dso.is_initialised = False
+        if namespace.events.wanted & Topic.LIBS:
+            namespace.events.emit(FiniCalled(dso.name))
+        for function in reversed(dso.function_array(DT.FINI_ARRAY, DT.FINI_ARRAYSZ)):
+            namespace.process.call(function)
+        if DT.FINI in dso.dynamic:
+            namespace.process.call(dso.base + dso.dynamic[DT.FINI])

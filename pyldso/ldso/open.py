@@ -1,0 +1,146 @@
+"""Loading a file into a running process and unloading it: dl-open.c and dl-close.c of glibc."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pyldso.events import Topic
+from pyldso.ldso import link_map, tls
+from pyldso.ldso.errors import DlError, VersionError
+from pyldso.ldso.events import LinkMapDestroyed
+from pyldso.ldso.initialise import dependencies_first, run_finalisers, run_initialisers
+from pyldso.ldso.load import load_dependencies, load_library, page_down, page_up
+from pyldso.ldso.relocate import protect_relro, relocate
+from pyldso.ldso.versions import check_versions
+
+if TYPE_CHECKING:
+    from pyldso.ldso.dso import Dso
+    from pyldso.ldso.namespace import Namespace
+
+RTLD_NOW, RTLD_NOLOAD, RTLD_DEEPBIND, RTLD_GLOBAL, RTLD_NODELETE = 2, 4, 8, 0x100, 0x1000
+
+
+def open_object(namespace: Namespace, name: str, mode: int, caller: Dso) -> Dso:
+    """Return the file for `name`, loaded, relocated and initialised with all that it needs.
+
+    An empty name is the program. Raises DlError, with everything unloaded that the call loaded.
+    """
+    if not name:
+        return namespace.program
+    known = list(namespace.objects)
+    if mode & RTLD_NOLOAD and not any(dso.answers_to(name) for dso in known):
+        raise DlError("", "")
+    link_map.set_debug_state(namespace, link_map.RT_ADD)
+    try:
+        dso = load_library(namespace, name, caller, is_dlopen=True)
+        searchlist, _ = load_dependencies(namespace, [dso])
+        added = [other for other in namespace.objects if other not in known]
+        if not dso.searchlist:
+            dso.searchlist = searchlist
+        _prepare(namespace, dso, added, mode)
+    except BaseException:
+        _unload(namespace, [other for other in namespace.objects if other not in known])
+        raise
+    finally:
+        link_map.set_debug_state(namespace, link_map.RT_CONSISTENT)
+    dso.direct_opencount += 1
+    dso.is_nodelete |= bool(mode & RTLD_NODELETE)
+    if mode & RTLD_GLOBAL:
+        _make_global(namespace, dso.searchlist)
+    run_initialisers(namespace, dso.searchlist, namespace.arguments)
+    return dso
+
+
+def _prepare(namespace: Namespace, opened: Dso, added: Sequence[Dso], mode: int) -> None:
+    """Give the new files link maps and scopes, and relocate them, dependencies first."""
+    try:
+        check_versions(namespace, added)
+    except VersionError as error:
+        text = str(error).partition(": ")[2]
+        raise DlError("", text) from None
+    for dso in added:
+        link_map.add_link_map(namespace, dso)
+        link_map.adjust_dynamic(namespace, dso)
+        tls.add_late_module(namespace, dso)
+    for dso in opened.searchlist:
+        if dso in added:
+            scopes = [namespace.global_scope, opened.searchlist]
+            dso.scopes = scopes[::-1] if mode & RTLD_DEEPBIND else scopes
+            dso.searchlist = dso.searchlist or _own_searchlist(dso)
+        elif not dso.is_initial and opened.searchlist not in dso.scopes:
+            dso.scopes.append(opened.searchlist)
+    is_lazy = namespace.is_lazy and not mode & RTLD_NOW
+    for dso in dependencies_first(added):
+        relocate(namespace, dso, is_lazy=is_lazy)
+        protect_relro(namespace, dso)
+        tls.fill_late_block(namespace, dso)
+
+
+def _own_searchlist(dso: Dso) -> list[Dso]:
+    """Return `dso` and all that it needs, breadth first."""
+    found = [dso]
+    for member in found:
+        found += [d for d in member.dependencies if d not in found]
+    return found
+
+
+def _make_global(namespace: Namespace, searchlist: Sequence[Dso]) -> None:
+    """Add the files to the global scope, behind all that are there."""
+    for dso in searchlist:
+        if dso not in namespace.global_scope:
+            namespace.global_scope.append(dso)
+            dso.is_global = True
+
+
+def close_object(namespace: Namespace, dso: Dso) -> None:
+    """Take back one handle of `dso`, and unload every file that is then no longer used."""
+    if dso.is_initial:
+        dso.direct_opencount = max(dso.direct_opencount - 1, 0)
+        return
+    dso.direct_opencount -= 1
+    if dso.direct_opencount:
+        return
+    used = _used_objects(namespace)
+    unused = [other for other in namespace.objects if other not in used]
+    link_map.set_debug_state(namespace, link_map.RT_DELETE)
+    order = dependencies_first(unused, with_relocation_dependencies=True)
+    run_finalisers(namespace, list(reversed(order)))
+    _unload(namespace, unused)
+    link_map.set_debug_state(namespace, link_map.RT_CONSISTENT)
+
+
+def _used_objects(namespace: Namespace) -> set[Dso]:
+    """Return the files that handles, other files or their own flags keep (mark and sweep)."""
+    waiting = [
+        dso
+        for dso in namespace.objects
+        if dso.is_initial or dso.is_nodelete or dso.direct_opencount
+    ]
+    used = set(waiting)
+    while waiting:
+        dso = waiting.pop()
+        for target in (*dso.dependencies, *dso.relocation_dependencies):
+            if target not in used:
+                used.add(target)
+                waiting.append(target)
+    return used
+
+
+def _unload(namespace: Namespace, objects: Sequence[Dso]) -> None:
+    """Unmap `objects` and take them out of every list."""
+    for dso in objects:
+        if namespace.events.wanted & Topic.FILES:
+            namespace.events.emit(LinkMapDestroyed(dso.label))
+        if dso.link_map:
+            link_map.remove_link_map(namespace, dso)
+        tls.remove_module(namespace, dso)
+        namespace.objects.remove(dso)
+        if dso in namespace.global_scope:
+            namespace.global_scope.remove(dso)
+        start, end = page_down(dso.start), page_up(dso.end)
+        namespace.process.munmap(start, end - start)
+    gone = set(objects)
+    for dso in namespace.objects:
+        dso.scopes = [scope for scope in dso.scopes if not (scope and scope[0] in gone)]
+        dso.relocation_dependencies -= gone

@@ -1,0 +1,157 @@
+"""Thread-local storage: blocks below the thread pointer (Drepper's TLS paper, variant II)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyldso.arch.x86_64.registers import FS_BASE
+from pyldso.ldso.errors import DlError
+
+if TYPE_CHECKING:
+    from pyldso.ldso.dso import Dso
+    from pyldso.ldso.namespace import Namespace
+
+SURPLUS = 4096
+"""Bytes kept for modules that dlopen brings and that need static TLS."""
+DTV_LENGTH = 2048
+DTV_ENTRY = 16
+UNALLOCATED = 0xFFFFFFFFFFFFFFFF
+"""What glibc's dtv holds for a module without a block."""
+MINIMUM_ALIGNMENT = 64
+
+GET_ADDR = bytes.fromhex(
+    "64488b042508000000"  # mov %fs:8,%rax          the dtv
+    "488b17"  #             mov (%rdi),%rdx         ti_module
+    "48c1e204"  #           shl $4,%rdx             16 bytes an entry
+    "488b0410"  #           mov (%rax,%rdx),%rax    the module's block
+    "48034708"  #           add 8(%rdi),%rax        ti_offset
+    "c3"  #                 ret
+)
+STATIC_DESCRIPTOR = bytes.fromhex(
+    "488b4008"  #           mov 8(%rax),%rax        the offset from the thread pointer
+    "c3"  #                 ret
+)
+# The thread control block's head (glibc's tcbhead_t, sysdeps/x86_64/nptl/tls.h).
+TCB_SELF, TCB_DTV, TCB_THREAD, TCB_STACK_GUARD, TCB_POINTER_GUARD = 0, 8, 0x10, 0x28, 0x30
+
+
+class TlsLayout:
+    """The static TLS area of the process; `used` counts bytes below the thread pointer."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        self.used = 0
+        self.capacity = 0
+        self.alignment = MINIMUM_ALIGNMENT
+        self.thread_pointer = 0
+        self.dtv = 0
+        self.static_descriptor = namespace.process.place_code(STATIC_DESCRIPTOR)
+        namespace.overrides[b"__tls_get_addr"] = namespace.process.place_code(GET_ADDR)
+
+    def place(self, dso: Dso) -> bool:
+        """Give `dso`'s module a place in the static area; false where there is no room left."""
+        module = dso.tls
+        if module is None:
+            return False
+        offset = self.used + module.size
+        offset += (-module.image - offset) % module.alignment
+        if self.thread_pointer and (offset > self.capacity or module.alignment > self.alignment):
+            return False
+        module.offset = self.used = offset
+        self.alignment = max(self.alignment, module.alignment)
+        return True
+
+
+def reserve_static(namespace: Namespace, control_block_size: int) -> None:
+    """Lay out the modules of all files loaded at start and map the area with its control block."""
+    layout = namespace.tls
+    for dso in namespace.objects:
+        layout.place(dso)
+    layout.capacity = -(-(layout.used + SURPLUS) // 64) * 64
+    size = layout.capacity + layout.alignment + control_block_size + 4096
+    start = namespace.process.mmap(0, size, 3, 0x22, -1, 0)
+    aligned = -(-(start + layout.capacity) // layout.alignment) * layout.alignment
+    layout.thread_pointer = aligned
+
+
+def install(namespace: Namespace, random_address: int) -> None:
+    """Fill the thread control block and make it the current thread's (fs base)."""
+    memory, layout = namespace.memory, namespace.tls
+    vector = namespace.heap.allocate((DTV_LENGTH + 2) * DTV_ENTRY)
+    layout.dtv = vector + DTV_ENTRY
+    entries = memory.view(layout.dtv + DTV_ENTRY, DTV_LENGTH * DTV_ENTRY).cast("Q")
+    memory.write_u64(vector, DTV_LENGTH)
+    unallocated = b"\xff" * 8 + bytes(8)
+    memory.write(layout.dtv + DTV_ENTRY, unallocated * DTV_LENGTH)
+    for dso in namespace.objects:
+        if dso.tls is not None and dso.tls.offset is not None:
+            entries[2 * (dso.tls.module - 1)] = layout.thread_pointer - dso.tls.offset
+    pointer = layout.thread_pointer
+    guards = memory.read(random_address, 16)
+    for offset, value in (
+        (TCB_SELF, pointer),
+        (TCB_DTV, layout.dtv),
+        (TCB_THREAD, pointer),
+        (TCB_STACK_GUARD, int.from_bytes(guards[:8], "little") & ~0xFF),
+        (TCB_POINTER_GUARD, int.from_bytes(guards[8:], "little")),
+    ):
+        memory.write_u64(pointer + offset, value)
+    namespace.process.cpu.set(FS_BASE, pointer)
+
+
+def fill_static_blocks(namespace: Namespace) -> None:
+    """Copy the initial images, which relocation has completed, into the static blocks."""
+    for dso in namespace.objects:
+        if dso.tls is not None and dso.tls.offset is not None:
+            _fill(namespace, dso, namespace.tls.thread_pointer - dso.tls.offset)
+
+
+def _fill(namespace: Namespace, dso: Dso, block: int) -> None:
+    module = dso.tls
+    if module is not None:
+        image = namespace.memory.read(module.image, module.image_size)
+        namespace.memory.write(block, image + bytes(module.size - module.image_size))
+
+
+def add_late_module(namespace: Namespace, dso: Dso) -> None:
+    """Give a dlopen'ed file's module a block: in the static area if it fits, else its own."""
+    module = dso.tls
+    if module is None:
+        return
+    if namespace.tls.place(dso):
+        block = block_address(namespace, dso)
+    else:
+        room = namespace.heap.allocate(module.size + module.alignment)
+        block = room + (module.image - room) % module.alignment
+        module.block = block
+    entry = namespace.tls.dtv + DTV_ENTRY * module.module
+    namespace.memory.write_u64(entry, block)
+
+
+def fill_late_block(namespace: Namespace, dso: Dso) -> None:
+    """Copy the initial image of a dlopen'ed file's module once it is relocated."""
+    if dso.tls is not None:
+        _fill(namespace, dso, block_address(namespace, dso))
+
+
+def remove_module(namespace: Namespace, dso: Dso) -> None:
+    """Forget the block of an unloaded file."""
+    if dso.tls is not None:
+        entry = namespace.tls.dtv + DTV_ENTRY * dso.tls.module
+        namespace.memory.write_u64(entry, UNALLOCATED)
+
+
+def block_address(namespace: Namespace, dso: Dso) -> int:
+    """Return where the module's block of the running thread is."""
+    module = dso.tls
+    if module is None:
+        raise DlError(dso.label, "cannot find the thread-local storage of a file that has none")
+    if module.offset is not None:
+        return namespace.tls.thread_pointer - module.offset
+    return module.block
+
+
+def static_offset(namespace: Namespace, dso: Dso) -> int:
+    """Return how far below the thread pointer the module's block is; DlError if not static."""
+    if dso.tls is None or dso.tls.offset is None:
+        raise DlError(dso.label, "cannot allocate memory in static TLS block")
+    return dso.tls.offset

@@ -1,0 +1,65 @@
+"""Whether the versions that files need are defined where they need them (dl-version.c)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from pyldso.elf.constants import DT
+from pyldso.elf.dynamic import parse_verneed
+from pyldso.events import Topic
+from pyldso.ldso.dso import Dso
+from pyldso.ldso.errors import DlError, VersionError
+from pyldso.ldso.events import VersionChecked
+from pyldso.ldso.load import DAMAGED
+from pyldso.ldso.namespace import Namespace
+
+
+def check_versions(namespace: Namespace, objects: Iterable[Dso]) -> list[str]:
+    """Check the version needs of `objects` and return warnings: libraries without any versions.
+
+    Raises VersionError with a line for every version that is not there.
+    """
+    missing: list[str] = []
+    warnings: list[str] = []
+    for dso in objects:
+        if DT.VERNEED not in dso.dynamic:
+            continue
+        try:
+            table = bytes(dso.tail(dso.dynamic[DT.VERNEED]))
+            needs = parse_verneed(table, dso.dynamic.get(DT.VERNEEDNUM, 0), dso.strings)
+        except DAMAGED as error:
+            raise DlError(dso.label, f"damaged version table ({error})") from None
+        for need in needs:
+            target = _provider(namespace, need.file.decode(errors="surrogateescape"))
+            if target is None:
+                continue
+            version = need.name.decode(errors="replace")
+            if namespace.events.wanted & Topic.VERSIONS:
+                namespace.events.emit(VersionChecked(version, target.label, dso.label))
+            if DT.VERDEF not in target.dynamic:
+                text = "no version information available"
+                line = f"{namespace.program_name}: {target.label}: {text} (required by {dso.label})"
+                if line not in warnings:
+                    warnings.append(line)
+            elif not _defines(target, need.name, need.hash) and not need.is_weak:
+                text = f"version `{version}' not found (required by {dso.label})"
+                missing.append(f"{namespace.program_name}: {target.label}: {text}")
+    if missing:
+        raise VersionError("\n".join(missing))
+    return warnings
+
+
+def _provider(namespace: Namespace, name: str) -> Dso | None:
+    """Return the loaded file that a Verneed entry calls `name`."""
+    for dso in namespace.objects:
+        if dso.answers_to(name) or os.path.basename(dso.path) == name:
+            return dso
+    return None
+
+
+def _defines(target: Dso, name: bytes, version_hash: int) -> bool:
+    return any(
+        version.hash == version_hash and version.name == name and not version.file
+        for version in target.versions.values()
+    )

@@ -1,0 +1,450 @@
+"""`run`: the kernel's loader and the dynamic linker for one program, then the program itself."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from time import perf_counter_ns
+from typing import TYPE_CHECKING
+
+from pyldso.arch.x86_64.registers import RDX
+from pyldso.errors import LoadError
+from pyldso.events import EventStream, Topic
+from pyldso.kernel.exec import InitialStack, Program, build_stack, load_program, map_program
+from pyldso.kernel.process import Process
+from pyldso.kernel.status import ExitStatus, Killed
+from pyldso.ldso import dl, glibc, link_map, tls
+from pyldso.ldso.dso import Dso
+from pyldso.ldso.errors import DlError
+from pyldso.ldso.events import (
+    ControlTransferred,
+    LoaderStatistics,
+    ScopeBuilt,
+    ScopesListed,
+)
+from pyldso.ldso.initialise import (
+    announce_program,
+    dependencies_first,
+    finalisation_order,
+    run_finalisers,
+    run_initialisers,
+    run_preinitialisers,
+)
+from pyldso.ldso.load import (
+    LibraryOpener,
+    check_file_size,
+    load_dependencies,
+    load_library,
+    make_dso,
+    read_phdrs,
+)
+from pyldso.ldso.lookup import find_in
+from pyldso.ldso.namespace import Namespace
+from pyldso.ldso.relocate import (
+    protect_relro,
+    rebind_interpreter,
+    relocate,
+    relocate_interpreter,
+)
+from pyldso.ldso.search import LibrarySearch
+from pyldso.ldso.versions import check_versions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Write = Callable[[str], object]
+CANNOT_EXECUTE = 126
+"""The shell's status for a file that is there and cannot be executed."""
+
+
+@dataclass(slots=True)
+class RunOptions:
+    """What to run and how; LD_* variables of `environment`, the guest's, count as for ld.so."""
+
+    program: str
+    arguments: Sequence[str] = ()
+    environment: Mapping[bytes, bytes] = field(default_factory=lambda: dict(os.environb))
+    debug: str = ""
+    debug_output: str | None = None
+    list_only: bool = False
+    verify_only: bool = False
+    strace: bool = False
+    use_interp: bool = False
+    aslr_seed: int | None = None
+    library_path: str | None = None
+    preload: Sequence[str] = ()
+    inhibit_cache: bool = False
+    inhibit_rpath: str | None = None
+    argv0: str | None = None
+    bind_now: bool = False
+    out: Write = sys.stdout.write
+    err: Write = sys.stderr.write
+
+    def variable(self, name: str) -> str:
+        """Return a variable of the guest's environment, empty where it is not set."""
+        return os.fsdecode(self.environment.get(os.fsencode(name), b""))
+
+    @property
+    def argv(self) -> list[str]:
+        """The guest's argument vector."""
+        return [self.argv0 if self.argv0 is not None else self.program, *self.arguments]
+
+
+class UnknownLibc(Exception):  # noqa: N818 - no error: the program's own ld.so takes over
+    """The program's C library expects a dynamic linker that this one does not know to be."""
+
+
+def run(options: RunOptions) -> int:
+    """Run a program to its end and return its exit status.
+
+    Raises LoadError with ld.so's message where the program cannot be started.
+    """
+    events = EventStream()
+    if not watch(events, options):
+        return 0
+    path = find_program(options.program)
+    try:
+        if options.use_interp:
+            return start_interpreter(options, events, path)
+        return link_and_run(options, events, path)
+    except UnknownLibc as unknown:
+        options.err(f"pyldso: warning: {unknown}: starting the program's own dynamic linker\n")
+        return start_interpreter(options, events, path)
+    except DlError as error:
+        raise error.at_start(options.argv[0]) from None
+
+
+def watch(events: EventStream, options: RunOptions) -> bool:
+    """Subscribe what the options and LD_DEBUG ask for; false where only help was wanted."""
+    words = f"{options.debug},{options.variable('LD_DEBUG')}"
+    if words != ",":
+        from pyldso.trace.ld_debug import HELP, LdDebugPrinter, help_text, parse_words
+
+        topics, unknown = parse_words(words)
+        for word in unknown:
+            options.err(f"warning: debug option `{word}' unknown; try LD_DEBUG=help\n")
+        if HELP in words.replace(":", ",").split(","):
+            options.out(help_text())
+            return False
+        write = options.err
+        if name := options.debug_output or options.variable("LD_DEBUG_OUTPUT"):
+            # Closed with the process: events come until its very end.
+            output = open(f"{name}.{os.getpid()}", "w", buffering=1)  # noqa: SIM115
+            write = output.write
+        events.subscribe(topics, LdDebugPrinter(write, os.getpid()))
+    if options.strace:
+        from pyldso.trace.strace import StracePrinter
+
+        events.subscribe(Topic.SYSCALLS, StracePrinter(options.err))
+    return True
+
+
+def find_program(name: str) -> str:
+    """Return the path of a program: as it is, or in the folders of PATH where it has no slash."""
+    if "/" in name or os.path.exists(name):
+        return name
+    for folder in os.environ.get("PATH", os.defpath).split(":"):
+        path = os.path.join(folder or ".", name)
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            return path
+    return name
+
+
+def new_process(options: RunOptions, events: EventStream) -> Process:
+    """Return an empty process."""
+    return Process(events, aslr_seed=options.aslr_seed)
+
+
+def vectors(options: RunOptions) -> tuple[list[bytes], list[bytes]]:
+    """Return the guest's argv and envp."""
+    argv = [os.fsencode(argument) for argument in options.argv]
+    return argv, [name + b"=" + value for name, value in options.environment.items()]
+
+
+# ---- the kernel's way: the file named by PT_INTERP links ----
+
+
+def start_interpreter(options: RunOptions, events: EventStream, path: str) -> int:
+    """Run the program as the kernel does: enter its PT_INTERP file, or the program itself."""
+    process = new_process(options, events)
+    argv, envp = vectors(options)
+    try:
+        program, _ = load_program(process, path, argv, envp)
+    except OSError as error:
+        raise cannot_execute(path, error) from None
+    return finish(options, process, process.run(program.start))
+
+
+def cannot_execute(path: str, error: OSError) -> LoadError:
+    """Return the error of a file that execve(2) refuses."""
+    where = error.filename if isinstance(error.filename, str) else path
+    refusal = LoadError(f"pyldso: {where}: {error.strerror}")
+    refusal.exit_status = LoadError.exit_status if error.errno == 2 else CANNOT_EXECUTE
+    return refusal
+
+
+def finish(options: RunOptions, process: Process, status: ExitStatus) -> int:
+    """Tell of a fatal signal, and return the exit status as a shell counts it."""
+    if isinstance(status, Killed):
+        from pyldso.trace.symbolize import describe_end
+
+        options.err(f"{options.argv[0]}: {describe_end(process, status)}\n")
+    return status.exit_status
+
+
+# ---- our own way: pyldso links ----
+
+
+def link_and_run(options: RunOptions, events: EventStream, path: str) -> int:
+    """Be the dynamic linker: load, relocate, initialise, and enter the program."""
+    started = perf_counter_ns()
+    process = new_process(options, events)
+    namespace = new_namespace(options, process)
+    program = map_executable(namespace, options, path)
+    if program.interp is None:
+        argv, envp = vectors(options)
+        build_stack(process, program, argv, envp)
+        return finish(options, process, process.run(program.entry))
+    missing = load_needed(namespace, options)
+    if options.list_only or options.variable("LD_TRACE_LOADED_OBJECTS"):
+        list_objects(namespace, options, missing)
+        return 0
+    for warning in check_versions(namespace, namespace.objects):
+        options.err(f"{warning}\n")
+    if options.verify_only:
+        return 0
+    find_libc(namespace)
+    build_scopes(namespace)
+    loaded = perf_counter_ns()
+    # From here on the set of files is fixed; guest code runs from the first IFUNC on, so the stack
+    # and the thread pointer must be there.
+    tls.reserve_static(namespace, glibc.control_block_size(namespace))
+    argv, envp = vectors(options)
+    stack = build_stack(process, program, argv, envp)
+    namespace.arguments = (stack.argc, stack.argv_address, stack.envp_address)
+    namespace.argv0_address = process.memory.read_u64(stack.argv_address)
+    tls.install(namespace, stack.random_address)
+    dl.install_overrides(namespace)
+    publish_link_maps(namespace)
+
+    def link() -> None:
+        relocate_all(namespace)
+        relocated = perf_counter_ns()
+        tls.fill_static_blocks(namespace)
+        link_map.publish_r_debug(namespace)
+        if glibc.is_glibc(namespace):
+            glibc.prepare(namespace, stack)
+        if events.wanted & Topic.STATISTICS:
+            announce_statistics(namespace, started, loaded, relocated)
+        initialise(namespace)
+        enter(namespace, program, stack)
+
+    # The first thing to run is a trap: what `link` calls in the guest runs under the same loop,
+    # limits and signals as the program itself.
+    status = process.run(process.add_trap(link))
+    if events.wanted & Topic.STATISTICS:
+        announce_final_statistics(namespace)
+    return finish(options, process, status)
+
+
+def new_namespace(options: RunOptions, process: Process) -> Namespace:
+    """Return the empty namespace, with the settings of options and environment."""
+    library_path = options.library_path
+    if library_path is None:
+        library_path = options.variable("LD_LIBRARY_PATH")
+    search = LibrarySearch(
+        process,
+        library_path,
+        inhibit_cache=options.inhibit_cache,
+        inhibit_rpath=options.inhibit_rpath or "",
+    )
+    namespace = Namespace(process, search, options.argv[0])
+    namespace.is_lazy = not (options.bind_now or options.variable("LD_BIND_NOW"))
+    namespace.bind_not = bool(options.variable("LD_BIND_NOT"))
+    namespace.dynamic_weak = "LD_DYNAMIC_WEAK" in map(os.fsdecode, options.environment)
+    return namespace
+
+
+def map_executable(namespace: Namespace, options: RunOptions, path: str) -> Program:
+    """Map the program, and beside it the file that its PT_INTERP names, whose code is not entered.
+
+    The file is checked first with ld.so's words for what is wrong with it.
+    """
+    process = namespace.process
+    try:
+        opened = LibraryOpener(namespace)(path, False)
+    except OSError as error:
+        raise DlError(path, "cannot open shared object file", error.errno or 0) from None
+    status = process.fstat(opened.fd)
+    try:
+        if stat.S_ISREG(status.st_mode):
+            ehdr, phdrs = read_phdrs(path, opened.header)
+            check_file_size(path, phdrs, status.st_size)
+        program = map_program(process, path, with_interp=True)
+    except OSError as error:
+        raise cannot_execute(path, error) from None
+    finally:
+        process.close(opened.fd)
+    if program.interp is not None:
+        identity = (status.st_dev, status.st_ino)
+        dso = make_dso(namespace, "", path, program.base, ehdr, phdrs, identity)
+        dso.label = options.argv[0]
+        dso.origin = os.path.dirname(process.readlink("/proc/self/exe"))
+        namespace.add(dso)
+        if program.interp_base:
+            namespace.interpreter = adopt_interpreter(namespace, program.interp, program)
+    return program
+
+
+def adopt_interpreter(namespace: Namespace, path: str, program: Program) -> Dso:
+    """Return the Dso of the PT_INTERP file, which the kernel has mapped."""
+    header = namespace.memory.read(program.interp_base, 4096)
+    ehdr, phdrs = read_phdrs(path, header)
+    status = os.stat(path)
+    identity = (status.st_dev, status.st_ino)
+    dso = make_dso(namespace, path, path, program.interp_base, ehdr, phdrs, identity)
+    dso.aliases.add(path)
+    return dso
+
+
+def load_needed(namespace: Namespace, options: RunOptions) -> list[str]:
+    """Load preloads and dependencies, breadth first; return what is missing (only when listing)."""
+    program = namespace.program
+    preloads: list[Dso] = []
+    wanted = [(name, "--preload") for item in options.preload for name in split_names(item)]
+    variable = options.variable("LD_PRELOAD")
+    wanted += [(name, "LD_PRELOAD") for name in split_names(variable)]
+    for name, source in wanted:
+        try:
+            preloads.append(load_library(namespace, name, program))
+        except DlError as error:
+            options.err(
+                f"ERROR: ld.so: object '{name}' from {source} cannot be preloaded"
+                f" ({error.message}): ignored.\n"
+            )
+    listing = options.list_only or bool(options.variable("LD_TRACE_LOADED_OBJECTS"))
+    roots = [program, *preloads]
+    scope, missing = load_dependencies(namespace, roots, is_lenient=listing)
+    namespace.global_scope = scope
+    if namespace.interpreter and namespace.interpreter not in namespace.objects:
+        namespace.add(namespace.interpreter)
+    return missing
+
+
+def split_names(text: str) -> list[str]:
+    """Return the items of LD_PRELOAD, which spaces or colons separate."""
+    return text.replace(":", " ").split()
+
+
+def list_objects(namespace: Namespace, options: RunOptions, missing: Sequence[str]) -> None:
+    """Print what ldd(1) prints."""
+    for dso in namespace.objects[1:]:
+        if dso is namespace.interpreter or dso.requested_as == dso.path:
+            options.out(f"\t{dso.path} ({dso.start:#018x})\n")
+        else:
+            options.out(f"\t{dso.requested_as} => {dso.path} ({dso.start:#018x})\n")
+    for name in missing:
+        options.out(f"\t{name} => not found\n")
+
+
+def find_libc(namespace: Namespace) -> None:
+    """Find the C library and its ld.so by what they export; UnknownLibc for strangers."""
+    for dso in namespace.objects:
+        if find_in(namespace, dso, b"_rtld_global_ro"):
+            namespace.interpreter = dso
+        elif find_in(namespace, dso, b"__libc_start_main"):
+            namespace.libc = dso
+    if namespace.libc is not None and not glibc.is_glibc(namespace):
+        raise UnknownLibc(f"{namespace.libc.label}: this kind of C library is not known")
+
+
+def build_scopes(namespace: Namespace) -> None:
+    """Give every file the global scope, and DT_SYMBOLIC ones themselves in front of it."""
+    scope = namespace.global_scope
+    watched = bool(namespace.events.wanted & Topic.SCOPES)
+    if watched:
+        namespace.events.emit(ScopesListed(True))
+    for dso in namespace.objects:
+        dso.is_initial = True
+        dso.searchlist = scope if dso is namespace.program else [dso, *dso.dependencies]
+        dso.scopes = [[dso], scope] if dso.is_symbolic else [scope]
+        if watched:
+            labels = tuple(tuple(member.label for member in part) for part in dso.scopes)
+            is_interpreter = dso is namespace.interpreter
+            namespace.events.emit(ScopeBuilt(dso.label, () if is_interpreter else labels))
+    if watched:
+        namespace.events.emit(ScopesListed(False))
+
+
+def publish_link_maps(namespace: Namespace) -> None:
+    """Make the link maps that debuggers and libc read."""
+    for dso in namespace.objects:
+        link_map.add_link_map(namespace, dso)
+        link_map.adjust_dynamic(namespace, dso)
+
+
+def relocate_all(namespace: Namespace) -> None:
+    """Relocate ld.so first, for its cpu features; then libc; then dependencies before dependents.
+
+    The program comes last, because its copy relocations copy what the libraries' made. ld.so is
+    bound once more at the end, in the global scope.
+    """
+    interpreter = namespace.interpreter
+    if interpreter is not None:
+        relocate_interpreter(namespace, interpreter)
+    order = dependencies_first(namespace.objects[1:])
+    for dso in ([namespace.libc] if namespace.libc else []) + [*order, namespace.program]:
+        if dso is not interpreter:
+            relocate(namespace, dso, is_lazy=namespace.is_lazy)
+    if interpreter is not None:
+        interpreter.scopes = [namespace.global_scope]
+        rebind_interpreter(namespace, interpreter)
+    for dso in namespace.objects:
+        protect_relro(namespace, dso)
+
+
+def announce_statistics(namespace: Namespace, started: int, loaded: int, relocated: int) -> None:
+    """Emit what start-up cost."""
+    counts = namespace.statistics
+    namespace.events.emit(
+        LoaderStatistics(
+            False,
+            perf_counter_ns() - started,
+            relocated - loaded,
+            loaded - started,
+            counts.relocations,
+            counts.cached,
+            counts.relative,
+        )
+    )
+
+
+def announce_final_statistics(namespace: Namespace) -> None:
+    """Emit how many relocations lazy binding added."""
+    counts = namespace.statistics
+    namespace.events.emit(LoaderStatistics(True, 0, 0, 0, counts.relocations, counts.cached, 0))
+
+
+def initialise(namespace: Namespace) -> None:
+    """Run the initialisers: the program's DT_PREINIT_ARRAY, libc's, then all libraries'."""
+    run_preinitialisers(namespace, namespace.arguments)
+    glibc.early_init(namespace)
+    run_initialisers(namespace, namespace.global_scope, namespace.arguments)
+    announce_program(namespace)
+
+
+def enter(namespace: Namespace, program: Program, stack: InitialStack) -> None:
+    """Hand over control, with the finalisers in RDX for atexit(3) (psABI 3.4.1)."""
+    cpu = namespace.process.cpu
+
+    def finalise() -> None:
+        run_finalisers(namespace, finalisation_order(namespace))
+
+    if namespace.events.wanted & Topic.LIBS:
+        namespace.events.emit(ControlTransferred(namespace.program_name))
+    cpu.sp = stack.sp
+    cpu.set(RDX, namespace.process.add_trap(finalise))
+    cpu.pc = program.entry
