@@ -15,6 +15,7 @@ from struct import unpack_from
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyldso.arch.x86_64.syscalls import STRUCTURE_SIZES, SyscallRow
+from pyldso.kernel.files import AT_FDCWD, PathUse
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.mmu import READ, WRITE
 
@@ -25,7 +26,13 @@ IOV_MAX = 1024
 _LARGEST_BUFFER = 0x7FFFF000
 """MAX_RW_COUNT: Linux transfers no more at once (read(2))."""
 _INT_TYPES = frozenset({"int", "pid", "signal", "rlimit", "clock", "whence", "sigmask_how"})
-_FD_TYPES = frozenset({"fd", "mapfd", "dirfd"})
+_FD_TYPES = frozenset({"fd", "mapfd", "dirfd", "wfd"})
+_CHANGING_PATHS = {
+    "wpath": PathUse(follow=True, creates=False, replaces=False),
+    "wlink": PathUse(follow=False, creates=False, replaces=False),
+    "wnew": PathUse(follow=False, creates=True, replaces=False),
+    "wto": PathUse(follow=False, creates=True, replaces=True),
+}
 _NEEDS = {"in": READ, "out": WRITE, "inout": READ | WRITE}
 
 Argument = int | bytes
@@ -61,9 +68,7 @@ class BoundSyscall:
         self.row = row
         parameters = parse_parameters(row.parameters)
         names = [parameter.name for parameter in parameters]
-        self._decoders = [
-            _decoder(index, parameter, names) for index, parameter in enumerate(parameters)
-        ]
+        self._decoders = [_decoder(index, parameters, names) for index in range(len(parameters))]
         self._handler = _handler(row)
 
     def __call__(self, process: Process, registers: list[int]) -> int:
@@ -95,10 +100,14 @@ def _not_supported(_process: Process, *_arguments: int) -> int:
     raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
 
-def _decoder(index: int, parameter: Parameter, names: list[str]) -> Decoder:
+def _decoder(index: int, parameters: list[Parameter], names: list[str]) -> Decoder:
+    parameter = parameters[index]
     kind = parameter.type
     if kind in _FD_TYPES:
-        return _fd_decoder(index)
+        return _fd_decoder(index, is_changed=kind == "wfd")
+    if kind in _CHANGING_PATHS:
+        dirfd_index = index - 1 if index and parameters[index - 1].type == "dirfd" else None
+        return _changing_path_decoder(index, dirfd_index, parameter)
     if kind in _INT_TYPES:
         return lambda process, registers: ctypes.c_int(registers[index]).value
     if kind in ("path", "string"):
@@ -112,20 +121,40 @@ def _decoder(index: int, parameter: Parameter, names: list[str]) -> Decoder:
     return lambda process, registers: registers[index]
 
 
-def _fd_decoder(index: int) -> Decoder:
+def _fd_decoder(index: int, *, is_changed: bool) -> Decoder:
     def decode(process: Process, registers: list[int]) -> int:
         fd = ctypes.c_int(registers[index]).value
         if fd in process.files.private_fds:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        if is_changed:
+            process.files.check_change_of_open(fd)
         return fd
+
+    return decode
+
+
+def _changing_path_decoder(index: int, dirfd_index: int | None, parameter: Parameter) -> Decoder:
+    use = _CHANGING_PATHS[parameter.type]
+
+    def decode(process: Process, registers: list[int]) -> Argument:
+        dirfd = AT_FDCWD
+        if dirfd_index is not None:
+            dirfd = ctypes.c_int(registers[dirfd_index]).value
+        if parameter.is_nullable and not registers[index]:
+            process.files.check_change_of_open(dirfd)
+            return 0
+        path = process.memory.read_cstring(registers[index])
+        process.files.check_change(dirfd, path, use)
+        return path
 
     return decode
 
 
 def _pointer_decoder(index: int, parameter: Parameter, names: list[str]) -> Decoder:
     need, nullable = _NEEDS[parameter.type], parameter.is_nullable
-    size = STRUCTURE_SIZES.get(parameter.of)
-    if size is not None:
+    structure, _, count_name = parameter.of.partition("*")
+    size = STRUCTURE_SIZES.get(structure)
+    if size is not None and not count_name:
         length = size
 
         def decode_structure(process: Process, registers: list[int]) -> int:
@@ -135,10 +164,11 @@ def _pointer_decoder(index: int, parameter: Parameter, names: list[str]) -> Deco
             return process.memory.host_pointer(address, length, need)
 
         return decode_structure
-    count_index = names.index(parameter.of)
+    count_index = names.index(count_name or structure)
+    item_size = size or 1
 
     def decode_buffer(process: Process, registers: list[int]) -> int:
-        address, count = registers[index], registers[count_index]
+        address, count = registers[index], registers[count_index] * item_size
         if not count or (nullable and not address):
             return 0 if not address else _any_pointer(process)
         return process.memory.host_pointer(address, min(count, _LARGEST_BUFFER), need)

@@ -25,6 +25,30 @@ _LOWEST_PRIVATE_FD = 700
 AT_FDCWD = -100
 
 
+def _error(code: int, path: str) -> OSError:
+    return OSError(code, os.strerror(code), path)
+
+
+class PathUse(NamedTuple):
+    """How a call changes the file that a path names."""
+
+    follow: bool
+    """A symbolic link at the end stands for its target."""
+    creates: bool
+    replaces: bool
+
+
+_CHANGE = PathUse(follow=True, creates=False, replaces=False)
+_CREATE_OR_CHANGE = PathUse(follow=True, creates=True, replaces=True)
+
+
+def _path_of_open(fd: int) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
+
+
 class Policy(NamedTuple):
     """What the guest may do outside itself: `write_roots` are real paths of folders."""
 
@@ -91,32 +115,45 @@ class Files:
         """Return the absolute path without symbolic links that a call would act on."""
         text = os.fsdecode(path)
         if not text.startswith("/"):
-            base = os.getcwd() if dirfd == AT_FDCWD else os.readlink(f"/proc/self/fd/{dirfd}")
-            text = os.path.join(base, text)
+            text = os.path.join(self._folder(dirfd), text)
         if follow:
             return os.path.realpath(text)
         folder, name = os.path.split(text.rstrip("/") or "/")
-        if name in (".", ".."):
+        if name in ("", ".", ".."):
             return os.path.realpath(text)
         return os.path.join(os.path.realpath(folder), name)
 
-    def check_write(self, dirfd: int, path: bytes, *, follow: bool = True) -> None:
-        """Raise EACCES unless the policy lets the guest change the file."""
-        real = self.real_path(dirfd, path, follow=follow)
-        if not self.policy.allows_write(real):
-            self._on_refusal(real, "writing there is not allowed")
-            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+    def _folder(self, dirfd: int) -> str:
+        return os.getcwd() if dirfd == AT_FDCWD else _path_of_open(dirfd)
 
-    def check_write_fd(self, fd: int) -> None:
-        """Raise EACCES unless the policy lets the guest change the open file itself."""
-        self.check_write(AT_FDCWD, os.readlink(b"/proc/self/fd/%d" % fd))
+    def check_change(self, dirfd: int, path: bytes, use: PathUse) -> None:
+        """Raise OSError unless the policy lets the guest change the file that the path names.
+
+        The error is Linux's own where it would refuse too, else EACCES.
+        """
+        real = self.real_path(dirfd, path, follow=use.follow)
+        if self.policy.allows_write(real):
+            return
+        if use.creates:
+            if not use.replaces and os.path.lexists(real):
+                raise _error(errno.EEXIST, real)
+            os.stat(os.path.dirname(real))  # ENOENT, ENOTDIR
+        else:
+            os.lstat(real)
+        self._on_refusal(real, "writing there is not allowed")
+        raise _error(errno.EACCES, real)
+
+    def check_change_of_open(self, fd: int) -> None:
+        """Raise OSError unless the policy lets the guest change the open file itself."""
+        path = _path_of_open(fd)
+        if path.startswith("/"):  # else a pipe or the like
+            self.check_change(AT_FDCWD, os.fsencode(path), _CHANGE)
 
     def open(self, dirfd: int, path: bytes, flags: int, mode: int) -> int:
         """Open as openat(2) does, within the policy."""
         if flags & _OPENS_FOR_WRITING:
-            self.check_write(dirfd, path, follow=not flags & os.O_NOFOLLOW)
+            self.check_change(dirfd, path, _CREATE_OR_CHANGE if flags & os.O_CREAT else _CHANGE)
         own = self.own_file(path)
-        # Python adds O_CLOEXEC: what the guest asked for is restored below.
         at = None if dirfd == AT_FDCWD or path.startswith(b"/") else dirfd
         fd = os.open(own or path, flags | os.O_LARGEFILE, mode, dir_fd=at)
         try:
@@ -124,7 +161,7 @@ class Files:
         except OSError:
             os.close(fd)
             raise
-        if not flags & os.O_CLOEXEC:
+        if not flags & os.O_CLOEXEC:  # which Python has added
             os.set_inheritable(fd, True)
         return fd
 
@@ -150,7 +187,7 @@ class Files:
             entry = entry.split("/", 2)[-1]
         if entry in ("mem", "pagemap", "clear_refs"):
             self._on_refusal(name, "the guest's memory is not at these addresses")
-            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+            raise _error(errno.EACCES, name)
         if entry in self.generated:
             replacement = os.memfd_create(entry, os.MFD_CLOEXEC)
             os.write(replacement, self.generated[entry]())

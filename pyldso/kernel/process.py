@@ -86,6 +86,7 @@ class Process:
         self.exit_status: int | None = None
         self.status: ExitStatus | None = None
         self.brk = self.brk_start = 0
+        self.command_name = b""
         self.clear_child_tid = self.robust_list = 0
         self.resource_limits: dict[int, bytes] = {}
         self.host_iovec: ctypes.Array[ctypes.c_uint64] | None = None
@@ -399,6 +400,7 @@ class Process:
     def remember_start(self, argv: list[bytes], envp: list[bytes], auxv: bytes) -> None:
         """Keep what /proc/self/cmdline, environ and auxv show."""
         arguments = b"".join(text + b"\0" for text in argv)
+        self.command_name = os.path.basename(os.fsencode(self.files.program_path))[:15]
         environment = b"".join(text + b"\0" for text in envp)
         self._start = (arguments, environment, auxv)
 

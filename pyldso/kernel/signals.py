@@ -57,6 +57,17 @@ def raise_signal(process: Process, number: int) -> int:
     raise ProcessEnded(Killed(number, process.cpu.pc, None, SI_TKILL))
 
 
+def deliver_pending(process: Process) -> int:
+    """Deliver what was blocked and no longer is."""
+    signals = process.signals
+    ready = signals.pending & ~signals.mask
+    for number in range(1, SIGNAL_COUNT + 1):
+        if ready >> (number - 1) & 1:
+            signals.pending &= ~(1 << (number - 1))
+            raise_signal(process, number)
+    return 0
+
+
 def signal_name(number: int) -> str:
     """Return a signal's name, as SIGSEGV."""
     try:

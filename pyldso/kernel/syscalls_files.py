@@ -8,22 +8,26 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from stat import S_IFIFO, S_IFMT, S_IFREG
 from typing import TYPE_CHECKING
 
-from pyldso.arch.x86_64.syscalls import syscall_numbers
-from pyldso.kernel.files import AT_FDCWD
+from pyldso.kernel.files import AT_FDCWD, PathUse
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.mmu import READ, WRITE
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
-_NUMBERS = syscall_numbers()
-_NEWFSTATAT, _READLINKAT, _IOCTL = (
-    _NUMBERS[name] for name in ("newfstatat", "readlinkat", "ioctl")
-)
-_FACCESSAT = 269
+_NEWFSTATAT, _READLINKAT, _FACCESSAT, _FACCESSAT2, _STATX = 262, 267, 269, 439, 332
+_IOCTL, _FCNTL, _SENDTO, _RECVFROM, _SOCKETPAIR, _MKNODAT = 16, 72, 44, 45, 53, 259
 _AT_SYMLINK_NOFOLLOW = 0x100
+_AF_UNIX = 1
+_CLOSE_RANGE_CLOEXEC = 4
+_STRUCT_FLOCK_SIZE = 32
+
+# fcntl(2): commands that neither take a pointer nor send signals, and those with a struct flock
+_PLAIN_FCNTLS = frozenset((0, 1, 2, 3, 4, 9, 1025, 1030, 1031, 1032, 1033, 1034))
+_LOCK_FCNTLS = frozenset((5, 6, 7, 36, 37, 38))
 
 # ioctl_tty(2) and ioctl(2): request -> (bytes behind the pointer, what the host's kernel does)
 _IOCTLS = {
@@ -53,6 +57,16 @@ def sys_openat(process: Process, dirfd: int, path: bytes, flags: int, mode: int)
     return process.files.open(dirfd, path, flags & 0xFFFFFFFF, mode & 0o7777)
 
 
+_WRITE = PathUse(follow=True, creates=False, replaces=False)
+_CREATE = PathUse(follow=False, creates=True, replaces=False)
+
+
+def sys_creat(process: Process, path: bytes, mode: int) -> int:
+    """creat(2)."""
+    flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
+    return sys_openat(process, AT_FDCWD, path, flags, mode)
+
+
 def sys_stat(process: Process, path: bytes, statbuf: int) -> int:
     """stat(2)."""
     return sys_newfstatat(process, AT_FDCWD, path, statbuf, 0)
@@ -70,12 +84,35 @@ def sys_newfstatat(process: Process, dirfd: int, path: bytes, statbuf: int, flag
     return host_syscall(_NEWFSTATAT, dirfd, path, statbuf, flags)
 
 
+def sys_statx(
+    process: Process, dirfd: int, path: bytes, flags: int, mask: int, statxbuf: int
+) -> int:
+    """statx(2)."""
+    if not flags & _AT_SYMLINK_NOFOLLOW:
+        path = process.files.own_file(path) or path
+    return host_syscall(_STATX, dirfd, path, flags, mask, statxbuf)
+
+
 def sys_access(process: Process, path: bytes, mode: int) -> int:
     """access(2)."""
+    return sys_faccessat(process, AT_FDCWD, path, mode)
+
+
+def sys_faccessat(process: Process, dirfd: int, path: bytes, mode: int) -> int:
+    """faccessat(2) without flags."""
     path = process.files.own_file(path) or path
-    result = host_syscall(_FACCESSAT, AT_FDCWD, path, mode)
+    result = host_syscall(_FACCESSAT, dirfd, path, mode)
     if mode & os.W_OK:
-        process.files.check_write(AT_FDCWD, path)
+        process.files.check_change(dirfd, path, _WRITE)
+    return result
+
+
+def sys_faccessat2(process: Process, dirfd: int, path: bytes, mode: int, flags: int) -> int:
+    """faccessat(2)."""
+    path = process.files.own_file(path) or path
+    result = host_syscall(_FACCESSAT2, dirfd, path, mode, flags)
+    if mode & os.W_OK:
+        process.files.check_change(dirfd, path, _WRITE)
     return result
 
 
@@ -104,3 +141,77 @@ def sys_ioctl(process: Process, fd: int, request: int, argument: int) -> int:
     size, need = known
     pointer = process.memory.host_pointer(argument, size, need) if size else argument
     return host_syscall(_IOCTL, fd, request, pointer)
+
+
+def sys_fcntl(process: Process, fd: int, command: int, argument: int) -> int:
+    """fcntl(2), without what makes the kernel send signals."""
+    command &= 0xFFFFFFFF
+    if command in _LOCK_FCNTLS:
+        argument = process.memory.host_pointer(argument, _STRUCT_FLOCK_SIZE, READ | WRITE)
+    elif command not in _PLAIN_FCNTLS:
+        os.fstat(fd)
+        process.refuse(f"fcntl command {command}", "not supported")
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    return host_syscall(_FCNTL, fd, command, argument)
+
+
+def sys_close_range(process: Process, first: int, last: int, flags: int) -> int:
+    """close_range(2), which leaves pyldso's own descriptors alone."""
+    first, last = first & 0xFFFFFFFF, last & 0xFFFFFFFF
+    if first > last or flags & ~_CLOSE_RANGE_CLOEXEC:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    for name in os.listdir("/proc/self/fd"):
+        fd = int(name)
+        if not first <= fd <= last or fd in process.files.private_fds:
+            continue
+        try:
+            if flags & _CLOSE_RANGE_CLOEXEC:
+                os.set_inheritable(fd, False)
+            else:
+                os.close(fd)
+        except OSError:
+            continue  # the descriptor of the listing itself
+    return 0
+
+
+def sys_mknod(process: Process, path: bytes, mode: int, device: int) -> int:
+    """mknod(2)."""
+    return sys_mknodat(process, AT_FDCWD, path, mode, device)
+
+
+def sys_mknodat(process: Process, dirfd: int, path: bytes, mode: int, _device: int) -> int:
+    """mknodat(2), for what needs no privilege."""
+    if S_IFMT(mode) not in (0, S_IFREG, S_IFIFO):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+    return host_syscall(_MKNODAT, dirfd, path, mode, 0)
+
+
+def sys_no_network(process: Process, *_arguments: int) -> int:
+    """socket(2) and what follows it: the guest has no network."""
+    process.refuse("network", "sockets are not allowed")
+    raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def sys_socketpair(process: Process, domain: int, kind: int, protocol: int, pair: int) -> int:
+    """socketpair(2): two local ends that lead nowhere else."""
+    if domain != _AF_UNIX:
+        return sys_no_network(process)
+    return host_syscall(_SOCKETPAIR, domain, kind, protocol, pair)
+
+
+def sys_sendto(
+    process: Process, fd: int, buffer: int, length: int, flags: int, address: int, _size: int
+) -> int:
+    """send(2): to the other end of a pair."""
+    if address:
+        return sys_no_network(process)
+    return host_syscall(_SENDTO, fd, buffer, length, flags)
+
+
+def sys_recvfrom(
+    process: Process, fd: int, buffer: int, length: int, flags: int, address: int, _size: int
+) -> int:
+    """recv(2): from the other end of a pair."""
+    if address:
+        return sys_no_network(process)
+    return host_syscall(_RECVFROM, fd, buffer, length, flags)

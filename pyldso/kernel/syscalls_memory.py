@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from pyldso.events import Topic
 from pyldso.kernel.events import Mapped, Protected, Unmapped
+from pyldso.kernel.host import host_syscall
 from pyldso.kernel.memory import TASK_SIZE, page_down, page_up
+from pyldso.kernel.mmu import MAPPED, PAGE_MASK, PAGE_SIZE, WRITE, MemoryFault
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
@@ -18,7 +20,8 @@ MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE, MAP_TYPE = 1, 2, 3, 0xF
 MAP_FIXED, MAP_ANONYMOUS, MAP_32BIT = 0x10, 0x20, 0x40
 MAP_HUGETLB, MAP_FIXED_NOREPLACE = 0x40000, 0x100000
 _MMAP_MIN_ADDR = 0x10000
-_MADV_DONTNEED, _MADV_REMOVE = 4, 9
+_MADV_DONTNEED = 4
+_MSYNC = 26
 _HARMLESS_ADVICE = frozenset((0, 1, 2, 3, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 25))
 
 
@@ -107,9 +110,46 @@ def sys_brk(process: Process, address: int) -> int:
     return process.brk
 
 
-def stack_bounds(process: Process) -> tuple[int, int]:
-    """Return where the main stack lies at the moment."""
-    for vma in process.memory.vmas:
-        if vma.label == "[stack]":
-            return vma.start, vma.end
-    return page_down(process.cpu.sp), TASK_SIZE
+def sys_msync(process: Process, address: int, length: int, flags: int) -> int:
+    """msync(2)."""
+    if address & PAGE_MASK:
+        raise _error(errno.EINVAL)
+    if not length:
+        return 0
+    try:
+        pointer = process.memory.host_pointer(address, page_up(length), MAPPED)
+    except MemoryFault:
+        raise _error(errno.ENOMEM) from None
+    return host_syscall(_MSYNC, pointer, page_up(length), flags)
+
+
+def sys_mincore(process: Process, address: int, length: int, vector: int) -> int:
+    """mincore(2): all that is mapped counts as present."""
+    if address & PAGE_MASK:
+        raise _error(errno.EINVAL)
+    pages = page_up(length) // PAGE_SIZE
+    try:
+        process.memory.translate(address, page_up(length), MAPPED)
+    except MemoryFault:
+        raise _error(errno.ENOMEM) from None
+    process.memory.view(vector, pages, WRITE)[:] = b"\1" * pages
+    return 0
+
+
+def sys_mlock(process: Process, address: int, length: int, _flags: int = 0) -> int:
+    """mlock(2), munlock(2): nothing is paged out that the host does not page out."""
+    try:
+        process.memory.translate(page_down(address), page_up(length), MAPPED)
+    except MemoryFault:
+        raise _error(errno.ENOMEM) from None
+    return 0
+
+
+def sys_mlockall(_process: Process, _flags: int) -> int:
+    """mlockall(2)."""
+    return 0
+
+
+def sys_munlockall(_process: Process) -> int:
+    """munlockall(2)."""
+    return 0

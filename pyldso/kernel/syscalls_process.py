@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64 import registers
 from pyldso.kernel.host import host_syscall
+from pyldso.kernel.mmu import WRITE
 from pyldso.kernel.status import Exited, ProcessEnded
 
 if TYPE_CHECKING:
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 _ARCH_SET_GS, _ARCH_SET_FS, _ARCH_GET_FS, _ARCH_GET_GS = 0x1001, 0x1002, 0x1003, 0x1004
 _FUTEX_COMMAND_MASK, _FUTEX_WAIT, _FUTEX_WAKE, _FUTEX_WAIT_BITSET = 0x7F, 0, 1, 9
 _FUTEX_WAKE_BITSET = 10
-_PRLIMIT64 = 302
+_PRLIMIT64, _GETGROUPS, _SETPGID, _SETPRIORITY, _PRCTL = 302, 115, 109, 141, 157
+_PR_SET_PDEATHSIG, _PR_GET_DUMPABLE, _PR_SET_NAME, _PR_GET_NAME = 1, 3, 15, 16
+_PR_CAPBSET_READ = 23
+_PERSONALITY_QUERY = 0xFFFFFFFF
+_ADDR_NO_RANDOMIZE = 0x40000
 
 
 def _error(code: int) -> OSError:
@@ -96,3 +101,87 @@ def sys_prlimit64(process: Process, pid: int, resource: int, new: int, old: int)
 def sys_getrlimit(process: Process, resource: int, limit: int) -> int:
     """getrlimit(2)."""
     return sys_prlimit64(process, 0, resource, 0, limit)
+
+
+def sys_setrlimit(process: Process, resource: int, limit: int) -> int:
+    """setrlimit(2)."""
+    return sys_prlimit64(process, 0, resource, limit, 0)
+
+
+def sys_not_permitted(process: Process, *_arguments: int | bytes) -> int:
+    """Answer calls that need a privilege which no guest has."""
+    raise _error(errno.EPERM)
+
+
+def _refuse_others(pid: int) -> None:
+    if pid not in (0, os.getpid()):
+        raise _error(errno.EPERM)
+
+
+def sys_setpgid(_process: Process, pid: int, group: int) -> int:
+    """setpgid(2)."""
+    _refuse_others(pid)
+    return host_syscall(_SETPGID, 0, group)
+
+
+def sys_setpriority(_process: Process, which: int, who: int, priority: int) -> int:
+    """setpriority(2)."""
+    if which:
+        raise _error(errno.EPERM)
+    _refuse_others(who)
+    return host_syscall(_SETPRIORITY, which, 0, priority)
+
+
+def sys_getgroups(process: Process, size: int, groups: int) -> int:
+    """getgroups(2)."""
+    pointer = process.memory.host_pointer(groups, 4 * size, WRITE) if size > 0 else 0
+    return host_syscall(_GETGROUPS, size, pointer)
+
+
+def sys_capget(process: Process, header: int, data: int) -> int:
+    """capget(2) of the process itself: a guest has no capabilities."""
+    version = process.memory.read_u32(header)
+    if version not in (0x19980330, 0x20071026, 0x20080522):
+        process.memory.write_u32(header, 0x20080522)
+        raise _error(errno.EINVAL)
+    if data:
+        size = 12 if version == 0x19980330 else 24
+        process.memory.view(data, size, WRITE)[:] = bytes(size)
+    return 0
+
+
+def sys_personality(_process: Process, persona: int) -> int:
+    """personality(2): asked for, or set to what it is."""
+    if persona & 0xFFFFFFFF not in (_PERSONALITY_QUERY, 0, _ADDR_NO_RANDOMIZE):
+        raise _error(errno.EINVAL)
+    return 0
+
+
+def sys_prctl(process: Process, option: int, arg2: int, arg3: int, arg4: int, arg5: int) -> int:
+    """prctl(2)."""
+    if option == _PR_SET_NAME:
+        process.command_name = process.memory.read_cstring(arg2)[:15]
+        return 0
+    if option == _PR_GET_NAME:
+        name = process.command_name.ljust(16, b"\0")
+        process.memory.view(arg2, 16, WRITE)[:] = name
+        return 0
+    if option in (_PR_SET_PDEATHSIG, _PR_CAPBSET_READ):
+        return host_syscall(_PRCTL, option, arg2)
+    if option == _PR_GET_DUMPABLE:
+        return 1
+    process.refuse(f"prctl option {option}", "not supported")
+    raise _error(errno.EINVAL)
+
+
+def sys_sched_setaffinity(_process: Process, pid: int, _size: int, _mask: int) -> int:
+    """sched_setaffinity(2): accepted, without effect."""
+    _refuse_others(pid)
+    return 0
+
+
+def sys_membarrier(_process: Process, command: int, _flags: int, _cpu: int) -> int:
+    """membarrier(2): one thread runs at a time, so that every order is kept."""
+    if command == 0:
+        return 0x1FF
+    return 0

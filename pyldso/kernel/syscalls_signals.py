@@ -8,7 +8,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from pyldso.kernel.signals import SIGNAL_COUNT, raise_signal
+from pyldso.kernel.signals import SIGNAL_COUNT, deliver_pending, raise_signal
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
@@ -54,7 +54,7 @@ def sys_rt_sigprocmask(process: Process, how: int, new: int, old: int, size: int
     if old:
         ctypes.memmove(old, process.signals.mask.to_bytes(8, "little"), 8)
     process.signals.mask = mask & ~_UNBLOCKABLE
-    return 0
+    return deliver_pending(process)
 
 
 def sys_tgkill(process: Process, tgid: int, tid: int, number: int) -> int:
@@ -64,3 +64,39 @@ def sys_tgkill(process: Process, tgid: int, tid: int, number: int) -> int:
     if tgid != os.getpid() or tid != os.getpid():
         raise _error(errno.ESRCH)
     return raise_signal(process, number)
+
+
+def sys_tkill(process: Process, tid: int, number: int) -> int:
+    """tkill(2)."""
+    return sys_tgkill(process, os.getpid(), tid, number)
+
+
+def sys_kill(process: Process, pid: int, number: int) -> int:
+    """kill(2): a guest can signal itself only."""
+    if not 0 <= number <= SIGNAL_COUNT:
+        raise _error(errno.EINVAL)
+    if pid not in (os.getpid(), 0, -os.getpgrp()):
+        if number == 0:
+            os.kill(pid, 0)
+            return 0
+        process.refuse(f"signal to process {pid}", "other processes are out of reach")
+        raise _error(errno.EPERM)
+    return raise_signal(process, number)
+
+
+def sys_rt_sigpending(process: Process, pending: int, size: int) -> int:
+    """sigpending(2)."""
+    if size != 8:
+        raise _error(errno.EINVAL)
+    ctypes.memmove(pending, process.signals.pending.to_bytes(8, "little"), 8)
+    return 0
+
+
+def sys_sigaltstack(process: Process, new: int, old: int) -> int:
+    """sigaltstack(2): kept for the handlers to come."""
+    previous = process.signals.alternate_stack
+    if new:
+        process.signals.alternate_stack = ctypes.string_at(new, 24)
+    if old:
+        ctypes.memmove(old, previous, 24)
+    return 0
