@@ -144,7 +144,8 @@ class DlFunctions:
             raise error
         if namespace.events.wanted & Topic.BINDINGS:
             announce_binding(namespace, by, definition.dso, name, version)
-        note_dependency(by, definition.dso)
+        if handle == RTLD_DEFAULT:  # a handle keeps its file loaded by itself
+            note_dependency(by, definition.dso)
         if definition.symbol.type == STT.TLS:
             return tls.block_address(namespace, definition.dso) + definition.symbol.st_value
         return definition_address(namespace, definition)
