@@ -1,4 +1,4 @@
-"""A shared object to what a link takes from it: soname, needs, exports found through its hash table.
+"""A shared object to what a link takes from it: soname, needs, exports by its hash table.
 
 The symbol table is not read as a whole (libc.so.6 has 3,000 symbols and a small program asks for
 three): a name is looked up through DT_GNU_HASH with its bloom filter, or DT_HASH, as ld.so does
@@ -30,13 +30,13 @@ from pyldso.errors import ElfFormatError
 
 
 class Export(NamedTuple):
-    """A dynamic symbol: `version` is empty for an unversioned one, `index` its place in .dynsym."""
+    """A dynamic symbol: `version` is empty without one, `number` is its place in .dynsym."""
 
     name: str
     symbol: Sym
     version: str
     is_default: bool
-    index: int
+    number: int
 
 
 class HashTable(NamedTuple):
@@ -63,7 +63,6 @@ class SharedFile:
         "dynamic",
         "header",
         "needed",
-        "needs",
         "path",
         "phdrs",
         "soname",
@@ -87,7 +86,6 @@ class SharedFile:
         versym = self.dynamic.get(DT.VERSYM)
         self._versym = self._offset(DT.VERSYM) if versym else None
         self._definitions = self._read_definitions()
-        self.needs: set[str] = set()
 
     def _pairs(self) -> list[tuple[int, int]]:
         for phdr in self.phdrs:
@@ -139,7 +137,9 @@ class SharedFile:
         else:
             return 0
         if self.symtab_at + count * SYM.size > len(self.data):
-            raise ElfFormatError(self.path, f"{count} dynamic symbols go beyond the end of the file")
+            raise ElfFormatError(
+                self.path, f"{count} dynamic symbols go beyond the end of the file"
+            )
         return count
 
     def _count_gnu_symbols(self, table: HashTable) -> int:
@@ -285,6 +285,14 @@ class SharedFile:
             return True
         return any(
             0 <= vaddr - p.p_vaddr < p.p_memsz and not p.p_flags & PF.W
+            for p in self.phdrs
+            if p.p_type == PT.LOAD
+        )
+
+    def is_executable(self, vaddr: int) -> bool:
+        """Tell whether `vaddr` lies in an executable segment."""
+        return any(
+            0 <= vaddr - p.p_vaddr < p.p_memsz and p.p_flags & PF.X
             for p in self.phdrs
             if p.p_type == PT.LOAD
         )

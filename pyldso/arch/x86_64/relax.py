@@ -1,0 +1,58 @@
+"""Shorter ways that a linker may take when it knows the target (psABI B.2, GOTPCRELX)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyldso.arch.machine import OutputKind, Row
+from pyldso.arch.x86_64.relocations import R_X86_64
+
+R_TYPE = 0xFFFFFFFF
+LOCAL = 1
+"""Column.LOCAL of the linker: bound inside the output, at a distance that is known."""
+
+MOV, LEA = 0x8B, 0x8D
+GROUP_5 = 0xFF
+CALL_MODRM, JMP_MODRM = 0x15, 0x25
+
+PC32 = int(R_X86_64.PC32)
+GOTPCRELX, REX_GOTPCRELX = int(R_X86_64.GOTPCRELX), int(R_X86_64.REX_GOTPCRELX)
+
+RELAXABLE = frozenset((GOTPCRELX, REX_GOTPCRELX))
+
+
+def relax(
+    data: bytes | bytearray, rows: list[Row], columns: Sequence[int], output: OutputKind
+) -> tuple[bytes | bytearray, list[Row]]:
+    """Return content and relocations with GOT loads of local symbols made direct.
+
+    `columns` tells for each symbol of the object what it is (the linker's Column).
+    """
+    content = bytearray(data)
+    relaxed: list[Row] = []
+    for row in rows:
+        _, r_info, r_addend = row
+        if r_info & R_TYPE in RELAXABLE and columns[r_info >> 32] == LOCAL and r_addend == -4:
+            row = without_got(content, row)
+        relaxed.append(row)
+    return content, relaxed
+
+
+def without_got(content: bytearray, row: Row) -> Row:
+    """Rewrite one instruction where its form allows; return the relocation that it has then."""
+    r_offset, r_info, r_addend = row
+    if not 2 <= r_offset <= len(content) - 4:
+        return row
+    opcode, modrm = content[r_offset - 2], content[r_offset - 1]
+    direct = r_info & ~R_TYPE | PC32
+    if opcode == MOV:
+        content[r_offset - 2] = LEA  # mov foo@GOTPCREL(%rip),r: lea foo(%rip),r
+        return r_offset, direct, r_addend
+    if opcode == GROUP_5 and modrm == CALL_MODRM:
+        content[r_offset - 2 : r_offset] = b"\x67\xe8"  # call *foo@GOTPCREL(%rip): addr32 call foo
+        return r_offset, direct, r_addend
+    if opcode == GROUP_5 and modrm == JMP_MODRM:
+        content[r_offset - 2] = 0xE9  # jmp *foo@GOTPCREL(%rip): jmp foo; nop
+        content[r_offset + 3] = 0x90
+        return r_offset - 1, direct, r_addend
+    return row

@@ -1,0 +1,163 @@
+"""`link`: objects, archives and shared objects to an executable or a shared object.
+
+The passes in their order; each works on the few data structures of pyldso/linker: the symbol
+table, the input sections, the demands of their relocations, the chunks of the output.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pyldso.arch.machine import Machine, OutputKind, machine_of
+from pyldso.elf.constants import EM, ET
+from pyldso.linker import report
+from pyldso.linker.apply import apply_relocations
+from pyldso.linker.chunk import Chunk, StringTable
+from pyldso.linker.create import Synthetic, TlsBase, create_synthetic, link_tables
+from pyldso.linker.define import (
+    allocate_commons,
+    define_boundaries,
+    drop_unneeded,
+    mark_exports,
+    place_boundaries,
+)
+from pyldso.linker.eh_frame import EhFrameHeader, build_eh_frame
+from pyldso.linker.image import set_operands, write_chunks, write_headers
+from pyldso.linker.inputs import Input, read_inputs
+from pyldso.linker.layout import Layout, LayoutRules, assign_addresses, sort_chunks
+from pyldso.linker.notes import BuildId, property_note
+from pyldso.linker.options import LinkOptions
+from pyldso.linker.resolve import SymbolTable, columns_of
+from pyldso.linker.scan import relax_sections, scan_relocations
+from pyldso.linker.sections import InputSection, gather_sections
+from pyldso.linker.symtab import Symtab
+from pyldso.output import write_whole
+
+
+class Linked(NamedTuple):
+    """A finished output and what was meant by it, for the verifier."""
+
+    image: bytearray
+    layout: Layout
+    synthetic: Synthetic
+    entry: int
+
+
+def link(options: LinkOptions) -> None:
+    """Link the inputs to `options.output`; raises PyldsoError, LinkError with all errors."""
+    inputs = read_inputs(options)
+    linked = link_inputs(inputs, options)
+    write_whole(options.output, linked.image, executable=True)
+    if options.verify:
+        from pyldso.verify import verify_output  # lief's import alone costs 0.3 s
+
+        verify_output(options.output, linked)
+
+
+def link_inputs(inputs: list[Input], options: LinkOptions) -> Linked:
+    """Run the passes over `inputs` and return the file's bytes."""
+    machine = machine_of(EM.X86_64)
+    output = OutputKind(options.is_shared, options.is_shared or options.is_pie)
+    limit = options.error_limit
+
+    symbols = resolve_symbols(inputs, options, machine, output)
+    report.raise_errors(report.duplicate_errors(symbols.duplicates), limit)
+    # from here on no file is added: every name has the definition that it will have
+
+    drop_unneeded(symbols)
+    allocate_commons(symbols)
+    outputs = gather_sections(symbols.objects)
+    define_boundaries(symbols, outputs)
+    is_dynamic = output.is_position_independent or bool(symbols.shared)
+    columns_of(symbols, options, is_dynamic=is_dynamic)
+    mark_exports(symbols, is_shared=output.is_shared, export_dynamic=options.export_dynamic)
+    frame = build_eh_frame(symbols.objects)
+
+    sections = related_sections(symbols)
+    relax_sections(sections, machine, output)
+    demands = scan_relocations(sections, machine, output, allows_text=options.has_z("notext"))
+    errors = report.undefined_errors(demands.undefined, symbols)
+    errors += report.problem_errors(demands.problems, machine)
+    report.raise_errors(errors, limit)
+    # from here on only a value that does not fit can go wrong
+
+    tls = TlsBase()
+    synthetic = create_synthetic(demands, symbols, machine, output, tls, is_dynamic=is_dynamic)
+    chunks: list[Chunk] = [*outputs, *synthetic.chunks()]
+    chunks += link_tables(synthetic, symbols, options, outputs)
+    if frame is not None:
+        chunks += [frame, EhFrameHeader(frame)]
+    build_id = None if options.build_id == "none" else BuildId(options.build_id)
+    notes = [build_id, property_note(symbols.objects)]
+    chunks += [note for note in notes if note is not None]
+    names = StringTable(".shstrtab")
+    if not options.strip_all:
+        symtab = Symtab(symbols.objects, list(symbols.resolved.values()), StringTable(".strtab"))
+        chunks += [symtab, symtab.strings]
+    chunks.append(names)
+    for chunk in chunks:
+        names.add(chunk.name)
+    # from here on every chunk has its size
+
+    rules = LayoutRules(
+        image_base=0 if output.is_position_independent else options.image_base,
+        relro=not options.has_z("norelro"),
+        bind_now=options.has_z("now"),
+        executable_stack=options.has_z("execstack"),
+    )
+    layout = assign_addresses(sort_chunks(chunks, rules), rules)
+    place_boundaries(symbols, layout)
+    constants = set_operands(symbols, synthetic, layout, machine, tls)
+    # from here on every chunk and symbol has its address
+
+    image = write_chunks(layout)
+    overflows = apply_relocations(sections, image, machine, constants)
+    report.raise_errors(report.overflow_errors(overflows, machine), limit)
+    entry = entry_address(symbols, options)
+    e_type = ET.DYN if output.is_position_independent else ET.EXEC
+    write_headers(image, layout, names, machine, e_type, entry)
+    if build_id is not None:
+        build_id.seal(image)
+    return Linked(image, layout, synthetic, entry)
+
+
+def resolve_symbols(
+    inputs: list[Input], options: LinkOptions, machine: Machine, output: OutputKind
+) -> SymbolTable:
+    """Bring all inputs together, with the archive members and built-ins that they ask for."""
+    symbols = SymbolTable(options.wrap)
+    entry = entry_name(options)
+    for name in [*([entry] if entry else []), *options.undefined]:
+        symbols.demand(name)
+    for item in inputs:
+        symbols.add_input(item)
+    has_start = not (output.is_shared or options.nostartfiles)
+    symbols.add_builtins(
+        machine.builtin_objects(
+            is_shared=output.is_shared,
+            is_position_independent=output.is_position_independent,
+            has_start=has_start,
+        )
+    )
+    return symbols
+
+
+def entry_name(options: LinkOptions) -> str | None:
+    """Return the symbol where the process starts; a shared object has one only by `-e`."""
+    return options.entry or (None if options.is_shared else "_start")
+
+
+def entry_address(symbols: SymbolTable, options: LinkOptions) -> int:
+    """Return e_entry."""
+    name = entry_name(options)
+    return symbols.resolved[name].value if name else 0
+
+
+def related_sections(symbols: SymbolTable) -> list[InputSection]:
+    """Return the sections of the output that have relocations."""
+    return [
+        member
+        for linked in symbols.objects
+        for member in linked.sections
+        if member.is_live and member.output is not None and member.relocations
+    ]

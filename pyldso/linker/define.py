@@ -1,0 +1,153 @@
+"""Symbols that the linker itself defines, common symbols, and what the output exports."""
+
+from __future__ import annotations
+
+from pyldso.elf.constants import PF, PT, SHF, SHN, SHT, STB, STT, STV
+from pyldso.elf.object import Section, Symbol
+from pyldso.linker.inputs import LinkedShared
+from pyldso.linker.layout import Layout
+from pyldso.linker.resolve import SymbolTable
+from pyldso.linker.sections import InputSection, OutputSection, is_c_identifier
+from pyldso.linker.symbols import LinkedObject, Rank, Resolved
+
+START, END = "start of ", "end of "
+IMAGE, CODE_END, DATA_END, BSS, MEMORY_END = "image", "code", "data", "bss", "memory"
+
+BOUNDARIES = {
+    "_DYNAMIC": START + ".dynamic",
+    "_GLOBAL_OFFSET_TABLE_": START + ".got.plt",
+    "__GNU_EH_FRAME_HDR": START + ".eh_frame_hdr",
+    "__ehdr_start": IMAGE,
+    "__executable_start": IMAGE,
+    "_etext": CODE_END,
+    "__etext": CODE_END,
+    "_edata": DATA_END,
+    "__bss_start": BSS,
+    "_end": MEMORY_END,
+    "__preinit_array_start": START + ".preinit_array",
+    "__preinit_array_end": END + ".preinit_array",
+    "__init_array_start": START + ".init_array",
+    "__init_array_end": END + ".init_array",
+    "__fini_array_start": START + ".fini_array",
+    "__fini_array_end": END + ".fini_array",
+}
+PROVIDED = {"etext": CODE_END, "edata": DATA_END, "end": MEMORY_END}
+"""Names that a program may also define itself (`PROVIDE` in GNU ld's script)."""
+
+
+def allocate_commons(symbols: SymbolTable) -> None:
+    """Give each common symbol a section of its own, which goes to .bss."""
+    for resolved in symbols.resolved.values():
+        owner = resolved.file
+        if resolved.rank != Rank.COMMON or not isinstance(owner, LinkedObject):
+            continue
+        common = resolved.symbol
+        if common is None:
+            continue
+        is_tls = common.type == STT.TLS
+        flags = SHF.ALLOC | SHF.WRITE | (SHF.TLS if is_tls else 0)
+        name = ".tbss" if is_tls else ".bss"
+        alignment = max(common.st_value, 1)
+        section = Section(name, SHT.NOBITS, flags, alignment, b"", common.st_size)
+        place = InputSection(section, owner)
+        owner.sections.append(place)
+        owner.places[section] = place
+        resolved.place = place
+        resolved.symbol = Symbol(
+            common.name, common.binding, STT.TLS if is_tls else STT.OBJECT, common.visibility,
+            section, 0, 0, common.st_size,
+        )  # fmt: skip
+
+
+def define_boundaries(symbols: SymbolTable, outputs: list[OutputSection]) -> None:
+    """Define the linker's own symbols where they are referred to."""
+    for names, weakest in ((BOUNDARIES, Rank.SHARED), (PROVIDED, Rank.UNDEFINED)):
+        for name, boundary in names.items():
+            resolved = symbols.resolved.get(name)
+            if resolved is not None and resolved.rank <= weakest:
+                define(resolved, boundary)
+    for output in outputs:
+        if not output.flags & SHF.ALLOC or not is_c_identifier(output.name):
+            continue
+        for prefix, edge in (("__start_", START), ("__stop_", END)):
+            resolved = symbols.resolved.get(prefix + output.name)
+            if resolved is not None and resolved.rank <= Rank.SHARED:
+                define(resolved, edge + output.name)
+
+
+def define(resolved: Resolved, boundary: str) -> None:
+    """Make `resolved` a hidden symbol of the linker."""
+    resolved.rank = Rank.STRONG
+    resolved.boundary = boundary
+    resolved.file = resolved.export = resolved.place = None
+    resolved.version = ""
+    resolved.symbol = Symbol(resolved.name, STB.GLOBAL, STT.NOTYPE, STV.HIDDEN, None, SHN.ABS)
+    resolved.visibility = int(STV.HIDDEN)
+
+
+def place_boundaries(symbols: SymbolTable, layout: Layout) -> None:
+    """Give the linker's own symbols their addresses."""
+    named = {chunk.name: chunk for chunk in layout.chunks}
+    loads = [phdr for phdr in layout.segments if phdr.p_type == PT.LOAD]
+    code = [phdr for phdr in loads if phdr.p_flags & PF.X] or loads
+    edges = {
+        IMAGE: loads[0].p_vaddr,
+        CODE_END: code[-1].p_vaddr + code[-1].p_memsz,
+        DATA_END: loads[-1].p_vaddr + loads[-1].p_filesz,
+        BSS: loads[-1].p_vaddr + loads[-1].p_filesz,
+        MEMORY_END: loads[-1].p_vaddr + loads[-1].p_memsz,
+    }
+    first = next(chunk for chunk in layout.chunks if chunk.flags & SHF.ALLOC)
+    for resolved in symbols.resolved.values():
+        boundary = resolved.boundary
+        if not boundary:
+            continue
+        if boundary in edges:
+            resolved.value = edges[boundary]
+            resolved.chunk = first
+            continue
+        edge, name = (START, boundary[len(START) :])
+        if boundary.startswith(END):
+            edge, name = END, boundary[len(END) :]
+        if name == ".got.plt" and name not in named:
+            name = ".got"
+        chunk = named.get(name, first)  # an empty array starts and ends anywhere
+        resolved.chunk = chunk
+        resolved.value = chunk.address
+        if edge == END and chunk is not first:
+            resolved.value += chunk.size
+
+
+def drop_unneeded(symbols: SymbolTable) -> None:
+    """Leave out the `--as-needed` libraries that no strong reference is bound to."""
+    for resolved in symbols.resolved.values():
+        if isinstance(resolved.file, LinkedShared) and not resolved.is_weak_reference:
+            resolved.file.is_used = True
+    kept = [shared for shared in symbols.shared if shared.is_used or not shared.is_as_needed]
+    for resolved in symbols.resolved.values():
+        if resolved.rank == Rank.SHARED and resolved.file not in kept:
+            resolved.rank = Rank.UNDEFINED
+            resolved.file = resolved.export = None
+            resolved.version = ""
+    symbols.shared[:] = kept
+
+
+def mark_exports(symbols: SymbolTable, *, is_shared: bool, export_dynamic: bool) -> None:
+    """Mark the definitions that other files see.
+
+    A shared object's are all that are not hidden; an executable's those that its libraries refer
+    to or define too, so that theirs are interposed, or all with `--export-dynamic`.
+    """
+    wanted: set[str] = set()
+    if not (is_shared or export_dynamic):
+        for shared in symbols.shared:
+            wanted.update(shared.file.undefined())
+    for resolved in symbols.resolved.values():
+        if resolved.rank <= Rank.SHARED or resolved.is_hidden or resolved.boundary:
+            continue
+        resolved.is_exported = (
+            is_shared
+            or export_dynamic
+            or resolved.name in wanted
+            or any(shared.find(resolved.name, "") for shared in symbols.shared)
+        )

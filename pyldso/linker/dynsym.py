@@ -1,0 +1,227 @@
+"""The dynamic symbol table, its two hash tables and the version tables (gABI ch. 5; LSB 2.7)."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from pyldso.elf.constants import SHF, SHN, SHT, STT
+from pyldso.elf.dynamic import gnu_hash, sysv_hash
+from pyldso.elf.records import SYM, VERNAUX, VERNEED
+from pyldso.linker.chunk import Chunk, StringTable
+from pyldso.linker.inputs import LinkedShared
+from pyldso.linker.symbols import Need, Rank, Resolved
+
+HALF = Struct("<H")
+VER_NDX_FIRST = 2
+WORD_BITS = 64
+
+BUCKET_COUNTS = (
+    1, 3, 17, 37, 67, 97, 131, 197, 263, 521, 1031, 2053, 4099, 8209, 16411, 32771, 65537, 131101,
+    262147,
+)  # fmt: skip
+"""GNU ld's choices (bfd/elflink.c, elf_buckets)."""
+
+
+def bucket_count(symbols: int) -> int:
+    """Return the number of buckets for that many symbols: the largest choice below it."""
+    return max((n for n in BUCKET_COUNTS if n <= symbols), default=1)
+
+
+def is_hashed(target: Resolved) -> bool:
+    """Tell whether others find the symbol in this file: defined, copied, or a canonical PLT."""
+    return target.rank > Rank.SHARED or bool(target.needs & (Need.COPY | Need.CANONICAL_PLT))
+
+
+class Dynsym(Chunk):
+    """.dynsym: what is imported, then what is exported in the order of DT_GNU_HASH's buckets."""
+
+    __slots__ = ("hashed", "hashes", "strings", "symbols")
+
+    def __init__(self, targets: list[Resolved], strings: StringTable) -> None:
+        super().__init__(".dynsym", SHT.DYNSYM, SHF.ALLOC, 8, SYM.size)
+        self.strings = strings
+        self.link = strings
+        self.info = 1  # the null symbol is the only local one
+        imported = [target for target in targets if not is_hashed(target)]
+        hashed = [target for target in targets if is_hashed(target)]
+        self.hashes = {target: gnu_hash(base_name(target).encode()) for target in hashed}
+        buckets = bucket_count(len(hashed))
+        hashed.sort(key=lambda target: self.hashes[target] % buckets)
+        self.hashed = hashed
+        self.symbols = imported + hashed
+        for index, target in enumerate(self.symbols, 1):
+            target.dynamic_index = index
+            strings.add(base_name(target))
+        self.size = SYM.size * (len(self.symbols) + 1)
+
+    def write(self, buffer: memoryview) -> None:
+        """Write the symbols; an undefined one has a value only where its PLT is canonical."""
+        for target in self.symbols:
+            record = symbol_record(target, self.strings.add(base_name(target)))
+            SYM.pack_into(buffer, target.dynamic_index * SYM.size, *record)
+
+
+def base_name(target: Resolved) -> str:
+    """Return the name without a version (`.symver` writes `name@VERSION`)."""
+    return target.name.partition("@")[0]
+
+
+def symbol_record(target: Resolved, st_name: int) -> tuple[int, int, int, int, int, int]:
+    """Return the Elf64_Sym of a global symbol in the output."""
+    sym_type = target.type
+    if sym_type == STT.GNU_IFUNC and (target.export or target.needs & Need.CANONICAL_PLT):
+        sym_type = int(STT.FUNC)
+    if sym_type == STT.COMMON:
+        sym_type = int(STT.OBJECT)
+    chunk = target.chunk
+    is_absolute = target.rank > Rank.SHARED and chunk is None
+    outside = int(SHN.ABS) if is_absolute else int(SHN.UNDEF)
+    shndx = chunk.index if chunk is not None else outside
+    is_defined = shndx != SHN.UNDEF
+    value = target.value if is_defined or target.needs & Need.CANONICAL_PLT else 0
+    size = target.size if is_defined else 0
+    if sym_type == STT.TLS and is_defined and chunk is not None:
+        value -= target.tls_start
+    return st_name, target.binding << 4 | sym_type, target.visibility, shndx, value, size
+
+
+class SysvHash(Chunk):
+    """.hash: every dynamic symbol in chains by the System V hash."""
+
+    __slots__ = ("_dynsym",)
+
+    def __init__(self, dynsym: Dynsym) -> None:
+        super().__init__(".hash", SHT.HASH, SHF.ALLOC, 8, 4)
+        self._dynsym = dynsym
+        self.link = dynsym
+        count = len(dynsym.symbols)
+        self.size = 4 * (2 + bucket_count(count) + count + 1)
+
+    def write(self, buffer: memoryview) -> None:
+        """Write the counts, the buckets and the chains."""
+        symbols = self._dynsym.symbols
+        nbucket = bucket_count(len(symbols))
+        buckets = [0] * nbucket
+        chains = [0] * (len(symbols) + 1)
+        for target in reversed(symbols):
+            bucket = sysv_hash(base_name(target).encode()) % nbucket
+            chains[target.dynamic_index] = buckets[bucket]
+            buckets[bucket] = target.dynamic_index
+        words = [nbucket, len(chains), *buckets, *chains]
+        Struct(f"<{len(words)}I").pack_into(buffer, 0, *words)
+
+
+class GnuHash(Chunk):
+    """.gnu.hash: a bloom filter, and the exported symbols sorted by bucket."""
+
+    __slots__ = ("_dynsym", "_mask_words", "_shift")
+
+    def __init__(self, dynsym: Dynsym) -> None:
+        super().__init__(".gnu.hash", SHT.GNU_HASH, SHF.ALLOC, 8)
+        self._dynsym = dynsym
+        self.link = dynsym
+        count = len(dynsym.hashed)
+        # the size of the filter is GNU ld's choice (bfd/elflink.c, bfd_elf_size_dynsym_hash_dynstr)
+        bits = max(count - 1, 0).bit_length() + 1
+        if bits < 3:
+            bits = 5
+        else:
+            bits += 3 if 1 << bits - 2 & count else 2
+        bits = max(bits, 6)
+        self._shift = bits if count else 0
+        self._mask_words = 1 << bits - 6 if count else 1
+        self.size = 16 + 8 * self._mask_words + 4 * bucket_count(count) + 4 * count
+
+    def write(self, buffer: memoryview) -> None:
+        """Write the header, the filter, the buckets and the hash values with their end marks."""
+        dynsym = self._dynsym
+        count = len(dynsym.hashed)
+        nbucket = bucket_count(count)
+        first = len(dynsym.symbols) - count + 1
+        bloom = [0] * self._mask_words
+        buckets = [0] * nbucket
+        values: list[int] = []
+        for target in dynsym.hashed:
+            value = dynsym.hashes[target]
+            bits = 1 << value % WORD_BITS | 1 << (value >> self._shift) % WORD_BITS
+            bloom[value // WORD_BITS % self._mask_words] |= bits
+            bucket = value % nbucket
+            if not buckets[bucket]:
+                buckets[bucket] = target.dynamic_index
+                if values:
+                    values[-1] |= 1  # the former chain ends here
+            values.append(value & ~1)
+        if values:
+            values[-1] |= 1
+        layout = Struct(f"<4I{self._mask_words}Q{nbucket}I{count}I")
+        layout.pack_into(
+            buffer, 0, nbucket, first, self._mask_words, self._shift, *bloom, *buckets, *values
+        )
+
+
+class VersionNeeds(Chunk):
+    """.gnu.version_r: of each library the versions that the symbols were bound to."""
+
+    __slots__ = ("numbers", "strings")
+
+    def __init__(self, symbols: list[Resolved], strings: StringTable) -> None:
+        super().__init__(".gnu.version_r", SHT.GNU_VERNEED, SHF.ALLOC, 8)
+        self.link = strings
+        self.strings = strings
+        self.numbers: dict[str, dict[str, int]] = {}
+        """By file and version the number that stands in DT_VERSYM."""
+        number = VER_NDX_FIRST
+        for target in symbols:
+            if target.rank != Rank.SHARED or not target.version:
+                continue
+            if isinstance(target.file, LinkedShared):
+                versions = self.numbers.setdefault(target.file.needed_name, {})
+                if target.version not in versions:
+                    versions[target.version] = number
+                    number += 1
+        for file, versions in self.numbers.items():
+            for name in (file, *versions):
+                strings.add(name)
+        total = sum(map(len, self.numbers.values()))
+        self.size = len(self.numbers) * VERNEED.size + total * VERNAUX.size
+        self.info = len(self.numbers)
+
+    def number_of(self, target: Resolved) -> int:
+        """Return the DT_VERSYM entry of a symbol; 1 for one without version."""
+        if target.rank == Rank.SHARED and target.version and isinstance(target.file, LinkedShared):
+            return self.numbers[target.file.needed_name][target.version]
+        return 1
+
+    def write(self, buffer: memoryview) -> None:
+        """Write an Elf64_Verneed for each file, followed by its Elf64_Vernaux."""
+        at = 0
+        for position, (file, versions) in enumerate(self.numbers.items(), 1):
+            size = VERNEED.size + len(versions) * VERNAUX.size
+            following = size if position < len(self.numbers) else 0
+            name = self.strings.add(file)
+            VERNEED.pack_into(buffer, at, 1, len(versions), name, VERNEED.size, following)
+            aux = at + VERNEED.size
+            for index, (version, number) in enumerate(versions.items(), 1):
+                step = VERNAUX.size if index < len(versions) else 0
+                text = self.strings.add(version)
+                VERNAUX.pack_into(buffer, aux, sysv_hash(version.encode()), 0, number, text, step)
+                aux += VERNAUX.size
+            at += size
+
+
+class Versym(Chunk):
+    """.gnu.version: the version number of each dynamic symbol."""
+
+    __slots__ = ("_dynsym", "_needs")
+
+    def __init__(self, dynsym: Dynsym, needs: VersionNeeds) -> None:
+        super().__init__(".gnu.version", SHT.GNU_VERSYM, SHF.ALLOC, 2, 2)
+        self._dynsym = dynsym
+        self._needs = needs
+        self.link = dynsym
+        self.size = HALF.size * (len(dynsym.symbols) + 1)
+
+    def write(self, buffer: memoryview) -> None:
+        """Write the numbers; 0 for the null symbol."""
+        for target in self._dynsym.symbols:
+            HALF.pack_into(buffer, HALF.size * target.dynamic_index, self._needs.number_of(target))

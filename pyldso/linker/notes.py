@@ -1,0 +1,124 @@
+"""Notes: the build-id that names a file by its content, and the properties of all inputs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from struct import Struct
+
+from pyldso.elf.constants import (
+    GNU_PROPERTY_X86_FEATURE_1_AND,
+    NT_GNU_BUILD_ID,
+    NT_GNU_PROPERTY_TYPE_0,
+    SHF,
+    SHT,
+)
+from pyldso.elf.records import NHDR
+from pyldso.errors import PyldsoError
+from pyldso.linker.chunk import BytesChunk
+from pyldso.linker.symbols import LinkedObject
+
+PROPERTY = Struct("<III")
+"""pr_type, pr_datasz and a four-byte value."""
+OWNER = b"GNU\0"
+
+GNU_PROPERTY_X86_UINT32_AND = range(0xC0000002, 0xC0008000)
+GNU_PROPERTY_X86_UINT32_OR = range(0xC0008000, 0xC0010000)
+GNU_PROPERTY_X86_UINT32_OR_AND = range(0xC0010000, 0xC0018000)
+
+
+def sha1(content: bytearray) -> bytes:
+    """Return the SHA-1 of the output; it names a file and protects nothing."""
+    try:
+        module = import_module("_sha1")  # hashlib loads OpenSSL: 10 ms of a link
+    except ImportError:
+        module = import_module("hashlib")
+    digest: bytes = module.sha1(content).digest()
+    return digest
+
+
+class BuildId(BytesChunk):
+    """.note.gnu.build-id; for `sha1` the hash of the file with zeros in its place."""
+
+    __slots__ = ("is_hash",)
+
+    def __init__(self, style: str) -> None:
+        self.is_hash = style == "sha1"
+        try:
+            value = bytes(20) if self.is_hash else bytes.fromhex(style.removeprefix("0x"))
+        except ValueError:
+            raise PyldsoError(f"--build-id={style}: use sha1, none or 0x<digits>") from None
+        note = NHDR.pack(len(OWNER), len(value), NT_GNU_BUILD_ID) + OWNER + value
+        note += bytes(-len(note) % 4)
+        super().__init__(".note.gnu.build-id", SHT.NOTE, SHF.ALLOC, note, 4)
+
+    def seal(self, image: bytearray) -> None:
+        """Put the hash of the finished image into the note."""
+        if self.is_hash:
+            at = self.offset + NHDR.size + len(OWNER)
+            image[at : at + 20] = sha1(image)
+
+
+def properties_of(linked: LinkedObject) -> dict[int, int]:
+    """Return the four-byte properties of an object's .note.gnu.property."""
+    found: dict[int, int] = {}
+    for member in linked.sections:
+        if member.section.name != ".note.gnu.property":
+            continue
+        data = bytes(member.section.data)
+        at = 0
+        while at + NHDR.size + len(OWNER) <= len(data):
+            name_size, size, kind = NHDR.unpack_from(data, at)
+            start = at + NHDR.size + (name_size + 3 & ~3)
+            if kind == NT_GNU_PROPERTY_TYPE_0:
+                found.update(parse_properties(data[start : start + size]))
+            at = start + (size + 7 & ~7)
+    return found
+
+
+def parse_properties(body: bytes) -> dict[int, int]:
+    """Return pr_type to value for the properties of four bytes."""
+    found: dict[int, int] = {}
+    at = 0
+    while at + PROPERTY.size <= len(body):
+        pr_type, size, value = PROPERTY.unpack_from(body, at)
+        if size == 4:
+            found[pr_type] = value
+        at += 8 + (size + 7 & ~7)
+    return found
+
+
+def merge_properties(objects: list[LinkedObject]) -> dict[int, int]:
+    """Combine the inputs' properties by the rule of each range (x86-64 psABI, 11.1.1)."""
+    if not objects:
+        return {}
+    all_found = [properties_of(linked) for linked in objects]
+    merged: dict[int, int] = {}
+    for pr_type in sorted({pr_type for found in all_found for pr_type in found}):
+        values = [found.get(pr_type) for found in all_found]
+        present = [value for value in values if value is not None]
+        is_everywhere = len(present) == len(values)
+        result = 0
+        if pr_type in GNU_PROPERTY_X86_UINT32_AND and is_everywhere:
+            result = ~0
+            for value in present:
+                result &= value
+        elif pr_type in GNU_PROPERTY_X86_UINT32_OR or (
+            pr_type in GNU_PROPERTY_X86_UINT32_OR_AND and is_everywhere
+        ):
+            for value in present:
+                result |= value
+        if result:
+            merged[pr_type] = result
+    return merged
+
+
+def property_note(objects: list[LinkedObject]) -> BytesChunk | None:
+    """Return the output's .note.gnu.property, None where nothing is left to say."""
+    merged = merge_properties(objects)
+    # without an IBT PLT the output cannot promise what the inputs do
+    merged.pop(GNU_PROPERTY_X86_FEATURE_1_AND, None)
+    if not merged:
+        return None
+    body = b"".join(PROPERTY.pack(t, 4, value) + bytes(4) for t, value in merged.items())
+    note = NHDR.pack(len(OWNER), len(body), NT_GNU_PROPERTY_TYPE_0) + OWNER + body
+    return BytesChunk(".note.gnu.property", SHT.NOTE, SHF.ALLOC, note, 8)

@@ -1,0 +1,207 @@
+"""One walk over all relocations: what the output must have for them, and what cannot be."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from pyldso.arch.machine import Machine, OutputKind
+from pyldso.elf.constants import SHF
+from pyldso.linker.chunk import Chunk
+from pyldso.linker.needs import needs_of
+from pyldso.linker.sections import InputSection
+from pyldso.linker.symbols import Column, Need, Resolved
+
+R_TYPE = 0xFFFFFFFF
+
+# as plain integers: an IntFlag's operators cost a microsecond each
+PLT_NEEDS = int(Need.PLT | Need.CANONICAL_PLT)
+IMPOSSIBLE = int(Need.UNDEFINED | Need.ERROR)
+DYNAMIC_NEEDS = int(Need.DYNAMIC | Need.RELATIVE)
+SYMBOLIC = int(Need.DYNAMIC)
+INSTEAD_OF_DYNAMIC = int(Need.COPY | Need.CANONICAL_PLT)
+
+
+class Place(NamedTuple):
+    """Where a reference stands: an offset in an input section."""
+
+    section: InputSection
+    offset: int
+
+
+class AddendOf(IntEnum):
+    """What the addend of a dynamic relocation counts from."""
+
+    NOTHING = 0
+    """The relocation names a symbol."""
+    TARGET = 1
+    """The target's address: a relative relocation."""
+    DEFINITION = 2
+    """The address of the definition itself, an IFUNC's resolver."""
+    BLOCK = 3
+    """The target's offset in the module's TLS block."""
+
+
+class DynamicRelocation(NamedTuple):
+    """A relocation for the dynamic linker at `offset` of a chunk or input section."""
+
+    place: Chunk | InputSection
+    offset: int
+    r_type: int
+    target: Resolved | None
+    addend: int = 0
+    base: AddendOf = AddendOf.NOTHING
+
+
+class Problem(NamedTuple):
+    """A relocation that cannot be: the type is unknown (`target` None), or not for this output."""
+
+    place: Place
+    r_type: int
+    target: Resolved | None
+    reason: str
+
+
+class Demands:
+    """What the walk found; the lists keep the order of the first reference."""
+
+    __slots__ = (
+        "copies",
+        "dynamic",
+        "got",
+        "needs_got_base",
+        "needs_static_tls",
+        "needs_tls_module",
+        "plt",
+        "problems",
+        "tls_descriptors",
+        "tls_offsets",
+        "tls_pairs",
+        "undefined",
+    )
+
+    def __init__(self) -> None:
+        self.got: list[Resolved] = []
+        self.plt: list[Resolved] = []
+        self.copies: list[Resolved] = []
+        self.tls_pairs: list[Resolved] = []
+        self.tls_offsets: list[Resolved] = []
+        self.tls_descriptors: list[Resolved] = []
+        self.needs_tls_module = False
+        self.needs_got_base = False
+        self.needs_static_tls = False
+        self.dynamic: list[DynamicRelocation] = []
+        self.undefined: dict[Resolved, list[Place]] = {}
+        self.problems: list[Problem] = []
+
+    def take(self, target: Resolved, need: int) -> None:
+        """Enter `target` in the lists of what it newly needs."""
+        old = target.needs
+        new = need & ~old
+        if not new:
+            return
+        target.needs = old | need
+        if new & Need.GOT:
+            self.got.append(target)
+        if new & PLT_NEEDS and not old & PLT_NEEDS:
+            self.plt.append(target)
+        if new & Need.COPY:
+            self.copies.append(target)
+        if new & Need.TLS_GD:
+            self.tls_pairs.append(target)
+        if new & Need.TLS_IE:
+            self.tls_offsets.append(target)
+        if new & Need.TLS_DESC:
+            self.tls_descriptors.append(target)
+        if new & Need.TLS_LD:
+            self.needs_tls_module = True
+        if new & Need.GOT_BASE:
+            self.needs_got_base = True
+        if new & Need.STATIC_TLS:
+            self.needs_static_tls = True
+
+
+def relax_sections(sections: list[InputSection], machine: Machine, output: OutputKind) -> None:
+    """Let the CPU take the shorter ways that the targets allow (psABI B.2 and 11.1.2)."""
+    relaxable = machine.relaxable
+    for member in sections:
+        rows = member.relocations
+        if not any(r_info & R_TYPE in relaxable for _, r_info, _ in rows):
+            continue
+        columns = [target.column for target in member.owner.targets]
+        member.data, member.relocations = machine.relax(member.data, rows, columns, output)
+
+
+def scan_relocations(
+    sections: list[InputSection], machine: Machine, output: OutputKind, *, allows_text: bool
+) -> Demands:
+    """Walk the relocations of all sections; `allows_text` is `-z notext`.
+
+    Those of sections that are not in memory (debugging information) are only checked.
+    """
+    demands = Demands()
+    needs = needs_of(machine, output)
+    nothing = dict.fromkeys(needs, (0,) * len(Column))
+    for member in sections:
+        targets = member.owner.targets
+        size = member.size
+        needs_here = needs if member.section.sh_flags & SHF.ALLOC else nothing
+        for r_offset, r_info, r_addend in member.relocations:
+            target = targets[r_info >> 32]
+            r_type = r_info & R_TYPE
+            columns = needs_here.get(r_type)
+            if columns is None:
+                place = Place(member, r_offset)
+                demands.problems.append(Problem(place, r_type, None, "is not for object files"))
+                continue
+            if r_offset + 8 > size and r_offset + machine.relocations[r_type].size > size:
+                place = Place(member, r_offset)
+                demands.problems.append(Problem(place, r_type, None, "lies outside the section"))
+                continue
+            need = columns[target.column]
+            if need:
+                _take(
+                    demands, member, r_offset, r_type, r_addend, target, need, machine, allows_text
+                )
+    return demands
+
+
+def _take(
+    demands: Demands,
+    member: InputSection,
+    r_offset: int,
+    r_type: int,
+    r_addend: int,
+    target: Resolved,
+    need: int,
+    machine: Machine,
+    allows_text: bool,
+) -> None:
+    """Enter one relocation that needs something of the output."""
+    if need & IMPOSSIBLE:
+        place = Place(member, r_offset)
+        if need & Need.UNDEFINED:
+            demands.undefined.setdefault(target, []).append(place)
+        else:
+            demands.problems.append(Problem(place, r_type, target, "recompile with -fPIC"))
+        return
+    if need & DYNAMIC_NEEDS:
+        is_writable = member.section.sh_flags & SHF.WRITE
+        if need & SYMBOLIC and need & INSTEAD_OF_DYNAMIC:
+            # the choice of the table: the dynamic linker fills a word that may be written
+            need &= ~INSTEAD_OF_DYNAMIC if is_writable else ~SYMBOLIC
+        if need & DYNAMIC_NEEDS:
+            if not (is_writable or allows_text):
+                place = Place(member, r_offset)
+                reason = "is in read-only memory; recompile with -fPIC"
+                demands.problems.append(Problem(place, r_type, target, reason))
+                return
+            types = machine.types
+            if need & SYMBOLIC:
+                row = DynamicRelocation(member, r_offset, types.symbolic, target, r_addend)
+            else:
+                row = DynamicRelocation(
+                    member, r_offset, types.relative, target, r_addend, AddendOf.TARGET
+                )
+            demands.dynamic.append(row)
+    demands.take(target, need)

@@ -1,0 +1,190 @@
+"""Input sections to output sections: what is kept, under which name, in which order.
+
+Names and order are those of GNU ld's built-in script for x86-64 Linux (`ld --verbose`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pyldso.elf.constants import SHF, SHT
+from pyldso.elf.object import Section
+from pyldso.linker.chunk import Chunk
+
+if TYPE_CHECKING:
+    from pyldso.linker.symbols import LinkedObject
+
+
+class InputSection:
+    """A section of an object and its place in the output.
+
+    `data` and `relocations` are the section's own until a relaxation replaces them.
+    """
+
+    __slots__ = (
+        "alignment",
+        "data",
+        "is_live",
+        "offset",
+        "output",
+        "owner",
+        "relocations",
+        "section",
+        "size",
+    )
+
+    def __init__(self, section: Section, owner: LinkedObject) -> None:
+        self.section = section
+        self.owner = owner
+        self.data: bytes | bytearray = section.data
+        self.relocations = section.relocations
+        self.size = section.size if section.sh_type == SHT.NOBITS else len(section.data)
+        self.alignment = section.sh_addralign or 1
+        self.is_live = True
+        self.output: OutputSection | None = None
+        self.offset = 0
+
+    @property
+    def address(self) -> int:
+        """The section's vaddr; 0 for one that is not in memory."""
+        return self.output.address + self.offset if self.output else 0
+
+    @property
+    def is_code(self) -> bool:
+        """Tell whether the section holds instructions."""
+        return bool(self.section.sh_flags & SHF.EXECINSTR)
+
+    @property
+    def is_writable(self) -> bool:
+        """Tell whether the running program may write the section."""
+        return bool(self.section.sh_flags & SHF.WRITE)
+
+
+class OutputSection(Chunk):
+    """The input sections of one name, one after the other."""
+
+    __slots__ = ("members",)
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, SHT.NULL, 0)
+        self.members: list[InputSection] = []
+
+    def finish(self) -> None:
+        """Sort the members as the script does and give each its offset."""
+        rank = MEMBER_ORDER.get(self.name)
+        if rank:
+            self.members.sort(key=rank)
+        offset = 0
+        alignment, entsize = 1, self.members[0].section.sh_entsize
+        flags = 0
+        common = ~0
+        types: set[int] = set()
+        for member in self.members:
+            section = member.section
+            offset = -(-offset // member.alignment) * member.alignment
+            member.offset = offset
+            member.output = self
+            offset += member.size
+            alignment = max(alignment, member.alignment)
+            flags |= section.sh_flags
+            common &= section.sh_flags
+            entsize = entsize if entsize == section.sh_entsize else 0
+            types.add(section.sh_type)
+        self.size = offset
+        self.alignment = alignment
+        self.flags = flags & KEPT_FLAGS | common & int(SHF.MERGE | SHF.STRINGS)
+        self.entsize = entsize if self.flags & SHF.MERGE else 0
+        self.type = self._type_of(types)
+
+    def _type_of(self, types: set[int]) -> int:
+        named = TYPES_BY_NAME.get(self.name)
+        if named:
+            return int(named)
+        types = types - {int(SHT.NOBITS)} or types
+        return types.pop() if len(types) == 1 else int(SHT.PROGBITS)
+
+    def write(self, buffer: memoryview) -> None:
+        """Write the members' content; relocations are applied later."""
+        filler = b"\xcc" if self.flags & SHF.EXECINSTR else b""
+        end = 0
+        for member in self.members:
+            if filler and member.offset > end:
+                buffer[end : member.offset] = filler * (member.offset - end)
+            end = member.offset + member.size
+            if member.data:
+                buffer[member.offset : member.offset + len(member.data)] = member.data
+
+
+KEPT_FLAGS = int(SHF.WRITE | SHF.ALLOC | SHF.EXECINSTR | SHF.TLS)
+
+TYPES_BY_NAME = {
+    ".init_array": SHT.INIT_ARRAY,
+    ".fini_array": SHT.FINI_ARRAY,
+    ".preinit_array": SHT.PREINIT_ARRAY,
+}
+
+GATHERED = (
+    ".text", ".data.rel.ro", ".rodata", ".data", ".bss", ".init_array", ".fini_array",
+    ".preinit_array", ".tdata", ".tbss", ".gcc_except_table", ".ctors", ".dtors",
+)  # fmt: skip
+"""Output sections that also take the sections named `NAME.anything`."""
+
+DROPPED_NAMES = frozenset((".note.GNU-stack", ".note.gnu.property"))
+"""Sections that are read for what they say and not copied."""
+
+
+def output_name(name: str) -> str:
+    """Return the output section that an input section goes to: `.text` for `.text.main`."""
+    for base in GATHERED:
+        if name == base or name.startswith(f"{base}."):
+            return base
+    return name
+
+
+def text_rank(member: InputSection) -> int:
+    """Keep cold, start-up and hot code apart, as GNU ld does."""
+    name = member.section.name
+    for rank, prefix in enumerate((".text.unlikely", ".text.exit", ".text.startup", ".text.hot")):
+        if name == prefix or name.startswith(f"{prefix}."):
+            return rank
+    return 4
+
+
+def priority_rank(member: InputSection) -> int:
+    """Order `.init_array.NNNNN` by its number, before those without one."""
+    number = re.search(r"\.(\d+)$", member.section.name)
+    return int(number[1]) if number else 1 << 20
+
+
+MEMBER_ORDER = {
+    ".text": text_rank,
+    ".init_array": priority_rank,
+    ".fini_array": priority_rank,
+}
+
+
+def is_c_identifier(name: str) -> bool:
+    """Tell whether `__start_NAME` and `__stop_NAME` are made for a section."""
+    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is not None
+
+
+def gather_sections(objects: list[LinkedObject]) -> list[OutputSection]:
+    """Return the output sections of all live input sections, in the order they are met."""
+    outputs: dict[tuple[str, int], OutputSection] = {}
+    for linked in objects:
+        for member in linked.sections:
+            section = member.section
+            if not member.is_live or section.name in DROPPED_NAMES:
+                continue
+            if section.sh_flags & SHF.EXCLUDE or section.name == ".eh_frame":
+                continue
+            name = output_name(section.name)
+            key = (name, section.sh_flags & SHF.ALLOC)
+            output = outputs.get(key)
+            if output is None:
+                output = outputs[key] = OutputSection(name)
+            output.members.append(member)
+    for output in outputs.values():
+        output.finish()
+    return list(outputs.values())
