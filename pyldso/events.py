@@ -31,6 +31,8 @@ class Topic(IntFlag):
     SYSCALLS = 1024
     MAP = 2048
     UNSUPPORTED = 4096
+    CALLS = 8192
+    """Initialisers and finalisers; shown with most words, as glibc's DL_DEBUG_IMPCALLS."""
 
 
 @dataclass_transform(frozen_default=True, eq_default=False)

@@ -35,6 +35,7 @@ from pyldso.ldso.initialise import (
 )
 from pyldso.ldso.load import (
     LibraryOpener,
+    Missing,
     check_file_size,
     load_dependencies,
     load_library,
@@ -310,7 +311,7 @@ def adopt_interpreter(namespace: Namespace, path: str, program: Program) -> Dso:
     return dso
 
 
-def load_needed(namespace: Namespace, options: RunOptions) -> list[str]:
+def load_needed(namespace: Namespace, options: RunOptions) -> list[Missing]:
     """Load preloads and dependencies, breadth first; return what is missing (only when listing)."""
     program = namespace.program
     preloads: list[Dso] = []
@@ -339,15 +340,16 @@ def split_names(text: str) -> list[str]:
     return text.replace(":", " ").split()
 
 
-def list_objects(namespace: Namespace, options: RunOptions, missing: Sequence[str]) -> None:
+def list_objects(namespace: Namespace, options: RunOptions, missing: Sequence[Missing]) -> None:
     """Print what ldd(1) prints."""
-    for dso in namespace.objects[1:]:
-        if dso is namespace.interpreter or dso.requested_as == dso.path:
-            options.out(f"\t{dso.path} ({dso.start:#018x})\n")
-        else:
-            options.out(f"\t{dso.requested_as} => {dso.path} ({dso.start:#018x})\n")
-    for name in missing:
-        options.out(f"\t{name} => not found\n")
+    lines = []
+    for dso in namespace.objects:
+        name = "" if dso is namespace.interpreter else dso.requested_as
+        arrow = f"{name} => " if name not in ("", dso.path) else ""
+        lines.append(f"\t{arrow}{dso.path} ({dso.start:#018x})\n")
+    for library in reversed(missing):
+        lines.insert(library.position, f"\t{library.name} => not found\n")
+    options.out("".join(lines[1:]))
 
 
 def find_libc(namespace: Namespace) -> None:
@@ -443,7 +445,7 @@ def enter(namespace: Namespace, program: Program, stack: InitialStack) -> None:
     def finalise() -> None:
         run_finalisers(namespace, finalisation_order(namespace))
 
-    if namespace.events.wanted & Topic.LIBS:
+    if namespace.events.wanted & Topic.CALLS:
         namespace.events.emit(ControlTransferred(namespace.program_name))
     cpu.sp = stack.sp
     cpu.set(RDX, namespace.process.add_trap(finalise))

@@ -111,25 +111,25 @@ class RelocationBegun(Event, topic=Topic.RELOC):
     is_lazy: bool
 
 
-class InitCalled(Event, topic=Topic.LIBS):
+class InitCalled(Event, topic=Topic.CALLS):
     """The initialisers of a library run."""
 
     name: str
 
 
-class ProgramInitialised(Event, topic=Topic.LIBS):
+class ProgramInitialised(Event, topic=Topic.CALLS):
     """The program's own pre-initialisers run."""
 
     name: str
 
 
-class ControlTransferred(Event, topic=Topic.LIBS):
+class ControlTransferred(Event, topic=Topic.CALLS):
     """The program's entry point is about to run."""
 
     name: str
 
 
-class FiniCalled(Event, topic=Topic.LIBS):
+class FiniCalled(Event, topic=Topic.CALLS):
     """The finalisers of a file run."""
 
     name: str

@@ -65,7 +65,7 @@ def run_initialisers(
         if dso.is_initialised:
             continue
         dso.is_initialised = True
-        if namespace.events.wanted & Topic.LIBS:
+        if namespace.events.wanted & Topic.CALLS:
             namespace.events.emit(InitCalled(dso.label))
         if DT.INIT in dso.dynamic:
             namespace.process.call(dso.base + dso.dynamic[DT.INIT], *arguments)
@@ -84,7 +84,7 @@ def run_preinitialisers(namespace: Namespace, arguments: tuple[int, int, int]) -
 def announce_program(namespace: Namespace) -> None:
     """Emit that the program's own initialisation is next."""
     namespace.program.is_initialised = True
-    if namespace.events.wanted & Topic.LIBS:
+    if namespace.events.wanted & Topic.CALLS:
         namespace.events.emit(ProgramInitialised(namespace.program_name))
 
 
@@ -101,7 +101,7 @@ def run_finalisers(namespace: Namespace, objects: Sequence[Dso]) -> None:
         if not dso.is_initialised:
             continue
         dso.is_initialised = False
-        if namespace.events.wanted & Topic.LIBS:
+        if namespace.events.wanted & Topic.CALLS:
             namespace.events.emit(FiniCalled(dso.name))
         for function in reversed(dso.function_array(DT.FINI_ARRAY, DT.FINI_ARRAYSZ)):
             namespace.process.call(function)

@@ -8,6 +8,7 @@ import stat
 import struct
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from pyldso.elf.constants import (
     DF1,
@@ -59,6 +60,13 @@ def protection(p_flags: int) -> int:
         | (PROT_WRITE if p_flags & PF.W else 0)
         | (PROT_EXEC if p_flags & PF.X else 0)
     )
+
+
+class Missing(NamedTuple):
+    """A library that was not found while listing, and how many files stand before it."""
+
+    name: str
+    position: int
 
 
 class LibraryOpener:
@@ -329,7 +337,7 @@ def announce(namespace: Namespace, dso: Dso) -> None:
     """Emit where `dso` was mapped."""
     namespace.events.emit(
         LinkMapMade(
-            dso.label,
+            dso.requested_as,
             dso.dynamic_address,
             dso.base,
             dso.end - dso.start,
@@ -342,7 +350,7 @@ def announce(namespace: Namespace, dso: Dso) -> None:
 
 def load_dependencies(
     namespace: Namespace, roots: Sequence[Dso], *, is_lenient: bool = False
-) -> tuple[list[Dso], list[str]]:
+) -> tuple[list[Dso], list[Missing]]:
     """Load all that `roots` need, breadth first, and return the search list of the roots.
 
     With `is_lenient` (ldd), a library that cannot be loaded does not end the walk: its name comes
@@ -350,7 +358,7 @@ def load_dependencies(
     """
     found = list(dict.fromkeys(roots))
     known = set(found)
-    missing: list[str] = []
+    missing: list[Missing] = []
     for dso in found:  # grows while it is walked: that is breadth first
         if dso.dependencies or not dso.needed:
             targets = dso.dependencies
@@ -362,7 +370,7 @@ def load_dependencies(
                 except DlError:
                     if not is_lenient:
                         raise
-                    missing.append(name)
+                    missing.append(Missing(name, len(namespace.objects)))
             dso.dependencies = targets
         for target in targets:
             if target not in known:

@@ -86,10 +86,14 @@ def relocate_interpreter(namespace: Namespace, dso: Dso) -> None:
     Its one IRELATIVE row runs `init_cpu_features`, whose results libc's IFUNC resolvers read.
     """
     dso.scopes = [[dso]]
+    events = namespace.events
+    wanted, events.wanted = events.wanted, Topic(0)  # ld.so relocates itself in silence
     try:
         _relocate(namespace, dso, False)
     except DAMAGED as error:
         raise DlError(dso.label, f"damaged relocation table ({error})") from None
+    finally:
+        events.wanted = wanted
 
 
 def rebind_interpreter(namespace: Namespace, dso: Dso) -> None:

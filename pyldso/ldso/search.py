@@ -178,7 +178,7 @@ class LibrarySearch:
     def _in_dso_path(self, name: str, dso: Dso, tag: DT, opener: Opener) -> OpenedFile | None:
         if tag not in dso.dynamic or (tag == DT.RPATH and DT.RUNPATH in dso.dynamic):
             return None
-        if dso.name in self._inhibit_rpath or dso.label in self._inhibit_rpath:
+        if dso.name in self._inhibit_rpath:
             return None
         text = dso.string(dso.dynamic[tag])
         directories = [self.expand(item, dso) or "." for item in split(text)]

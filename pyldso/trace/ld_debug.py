@@ -9,12 +9,12 @@ from pyldso.events import Event, Topic
 from pyldso.ldso import events as ld
 
 WORDS: dict[str, tuple[Topic, str]] = {
-    "libs": (Topic.LIBS, "display library search paths"),
-    "reloc": (Topic.RELOC, "display relocation processing"),
-    "files": (Topic.FILES, "display progress for input file"),
-    "symbols": (Topic.SYMBOLS, "display symbol table processing"),
-    "bindings": (Topic.BINDINGS, "display information about symbol binding"),
-    "versions": (Topic.VERSIONS, "display version dependencies"),
+    "libs": (Topic.LIBS | Topic.CALLS, "display library search paths"),
+    "reloc": (Topic.RELOC | Topic.CALLS, "display relocation processing"),
+    "files": (Topic.FILES | Topic.CALLS, "display progress for input file"),
+    "symbols": (Topic.SYMBOLS | Topic.CALLS, "display symbol table processing"),
+    "bindings": (Topic.BINDINGS | Topic.CALLS, "display information about symbol binding"),
+    "versions": (Topic.VERSIONS | Topic.CALLS, "display version dependencies"),
     "scopes": (Topic.SCOPES, "display scope information"),
     "statistics": (Topic.STATISTICS, "display relocation statistics"),
     "unused": (Topic.UNUSED, "determined unused DSOs"),
@@ -27,6 +27,7 @@ ALL = (
     | Topic.BINDINGS
     | Topic.VERSIONS
     | Topic.SCOPES
+    | Topic.CALLS
 )
 """What `all` stands for: all words but statistics and unused, as in glibc."""
 HELP = "help"
