@@ -41,7 +41,7 @@ def execute(arguments: Arguments) -> int:
     output = arguments.last("output")
     if compile_only and output and len(options.inputs) > 1:
         raise UsageError("-o names one file, but -c makes one of each input")
-    mkso(MksoOptions(link=options, compile_only=compile_only))
+    mkso(MksoOptions(link=options, compile_only=compile_only, output=output))
     return ExitStatus.OK
 
 

@@ -6,10 +6,12 @@ table, the input sections, the demands of their relocations, the chunks of the o
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 from pyldso.arch.machine import Machine, OutputKind, machine_of
 from pyldso.elf.constants import EM, ET
+from pyldso.elf.object import ObjectFile
 from pyldso.linker import report
 from pyldso.linker.apply import apply_relocations
 from pyldso.linker.chunk import Chunk, StringTable
@@ -23,7 +25,7 @@ from pyldso.linker.define import (
 )
 from pyldso.linker.eh_frame import EhFrameHeader, build_eh_frame
 from pyldso.linker.image import set_operands, write_chunks, write_headers
-from pyldso.linker.inputs import Input, read_inputs
+from pyldso.linker.inputs import Input, InputReader
 from pyldso.linker.layout import Layout, LayoutRules, assign_addresses, sort_chunks
 from pyldso.linker.notes import BuildId, property_note
 from pyldso.linker.options import LinkOptions
@@ -45,13 +47,24 @@ class Linked(NamedTuple):
 
 def link(options: LinkOptions) -> None:
     """Link the inputs to `options.output`; raises PyldsoError, LinkError with all errors."""
-    inputs = read_inputs(options)
-    linked = link_inputs(inputs, options)
+    reader = InputReader(options, partial(assemble, options=options))
+    linked = link_inputs(reader.read_all(), options)
     write_whole(options.output, linked.image, executable=True)
     if options.verify:
         from pyldso.verify import verify_output  # lief's import alone costs 0.3 s
 
-        verify_output(options.output, linked)
+        verify_output(options.output, linked.layout, linked.synthetic, linked.entry)
+
+
+def assemble(path: str, options: LinkOptions) -> ObjectFile:
+    """Return the object that assembly or C makes, compiled for the kind of output."""
+    # keystone and the C compiler are not for a link of ready objects
+    from pyldso.sources import SourceOptions, read_source
+
+    flags = options.compiler_flags
+    if not (options.is_shared or options.pic):
+        flags = ("-fPIE" if options.is_pie else "-fno-pie", *flags)
+    return read_source(path, SourceOptions(pic=options.pic, compiler_flags=flags))
 
 
 def link_inputs(inputs: list[Input], options: LinkOptions) -> Linked:

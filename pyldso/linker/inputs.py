@@ -6,13 +6,15 @@ import glob
 import mmap
 import os
 import re
+from collections.abc import Callable
+from typing import cast
 
 from pyldso.elf.archive import MAGIC, THIN_MAGIC, Archive
 from pyldso.elf.constants import ELFMAG, ET
 from pyldso.elf.object import ObjectFile
 from pyldso.elf.object_reader import read_header, read_object
 from pyldso.elf.shared_reader import Export, SharedFile, read_shared
-from pyldso.errors import ElfFormatError, PyldsoError
+from pyldso.errors import AsmError, Diagnostic, ElfFormatError, PyldsoError
 from pyldso.linker.options import InputFile, Library, LinkInput, LinkOptions
 
 LIBRARY_FOLDERS = (
@@ -58,26 +60,92 @@ class LinkedShared:
 Input = ObjectFile | Archive | LinkedShared
 
 
-def map_file(path: str) -> mmap.mmap | bytes:
-    """Return the bytes of a file without reading them all; raises PyldsoError."""
+def map_file(path: str) -> bytes:
+    """Return the bytes of a file; a memory map, whose slices are bytes, so that libc is not read
+    as a whole. Raises PyldsoError.
+    """
     try:
         with open(path, "rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
                 return file.read()  # a pipe, a device, or an empty file
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return cast(bytes, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise PyldsoError(f"cannot open {path}: {reason}") from None
 
 
-def read_inputs(options: LinkOptions) -> list[Input]:
-    """Read every input, and libc after them unless `nostdlib`; raises the errors of the readers."""
-    inputs: list[Input] = []
-    for wanted in options.inputs:
-        inputs += read_input(wanted, options)
-    if not options.nostdlib:
-        inputs += read_input(LIBC, options)
-        inputs += read_input(LOADER, options)
+class InputReader:
+    """Reads inputs of one link; `assemble` makes an object of assembly or C."""
+
+    __slots__ = ("_assemble", "_options")
+
+    def __init__(self, options: LinkOptions, assemble: Callable[[str], ObjectFile]) -> None:
+        self._options = options
+        self._assemble = assemble
+
+    def read_all(self) -> list[Input]:
+        """Read every input, and libc after them unless `nostdlib`.
+
+        Raises AsmError with the errors of all sources, or the error of the first damaged file.
+        """
+        options = self._options
+        inputs: list[Input] = []
+        diagnostics: list[Diagnostic] = []
+        for wanted in options.inputs:
+            try:
+                inputs += self.read(wanted)
+            except AsmError as error:
+                diagnostics += error.diagnostics
+        if diagnostics:
+            raise AsmError(diagnostics)
+        if not options.nostdlib:
+            inputs += self.read(LIBC)
+            inputs += self.read(LOADER)
+        return without_repeats(inputs)
+
+    def read(self, wanted: LinkInput) -> list[Input]:
+        """Return what one input stands for: several files where it is a linker script."""
+        if isinstance(wanted, InputFile):
+            return self.read_file(wanted.path, wanted.path, is_as_needed=False)
+        path = find_library(wanted, self._options.library_path)
+        return self.read_file(path, os.path.basename(path), is_as_needed=wanted.is_as_needed)
+
+    def read_file(self, path: str, needed_name: str, *, is_as_needed: bool) -> list[Input]:
+        """Return the object, archive, shared object or script that `path` holds.
+
+        A shared object without soname is known to the dynamic linker by `needed_name`.
+        """
+        if path.endswith(SOURCE_SUFFIXES):
+            return [self._assemble(path)]
+        data = map_file(path)
+        start = data[:8]
+        if start in (MAGIC, THIN_MAGIC):
+            return [Archive(data, path)]
+        if start[:4] == ELFMAG:
+            return [read_elf(data, path, needed_name, is_as_needed=is_as_needed)]
+        if not data:
+            raise ElfFormatError(path, "the file is empty")
+        inputs: list[Input] = []
+        for name, is_wanted_if_needed in script_items(bytes(data[:SCRIPT_LIMIT]), path):
+            inputs += self.read_script_item(name, path, is_as_needed=is_wanted_if_needed)
+        return inputs
+
+    def read_script_item(self, name: str, script: str, *, is_as_needed: bool) -> list[Input]:
+        """Return the inputs of one file name or `-lNAME` of a linker script."""
+        if name.startswith("-l"):
+            return self.read(Library(name[2:], is_as_needed=is_as_needed))
+        path = name
+        if not os.path.isabs(name):
+            path = os.path.join(os.path.dirname(script), name)
+            if not os.path.exists(path):
+                path = find_library(Library(f":{name}"), self._options.library_path)
+        if is_script(path):
+            raise ElfFormatError(script, f"linker script: it names another script, {path}")
+        return self.read_file(path, os.path.basename(path), is_as_needed=is_as_needed)
+
+
+def without_repeats(inputs: list[Input]) -> list[Input]:
+    """Keep the first of the shared objects that the dynamic linker knows by one name."""
     known: set[str] = set()
     kept: list[Input] = []
     for item in inputs:
@@ -87,38 +155,6 @@ def read_inputs(options: LinkOptions) -> list[Input]:
             known.add(item.needed_name)
         kept.append(item)
     return kept
-
-
-def read_input(wanted: LinkInput, options: LinkOptions) -> list[Input]:
-    """Return what one input stands for: several files where it is a linker script."""
-    if isinstance(wanted, InputFile):
-        return read_file(wanted.path, wanted.path, options, is_as_needed=False)
-    path = find_library(wanted, options.library_path)
-    return read_file(path, os.path.basename(path), options, is_as_needed=wanted.is_as_needed)
-
-
-def read_file(
-    path: str, needed_name: str, options: LinkOptions, *, is_as_needed: bool
-) -> list[Input]:
-    """Return the object, archive, shared object or script that `path` holds.
-
-    A shared object without soname is known to the dynamic linker by `needed_name`.
-    """
-    if path.endswith(SOURCE_SUFFIXES):
-        # assembling needs keystone, which a link of ready objects must not pay for
-        from pyldso.sources import SourceOptions, read_source
-
-        source_options = SourceOptions(pic=options.pic, compiler_flags=options.compiler_flags)
-        return [read_source(path, source_options)]
-    data = map_file(path)
-    start = data[:8]
-    if start in (MAGIC, THIN_MAGIC):
-        return [Archive(data, path)]  # type: ignore[arg-type]
-    if start[:4] == ELFMAG:
-        return [read_elf(data, path, needed_name, is_as_needed=is_as_needed)]  # type: ignore[arg-type]
-    if not data:
-        raise ElfFormatError(path, "the file is empty")
-    return read_script(bytes(data[: 1 << 16]), path, options)
 
 
 def read_elf(data: bytes, path: str, needed_name: str, *, is_as_needed: bool) -> Input:
@@ -155,25 +191,27 @@ def candidate_names(library: Library) -> list[str]:
     return [static] if library.is_static else [f"lib{library.name}.so", static]
 
 
-SCRIPT_TOKEN = re.compile(r"/\*.*?\*/|[(),;]|[^\s(),;]+", re.DOTALL)
+SCRIPT_LIMIT = 1 << 16
 SCRIPT_COMMANDS = ("GROUP", "INPUT", "AS_NEEDED", "OUTPUT_FORMAT")
 
 
-def read_script(text: bytes, path: str, options: LinkOptions) -> list[Input]:
-    """Return the inputs that a linker script of the libc.so kind names.
+def script_items(text: bytes, path: str) -> list[tuple[str, bool]]:
+    """Return what a linker script of the libc.so kind names, each with its AS_NEEDED.
 
-    Raises PyldsoError for a file that is neither script nor ELF nor archive.
+    Raises ElfFormatError for a file that is neither script nor ELF nor archive.
     """
     tokens = [
         token
-        for token in SCRIPT_TOKEN.findall(text.decode("utf-8", "replace"))
+        for token in re.findall(
+            r"/\*.*?\*/|[(),;]|[^\s(),;]+", text.decode("utf-8", "replace"), re.S
+        )
         if not token.startswith("/*") and token not in (",", ";")
     ]
     if not tokens or tokens[0] not in SCRIPT_COMMANDS:
         raise ElfFormatError(
             path, "the file is neither an object, an archive, a shared object nor a linker script"
         )
-    inputs: list[Input] = []
+    items: list[tuple[str, bool]] = []
     commands: list[str] = []
     for position, token in enumerate(tokens):
         if token == "(":
@@ -182,27 +220,16 @@ def read_script(text: bytes, path: str, options: LinkOptions) -> list[Input]:
             if not commands:
                 raise ElfFormatError(path, "linker script: `)` without `(`")
             commands.pop()
-        elif commands and commands[-1] != "OUTPUT_FORMAT" and token not in SCRIPT_COMMANDS:
-            inputs += read_script_item(token, path, options, is_as_needed="AS_NEEDED" in commands)
-        elif token not in SCRIPT_COMMANDS and not commands:
+        elif token in SCRIPT_COMMANDS:
+            continue
+        elif not commands:
             raise ElfFormatError(path, f"linker script: {token} is not supported")
-    return inputs
+        elif commands[-1] != "OUTPUT_FORMAT":
+            items.append((token, "AS_NEEDED" in commands))
+    return items
 
 
-def read_script_item(
-    token: str, script: str, options: LinkOptions, *, is_as_needed: bool
-) -> list[Input]:
-    """Return the inputs of one file name or `-lNAME` of a script."""
-    if token.startswith("-l"):
-        return read_input(Library(token[2:], is_as_needed=is_as_needed), options)
-    path = token
-    if not os.path.isabs(token):
-        beside = os.path.join(os.path.dirname(script), token)
-        path = (
-            beside
-            if os.path.exists(beside)
-            else find_library(Library(f":{token}"), options.library_path)
-        )
-    if os.path.abspath(path) == os.path.abspath(script):
-        raise ElfFormatError(script, "linker script: it includes itself")
-    return read_file(path, os.path.basename(path), options, is_as_needed=is_as_needed)
+def is_script(path: str) -> bool:
+    """Tell whether a file is text rather than ELF or an archive."""
+    start = map_file(path)[:4]
+    return start not in (ELFMAG, MAGIC[:4])
