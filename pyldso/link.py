@@ -24,7 +24,7 @@ from pyldso.linker.define import (
     place_boundaries,
 )
 from pyldso.linker.eh_frame import EhFrameHeader, build_eh_frame
-from pyldso.linker.image import set_operands, write_chunks, write_headers
+from pyldso.linker.image import Ident, os_abi, set_operands, write_chunks, write_headers
 from pyldso.linker.inputs import Input, InputReader
 from pyldso.linker.layout import Layout, LayoutRules, assign_addresses, sort_chunks
 from pyldso.linker.notes import BuildId, property_note
@@ -128,7 +128,8 @@ def link_inputs(inputs: list[Input], options: LinkOptions) -> Linked:
     report.raise_errors(report.overflow_errors(overflows, machine), limit)
     entry = entry_address(symbols, options)
     e_type = ET.DYN if output.is_position_independent else ET.EXEC
-    write_headers(image, layout, names, machine, e_type, entry)
+    ident = Ident(e_type, machine.number, os_abi(symbols))
+    write_headers(image, layout, names, ident, entry)
     if build_id is not None:
         build_id.seal(image)
     return Linked(image, layout, synthetic, entry)

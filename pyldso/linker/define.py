@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyldso.elf.constants import PF, PT, SHF, SHN, SHT, STB, STT, STV
 from pyldso.elf.object import Section, Symbol
+from pyldso.linker.chunk import Chunk
 from pyldso.linker.inputs import LinkedShared
 from pyldso.linker.layout import Layout
 from pyldso.linker.resolve import SymbolTable
@@ -104,7 +105,7 @@ def place_boundaries(symbols: SymbolTable, layout: Layout) -> None:
             continue
         if boundary in edges:
             resolved.value = edges[boundary]
-            resolved.chunk = first
+            resolved.chunk = chunk_at(layout, resolved.value)
             continue
         edge, name = (START, boundary[len(START) :])
         if boundary.startswith(END):
@@ -116,6 +117,14 @@ def place_boundaries(symbols: SymbolTable, layout: Layout) -> None:
         resolved.value = chunk.address
         if edge == END and chunk is not first:
             resolved.value += chunk.size
+
+
+def chunk_at(layout: Layout, vaddr: int) -> Chunk | None:
+    """Return the chunk that holds or ends at `vaddr`; None stands for SHN_ABS."""
+    for chunk in reversed(layout.chunks):
+        if chunk.flags & SHF.ALLOC and chunk.address <= vaddr <= chunk.address + chunk.size:
+            return chunk
+    return None
 
 
 def drop_unneeded(symbols: SymbolTable) -> None:

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pyldso.arch.machine import Machine
-from pyldso.elf.constants import ELFCLASS64, ELFDATA2LSB, ELFMAG, ET, EV_CURRENT, SHF
+from pyldso.elf.constants import (
+    ELFCLASS64,
+    ELFDATA2LSB,
+    ELFMAG,
+    ELFOSABI_GNU,
+    ELFOSABI_NONE,
+    EV_CURRENT,
+    SHF,
+    STB,
+    STT,
+)
 from pyldso.elf.records import EHDR, PHDR, SHDR
 from pyldso.linker.apply import Constants
 from pyldso.linker.chunk import StringTable
@@ -11,6 +23,14 @@ from pyldso.linker.create import Synthetic, TlsBase
 from pyldso.linker.layout import Layout
 from pyldso.linker.resolve import SymbolTable
 from pyldso.linker.symbols import Column, Rank, Resolved
+
+
+class Ident(NamedTuple):
+    """What the ELF header says of the file as a whole."""
+
+    e_type: int
+    e_machine: int
+    os_abi: int
 
 
 def set_operands(
@@ -87,14 +107,23 @@ def write_chunks(layout: Layout) -> bytearray:
     return image
 
 
+def os_abi(symbols: SymbolTable) -> int:
+    """Return EI_OSABI: GNU's for a file with symbols of its own kinds, unique and indirect."""
+    for linked in symbols.objects:
+        for symbol in linked.object.symbols:
+            if symbol.binding == STB.GNU_UNIQUE or symbol.type == STT.GNU_IFUNC:
+                return ELFOSABI_GNU
+    return ELFOSABI_NONE
+
+
 def write_headers(
-    image: bytearray, layout: Layout, names: StringTable, machine: Machine, e_type: ET, entry: int
+    image: bytearray, layout: Layout, names: StringTable, ident: Ident, entry: int
 ) -> None:
     """Write the ELF header, the program headers and the section headers."""
-    ident = ELFMAG + bytes((ELFCLASS64, ELFDATA2LSB, EV_CURRENT)) + bytes(9)
+    magic = ELFMAG + bytes((ELFCLASS64, ELFDATA2LSB, EV_CURRENT, ident.os_abi)) + bytes(8)
     chunks = layout.chunks
     EHDR.pack_into(
-        image, 0, ident, e_type, machine.number, EV_CURRENT, entry, EHDR.size,
+        image, 0, magic, ident.e_type, ident.e_machine, EV_CURRENT, entry, EHDR.size,
         layout.section_headers_at, 0, EHDR.size, PHDR.size, len(layout.segments), SHDR.size,
         len(chunks) + 1, names.index,
     )  # fmt: skip

@@ -126,8 +126,8 @@ class InputReader:
         if not data:
             raise ElfFormatError(path, "the file is empty")
         inputs: list[Input] = []
-        for name, is_wanted_if_needed in script_items(bytes(data[:SCRIPT_LIMIT]), path):
-            inputs += self.read_script_item(name, path, is_as_needed=is_wanted_if_needed)
+        for name, in_as_needed in script_items(bytes(data[:SCRIPT_LIMIT]), path):
+            inputs += self.read_script_item(name, path, is_as_needed=is_as_needed or in_as_needed)
         return inputs
 
     def read_script_item(self, name: str, script: str, *, is_as_needed: bool) -> list[Input]:

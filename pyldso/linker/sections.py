@@ -93,8 +93,9 @@ class OutputSection(Chunk):
             types.add(section.sh_type)
         self.size = offset
         self.alignment = alignment
-        self.flags = flags & KEPT_FLAGS | common & int(SHF.MERGE | SHF.STRINGS)
-        self.entsize = entsize if self.flags & SHF.MERGE else 0
+        mergeable = common & int(SHF.MERGE | SHF.STRINGS) if entsize else 0
+        self.flags = flags & KEPT_FLAGS | mergeable
+        self.entsize = entsize if mergeable else 0
         self.type = self._type_of(types)
 
     def _type_of(self, types: set[int]) -> int:

@@ -1,0 +1,210 @@
+"""What link says when something is wrong: what, where, and what to do; and no output is left."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from pyldso.elf.constants import EM
+from pyldso.elf.object import LineMap
+from pyldso.elf.object_reader import read_object
+from pyldso.errors import ElfFormatError, LinkError, PyldsoError
+from pyldso.link import link, link_inputs
+from pyldso.linker.inputs import InputReader
+from pyldso.linker.options import InputFile, Library, LinkOptions
+
+
+def failure(*inputs: str, **options: object) -> str:
+    """Link and return the text of the error; the output must not be there."""
+    words = [InputFile(name) if isinstance(name, str) else name for name in inputs]
+    with pytest.raises(PyldsoError) as caught:
+        link(LinkOptions(output="out", inputs=words, **options))
+    assert not Path("out").exists()
+    assert [path for path in Path().iterdir() if path.name.startswith(".")] == []
+    return caught.value.render()
+
+
+def test_an_undefined_symbol_is_shown_with_place_and_guess(walkthrough) -> None:
+    walkthrough.compile(
+        "typo.o", "void addvek(void); int main(void) { addvek(); return 0; }", "-O0"
+    )
+    text = failure("typo.o", "./libvector.so")
+    assert text.splitlines() == [
+        "error: undefined symbol: addvek",
+        ">>> referenced by typo.o:(.text+0x5) (main)",
+        ">>> did you mean: addvec",
+        ">>> defined in: ./libvector.so",
+    ]
+
+
+def test_an_undefined_symbol_is_shown_with_its_source_line(walkthrough) -> None:
+    source = read_object(Path("main2.o").read_bytes(), "main2.o")
+    for symbol in source.symbols:
+        if symbol.name == "addvec":
+            symbol.name = "addvek"
+    for section in source.sections:
+        section.lines = LineMap([0, 0x1E], ["main2.s", "main2.s"], [3, 12])
+    options = LinkOptions(inputs=[InputFile("./libvector.so")])
+    others = InputReader(options, lambda path: source).read_all()
+    with pytest.raises(LinkError) as caught:
+        link_inputs([source, *others], options)
+    assert ">>> referenced by main2.s:12 (main)" in caught.value.render()
+
+
+def test_all_undefined_symbols_are_shown_up_to_the_limit(bench) -> None:
+    names = [f"absent_{n}" for n in range(30)]
+    source = "".join(f"int {n}(void);" for n in names)
+    calls = "+".join(f"{n}() + {n}()" for n in names)
+    bench.compile("a.o", f"{source} int main(void) {{ return {calls}; }}", "-O0")
+    text = failure("a.o")
+    assert text.count("error: undefined symbol: absent_") == 20
+    assert "error: 10 more errors" in text
+    assert failure("a.o", error_limit=0).count("undefined symbol") == 30
+
+
+def test_many_references_are_counted(bench) -> None:
+    source = "int gone(void); int main(void) { return " + "+".join(["gone()"] * 8) + "; }"
+    bench.compile("a.o", source, "-O0")
+    text = failure("a.o")
+    assert text.count(">>> referenced by") == 3
+    assert ">>> referenced 5 more times" in text
+
+
+def test_a_program_without_main_says_so(bench) -> None:
+    bench.compile("a.o", "int other(void) { return 1; }")
+    assert failure("a.o").startswith("error: undefined symbol: main\n>>> referenced by ")
+
+
+def test_duplicate_symbols_show_both_places(bench) -> None:
+    bench.compile("one.o", "int twice(void) { return 1; } int main(void) { return twice(); }")
+    bench.compile("two.o", "int zero; int twice(void) { return 2; }")
+    assert failure("one.o", "two.o").splitlines() == [
+        "error: duplicate symbol: twice",
+        ">>> defined at one.o:(.text+0x0) (twice)",
+        ">>> defined at two.o:(.text+0x0) (twice)",
+    ]
+
+
+def test_absolute_code_in_a_shared_object_asks_for_fpic(bench) -> None:
+    source = "extern int data[9]; int get(int i) { return data[i]; }"
+    bench.compile("a.o", source, "-fno-pic", "-mcmodel=small")
+    text = failure("a.o", is_shared=True)
+    assert "cannot be used against symbol data; recompile with -fPIC" in text
+    assert ">>> referenced by a.o:(.text+0x" in text
+    assert "(get)" in text
+
+
+def test_an_address_in_read_only_memory_asks_for_fpic(bench) -> None:
+    bench.compile("a.o", ".section .rodata\n.quad main\n.text\n.globl main\nmain: ret\n")
+    text = failure("a.o")
+    assert "R_X86_64_64 against main is in read-only memory; recompile with -fPIC" in text
+
+
+def test_a_value_that_does_not_fit_is_shown(bench) -> None:
+    source = ".globl main\nmain: mov $far, %eax\n.globl far\nfar = 0x123456789abc\n"
+    bench.compile("a.o", source)
+    text = failure("a.o", is_pie=False)
+    assert "relocation R_X86_64_32 out of range: 20015998343868 is not in [0, 4294967295]" in text
+    assert "references far" in text
+
+
+def test_a_missing_library_names_the_folders(bench) -> None:
+    bench.compile("a.o", "int main(void) { return 0; }")
+    text = failure("a.o", Library("nowhere"), library_path=["here", "there"])
+    assert text == "error: cannot find -lnowhere in here, there"
+
+
+def test_a_missing_file_is_named(bench) -> None:
+    assert failure("absent.o") == "error: cannot open absent.o: No such file or directory"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
+def test_an_unreadable_file_is_named(bench) -> None:
+    bench.compile("a.o", "int main(void) { return 0; }")
+    Path("a.o").chmod(0)
+    assert failure("a.o") == "error: cannot open a.o: Permission denied"
+
+
+def test_a_folder_that_is_missing_is_named(bench) -> None:
+    bench.compile("a.o", "int main(void) { return 0; }")
+    with pytest.raises(PyldsoError, match="the folder no/where does not exist"):
+        link(LinkOptions(output="no/where/out", inputs=[InputFile("a.o")]))
+
+
+def patched(data: bytes, offset: int, value: bytes) -> bytes:
+    return data[:offset] + value + data[offset + len(value) :]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: b"", "the file is empty"),
+        (lambda data: b"hello, world\n", "neither an object, an archive, a shared object nor"),
+        (lambda data: patched(data, 4, b"\1"), "the file is 32-bit (ELFCLASS32), not 64-bit"),
+        (lambda data: patched(data, 5, b"\2"), "the file is not little-endian"),
+        (lambda data: patched(data, 18, struct.pack("<H", EM.AARCH64)), "for aarch64, not x86-64"),
+        (lambda data: patched(data, 18, struct.pack("<H", 999)), "for machine 999, not x86-64"),
+        (lambda data: data[:40], "the file is cut"),
+    ],
+)
+@pytest.mark.parametrize("name", ["main2.o", "libvector.so"])
+def test_a_file_of_another_kind_is_named(walkthrough, name, change, message) -> None:
+    Path("bad").write_bytes(change(Path(name).read_bytes()))
+    assert message in failure("bad")
+    assert failure("bad").startswith("error: bad: ")
+
+
+def test_an_executable_is_no_input(walkthrough) -> None:
+    walkthrough.link("fixed", "main2.o", "./libvector.so", is_pie=False)
+    assert "the file is an executable, not a relocatable object (.o)" in failure("fixed")
+
+
+@pytest.mark.parametrize("name", ["main2.o", "libvector.so"])
+def test_every_cut_of_a_file_is_an_error_or_a_link(walkthrough, name) -> None:
+    data = Path(name).read_bytes()
+    rest = {"main2.o": "./libvector.so", "libvector.so": "main2.o"}[name]
+    whole = 0
+    for size in range(0, len(data), 64):
+        Path("cut").write_bytes(data[:size])
+        try:
+            link(LinkOptions(output="cut.out", inputs=[InputFile("cut"), InputFile(rest)]))
+            whole += 1
+        except PyldsoError as error:
+            assert "cut" in error.render()
+    # a shared object's section headers are not needed to link with it
+    assert name == "libvector.so" or whole == 0
+
+
+def test_a_cut_archive_is_an_error(bench) -> None:
+    bench.compile("a.o", "int a(void) { return 1; }")
+    bench.compile("main.o", "int a(void); int main(void) { return a(); }")
+    bench.tool("ar", "rcs", "whole.a", "a.o")
+    data = Path("whole.a").read_bytes()
+    for size in range(8, len(data), 64):
+        Path("cut.a").write_bytes(data[:size])
+        assert failure("main.o", "cut.a")
+
+
+@pytest.mark.parametrize(
+    ("offset", "value"),
+    [
+        (40, struct.pack("<Q", 1 << 62)),
+        (58, struct.pack("<H", 7)),
+        (60, struct.pack("<H", 65000)),
+        (62, struct.pack("<H", 65000)),
+    ],
+)
+def test_a_damaged_section_table_is_an_error(walkthrough, offset, value) -> None:
+    data = Path("main2.o").read_bytes()
+    with pytest.raises(ElfFormatError, match="main2.o"):
+        read_object(patched(data, offset, value), "main2.o")
+
+
+def test_a_linker_script_with_sections_is_refused(bench) -> None:
+    Path("script.ld").write_text("SECTIONS { .text : { *(.text) } }\n")
+    assert "nor a linker script" in failure("script.ld")
+    Path("libx.so").write_text("GROUP ( libx.so )\n")
+    assert "it names another script" in failure("libx.so")
