@@ -1,0 +1,295 @@
+"""GAS source to a relocatable object: the pipeline of `as`.
+
+read -> encode -> layout -> call frames -> fix up -> object
+
+Reading obeys directives at once and turns instructions to templates, which keystone then encodes
+in batches; layout finds the place of every label, after which each field is a number or a
+relocation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pyldso.asm.assembly import AsmOptions, Assembly, TooManyErrorsError
+from pyldso.asm.att import AttReader
+from pyldso.asm.directives import DIRECTIVES
+from pyldso.asm.eh_frame import FrameWriter
+from pyldso.asm.encoder import Encoder, Template
+from pyldso.asm.errors import StatementError
+from pyldso.asm.fixups import AsmRelocation, resolve
+from pyldso.asm.fragments import Instruction, Item, Laid, LayoutError, chop, join, relax
+from pyldso.asm.lexer import cut, read_statement, split_lines
+from pyldso.asm.objects import build_object
+from pyldso.asm.symbols import AsmSection
+from pyldso.elf.constants import SHF, SHT
+from pyldso.elf.object import ObjectFile
+from pyldso.errors import AsmError, Diagnostic
+
+DEFAULT_OPTIONS = AsmOptions()
+
+
+def assemble(
+    text: str | bytes, path: str, options: AsmOptions = DEFAULT_OPTIONS, encoder: Encoder | None = None
+) -> ObjectFile:
+    """Return the object that a source assembles to.
+
+    An `encoder` that is passed again remembers instructions from one source to the next.
+    Raises AsmError with every error of the source.
+    """
+    return assemble_with_warnings(text, path, options, encoder)[0]
+
+
+def assemble_with_warnings(
+    text: str | bytes, path: str, options: AsmOptions = DEFAULT_OPTIONS, encoder: Encoder | None = None
+) -> tuple[ObjectFile, list[Diagnostic]]:
+    """Return the object and the warnings of a source.
+
+    Raises AsmError with every error of the source.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "surrogateescape")
+    assembler = Assembler(path, options, encoder or Encoder())
+    try:
+        built = assembler.assemble(text)
+    except TooManyErrorsError:
+        built = None
+    diagnostics = assembler.assembly.diagnostics
+    if built is None or assembler.assembly.error_count:
+        raise AsmError(diagnostics)
+    return built, diagnostics
+
+
+class Assembler:
+    """One source on its way through the pipeline."""
+
+    def __init__(self, path: str, options: AsmOptions, encoder: Encoder) -> None:
+        self.assembly = Assembly(path, options)
+        self.encoder = encoder
+        self.reader = AttReader(self.assembly)
+        self._known: dict[str, Item] = {}
+        """Lines that are one instruction and mean the same wherever they stand."""
+
+    def assemble(self, text: str) -> ObjectFile | None:
+        """Run the pipeline; None where errors stand in the way of the next step."""
+        assembly = self.assembly
+        self.read(text)
+        self.check_ends()
+        self.encode()
+        if assembly.error_count:
+            return None
+        laid = self.lay_out(assembly.sections.values())
+        # From here on every label of the source has its place.
+        if laid is None:
+            return None
+        laid += self.write_frames() or []
+        relocations = {part.section: self.fix_up(part) for part in laid}
+        if assembly.error_count:
+            return None
+        return build_object(assembly, laid, relocations)
+
+    # Reading
+
+    def read(self, text: str) -> None:
+        """Obey every statement of the source and of what it includes."""
+        assembly = self.assembly
+        source = assembly.source_map.open(assembly.path, [])
+        try:
+            source = assembly.source_map.open(assembly.path, split_lines(text))
+        except StatementError as error:
+            line = text[: text.find(error.token)].count("\n")
+            source = assembly.source_map.open(assembly.path, text.split("\n"))
+            assembly.error(error, source.base + line)
+            return
+        for name, value in assembly.options.define_symbols:
+            assembly.equate(name, value)
+        assembly.push_source(source)
+        while assembly.sources:
+            self._read_source()
+
+    def _read_source(self) -> None:
+        """Read the innermost source until it ends or opens another."""
+        assembly = self.assembly
+        source = assembly.sources[-1]
+        depth = len(assembly.sources)
+        known = self._known
+        for assembly.place, line in source.numbered:
+            item = known.get(line)
+            if item is not None:
+                stream = assembly.stream
+                stream.items.append(item)
+                stream.places.append(assembly.place)
+                continue
+            self._read_line(line)
+            if assembly.volatile_equates:
+                known.clear()
+                assembly.volatile_equates = False
+            if len(assembly.sources) != depth:
+                return
+        if assembly.sources and assembly.sources[-1] is source:
+            assembly.sources.pop()
+
+    def _read_line(self, line: str) -> None:
+        assembly = self.assembly
+        try:
+            statements = cut(line)
+            if not statements:
+                if line.lstrip().startswith("#"):
+                    assembly.sources[-1].note_marker(assembly.place, line)
+                return
+            if len(statements) == 1:
+                self._obey(statements[0], line)
+            else:
+                for statement in statements:
+                    self._obey(statement, None)
+        except StatementError as error:
+            assembly.error(error)
+        except RecursionError:
+            assembly.report("the line is nested too deeply")
+
+    def _obey(self, text: str, line: str | None) -> None:
+        """Obey one statement; `line` is the whole line where the statement is all of it."""
+        assembly = self.assembly
+        labels, word, rest, is_assignment = read_statement(text)
+        for label in labels:
+            assembly.define_label(label)
+        if not word:
+            return
+        if is_assignment:
+            tree = assembly.expression(rest)
+            assembly.equate(word, assembly.settle(tree), once="==" in text)
+        elif word[0] == ".":
+            directive = DIRECTIVES.get(word) or DIRECTIVES.get(word.lower())
+            if directive is None:
+                raise _unknown_directive(word)
+            directive(assembly, word.lower(), rest)
+        else:
+            self._instruction(f"{word} {rest}" if rest else word, None if labels else line)
+
+    def _instruction(self, text: str, line: str | None) -> None:
+        assembly = self.assembly
+        items, is_positional = self.reader.read(text)
+        for item in items:
+            assembly.stream.add(item, assembly.place)
+        if line is not None and not is_positional and len(items) == 1:
+            self._known[line] = items[0]
+
+    def check_ends(self) -> None:
+        """Report what the source leaves open or never defines."""
+        assembly = self.assembly
+        if assembly.cfi.open is not None:
+            assembly.report("`.cfi_startproc' without `.cfi_endproc'", place=assembly.cfi.open.place)
+        for symbol in assembly.undefined_local_labels():
+            if "\x02" in symbol.name:
+                number = symbol.name.strip(".L\x02")
+                assembly.report(
+                    f"no label `{number}:' follows `{number}f'", f"{number}f", place=symbol.place
+                )
+            else:
+                assembly.report(
+                    f"undefined local label `{symbol.name}'",
+                    symbol.name,
+                    _similar(symbol.name, [s.name for s in assembly.symbols.values() if s.is_defined]),
+                    place=symbol.place,
+                )
+
+    # Encoding
+
+    def encode(self) -> None:
+        """Encode all templates, and report each line whose instruction has no encoding."""
+        self.encoder.encode(self.reader.templates.values())
+        if any(template.error for template in self.reader.templates.values()):
+            self._report_bad_instructions()
+
+    def _report_bad_instructions(self) -> None:
+        from pyldso.asm.mnemonics import explain  # an error only
+
+        assembly = self.assembly
+        bad: list[tuple[int, Template]] = []
+        for section in assembly.sections.values():
+            for stream in section.streams.values():
+                for item, place in zip(stream.items, stream.places, strict=True):
+                    template = item.template if isinstance(item, Instruction) else item
+                    if isinstance(template, Template) and template.error:
+                        bad.append((place, template))
+        for place, template in sorted(bad, key=lambda pair: pair[0]):
+            assembly.error(explain(template), place)
+
+    # Layout
+
+    def lay_out(self, sections: Iterable[AsmSection]) -> list[Laid] | None:
+        """Give every label its place; None after an error."""
+        laid = [chop(section) for section in sections]
+        try:
+            relax(laid)
+        except LayoutError as error:
+            self.assembly.error(error.error, error.place)
+            return None
+        except StatementError as error:
+            self.assembly.error(error)
+            return None
+        return laid
+
+    def write_frames(self) -> list[Laid] | None:
+        """Write .eh_frame and .debug_frame, and lay them out."""
+        assembly = self.assembly
+        cfi = assembly.cfi
+        written = []
+        for name, is_wanted, flags in (
+            (".eh_frame", cfi.in_eh_frame, SHF.ALLOC),
+            (".debug_frame", cfi.in_debug_frame, SHF(0)),
+        ):
+            if not is_wanted or not cfi.frames:
+                continue
+            section = assembly.sections.get((name, None))
+            if section is None:
+                section = assembly.create_section(name, None, SHT.PROGBITS, flags)
+            section.alignment = max(section.alignment, 8)
+            try:
+                FrameWriter(section, name == ".eh_frame").write(cfi.frames)
+            except StatementError as error:
+                assembly.error(error)
+                return None
+            written.append(section)
+        return self.lay_out(written)
+
+    def fix_up(self, laid: Laid) -> list[AsmRelocation]:
+        """Fill in the fields of a section; return the relocations that remain."""
+        section = laid.section
+        if section.type == SHT.NOBITS:
+            self._check_empty(laid)
+            return []
+        try:
+            contents = join(laid)
+        except StatementError as error:
+            self.assembly.error(error)
+            return []
+        relocations = []
+        for fixup in laid.fixups:
+            try:
+                relocation = resolve(laid, fixup, contents)
+            except StatementError as error:
+                self.assembly.error(error, fixup.place)
+                continue
+            if relocation is not None:
+                relocations.append(relocation)
+        section.contents = contents
+        return relocations
+
+    def _check_empty(self, laid: Laid) -> None:
+        if laid.fixups or any(any(part) for part in laid.fixed):
+            place = laid.fixups[0].place if laid.fixups else self.assembly.place
+            self.assembly.report(
+                f"section {laid.section.name} takes no file space and cannot hold data", place=place
+            )
+
+
+def _unknown_directive(word: str) -> StatementError:
+    return StatementError(f"unknown directive `{word}'", word, _similar(word, list(DIRECTIVES)))
+
+
+def _similar(name: str, known: list[str]) -> str:
+    import difflib  # an error only
+
+    close = difflib.get_close_matches(name, known, 1, 0.6)
+    return f"did you mean `{close[0]}'?" if close else ""

@@ -1,0 +1,281 @@
+"""The state of one assembly: symbols, sections, where items go now, and what went wrong."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pyldso.asm.cfi_records import CfiRecords
+from pyldso.asm.errors import StatementError
+from pyldso.asm.expression import Expression, Operation, absolute, parse
+from pyldso.asm.fragments import Item
+from pyldso.asm.section_names import default_attributes
+from pyldso.asm.source_map import Source, SourceMap
+from pyldso.asm.symbols import AsmSection, AsmSymbol, Stream, is_local_label
+from pyldso.elf.constants import STB
+from pyldso.errors import Diagnostic, Location
+
+_MOST_ERRORS = 100
+_ANONYMOUS = ".L\x01"
+_DEEPEST_EXPANSION = 100
+
+
+class AsmOptions(NamedTuple):
+    """What the command line says: `-I` folders and `--defsym` values."""
+
+    include_path: tuple[str, ...] = ()
+    define_symbols: tuple[tuple[str, int], ...] = ()
+
+
+class TooManyErrorsError(Exception):
+    """The source is so wrong that reading on helps nobody."""
+
+
+class Assembly:
+    """What the directives act on; it is the Scope of every expression."""
+
+    def __init__(self, path: str, options: AsmOptions) -> None:
+        self.path = path
+        self.options = options
+        self.source_map = SourceMap()
+        self.sources: list[Source] = []
+        self.place = 0
+        self.diagnostics: list[Diagnostic] = []
+        self.error_count = 0
+
+        self.symbols: dict[str, AsmSymbol] = {}
+        self.ordered_symbols: list[AsmSymbol] = []
+        """In the order in which gas puts them into the symbol table."""
+        self.file_names: list[str] = []
+        self._local_labels: dict[int, list[AsmSymbol]] = {}
+        self._forward_labels: dict[int, AsmSymbol] = {}
+
+        self.sections: dict[tuple[str, str | None], AsmSection] = {}
+        self.stream: Stream
+        self.previous: tuple[Stream, int] | None = None
+        self.subsection = 0
+        self.section_stack: list[tuple[Stream, int, tuple[Stream, int] | None]] = []
+        self.cfi = CfiRecords()
+        self.volatile_equates = False
+        """A symbol was given a second value: lines remembered before name the old one."""
+        for name in (".text", ".data", ".bss"):
+            sh_type, flags = default_attributes(name)
+            self.create_section(name, None, sh_type, flags)
+        self.stream = self.sections[".text", None].stream()
+
+    # Symbols
+
+    def lookup(self, name: str) -> AsmSymbol:
+        """Return the symbol called `name`, which takes its turn in the symbol table."""
+        symbol = self.symbols.get(name)
+        if symbol is None:
+            symbol = self.symbols[name] = AsmSymbol(name)
+            symbol.place = self.place
+        if not symbol.is_listed:
+            symbol.is_listed = True
+            self.ordered_symbols.append(symbol)
+        return symbol
+
+    def define_label(self, name: str) -> None:
+        """Give a label the present place.
+
+        Raises StatementError where it has one already.
+        """
+        if name[0].isdigit():
+            if not name.isdigit() or len(name) > 9:
+                raise StatementError(f"bad label name `{name}'", name)
+            self._define_local(int(name))
+            return
+        symbol = self.symbols.get(name)
+        if symbol is None:
+            symbol = self.symbols[name] = AsmSymbol(name)
+        elif symbol.is_defined:
+            where = self.source_map.locate(symbol.place)
+            raise StatementError(
+                f"symbol `{name}' is already defined", name, f"{where}: note: it is defined here"
+            )
+        if not symbol.is_listed and not is_local_label(name):
+            symbol.is_listed = True
+            self.ordered_symbols.append(symbol)
+        self._put_label(symbol)
+
+    def _put_label(self, symbol: AsmSymbol) -> None:
+        symbol.section = self.stream.section
+        symbol.place = self.place
+        self.stream.add(symbol, self.place)
+
+    def _define_local(self, number: int) -> None:
+        symbol = self._forward_labels.pop(number, None) or AsmSymbol(f".L{number}\x02")
+        self._local_labels.setdefault(number, []).append(symbol)
+        self._put_label(symbol)
+
+    def local_label(self, number: int, direction: str) -> AsmSymbol:
+        """Return what `1b` or `1f` names at the present place."""
+        if direction == "f":
+            symbol = self._forward_labels.get(number)
+            if symbol is None:
+                symbol = self._forward_labels[number] = AsmSymbol(f".L{number}\x02")
+                symbol.place = self.place
+            return symbol
+        defined = self._local_labels.get(number)
+        if not defined:
+            raise StatementError(f"no label `{number}:' stands before `{number}b'", f"{number}b")
+        return defined[-1]
+
+    def here(self) -> AsmSymbol:
+        """Return a label at the present place: one that stands there, else a new one."""
+        for item in reversed(self.stream.items):
+            if not isinstance(item, AsmSymbol):
+                break
+            if item.name == _ANONYMOUS:
+                return item
+        symbol = AsmSymbol(_ANONYMOUS)
+        symbol.is_listed = True
+        self._put_label(symbol)
+        return symbol
+
+    def equate(self, name: str, tree: Expression, *, once: bool = False) -> None:
+        """Give a symbol the value of an expression, as `.set` and `=` do.
+
+        Raises StatementError where a label or an `.equiv` has the name.
+        """
+        symbol = self.lookup(name)
+        if symbol.section is not None and symbol.equated is None or symbol.is_common:
+            raise StatementError(f"symbol `{name}' is already defined", name)
+        if symbol.equated is not None:
+            if once:
+                raise StatementError(f"symbol `{name}' is already defined", name)
+            # What was read before keeps the old value; gas clones the symbol too.
+            renewed = AsmSymbol(name)
+            renewed.binding, renewed.type = symbol.binding, symbol.type
+            renewed.visibility, renewed.size = symbol.visibility, symbol.size
+            renewed.is_listed = True
+            self.ordered_symbols[self.ordered_symbols.index(symbol)] = renewed
+            self.symbols[name] = symbol = renewed
+            self.volatile_equates = True
+        symbol.equated = tree
+        symbol.place = self.place
+        if isinstance(tree, AsmSymbol):
+            _copy_attributes(symbol, tree)
+
+    def undefined_local_labels(self) -> list[AsmSymbol]:
+        """Return labels that were used and can never be defined: `.L` names and `1f`."""
+        missing = [
+            symbol
+            for symbol in self.ordered_symbols
+            if not symbol.is_defined and symbol.name.startswith(".L") and "\x02" not in symbol.name
+        ]
+        return [*missing, *self._forward_labels.values()]
+
+    # Expressions
+
+    def expression(self, text: str) -> Expression:
+        """Return the tree of an expression that may not carry a relocation word."""
+        tree, modifier, _ = parse(text, self)
+        if modifier:
+            raise StatementError(f"`@{modifier}' is not allowed here", f"@{modifier}")
+        return tree
+
+    def absolute(self, text: str) -> int:
+        """Return the number that an expression is worth now.
+
+        Raises StatementError where it is not known while reading; differences of labels with only
+        fixed bytes between them are.
+        """
+        tree = self.expression(text)
+        if isinstance(tree, int):
+            return tree
+        return absolute(self.settle(tree))
+
+    def settle(self, tree: Expression) -> Expression:
+        """Return the tree with differences of labels computed; replaced by the assembler."""
+        return tree
+
+    # Sections and items
+
+    def create_section(
+        self, name: str, group: str | None, sh_type: int, flags: int, entry_size: int = 0
+    ) -> AsmSection:
+        """Return a new section, last in the file so far."""
+        section = AsmSection(name, sh_type, flags, entry_size)
+        section.group = group
+        section.number = len(self.sections)
+        self.sections[name, group] = section
+        section.symbol.is_listed = True
+        self.ordered_symbols.append(section.symbol)
+        return section
+
+    def switch(self, stream: Stream, subsection: int = 0) -> None:
+        """Let items go to another stream; `.previous` leads back."""
+        self.previous = (self.stream, self.subsection)
+        self.stream = stream
+        self.subsection = subsection
+
+    def add(self, item: Item) -> None:
+        """Append an item at the present place."""
+        self.stream.add(item, self.place)
+
+    # Sources and errors
+
+    def push_source(self, source: Source) -> None:
+        """Read another source before going on with this one.
+
+        Raises StatementError where expansions nest without end.
+        """
+        if len(self.sources) >= _DEEPEST_EXPANSION:
+            raise StatementError("macros or includes are nested too deeply: do they call themselves?")
+        self.sources.append(source)
+
+    def error(self, error: StatementError, place: int | None = None) -> None:
+        """Remember an error at a place of the source."""
+        self.report(error.message, error.token, error.hint, place)
+
+    def report(
+        self,
+        message: str,
+        token: str = "",
+        hint: str = "",
+        place: int | None = None,
+        severity: str = "error",
+    ) -> None:
+        """Remember a diagnostic; the caret stands under `token` where the line has it.
+
+        Raises TooManyErrorsError after a hundred errors.
+        """
+        where = self.place if place is None else place
+        location = self.source_map.locate(where)
+        text = self.source_map.text(where)
+        column = text.find(token) + 1 if token else 0
+        if not column:
+            column = len(text) - len(text.lstrip()) + 1
+        notes = tuple(hint.split("\n")) if hint else ()
+        self.diagnostics.append(
+            Diagnostic(
+                message,
+                Location(location.path, location.line, column),
+                severity,
+                text[:300],
+                notes + tuple(self.source_map.expansions(where)),
+            )
+        )
+        if severity == "error":
+            self.error_count += 1
+            if self.error_count >= _MOST_ERRORS:
+                raise TooManyErrorsError
+
+
+def _copy_attributes(symbol: AsmSymbol, source: AsmSymbol) -> None:
+    """Give an alias what gas copies: type, size and visibility."""
+    if not symbol.type:
+        symbol.type = source.type
+    if symbol.size is None:
+        symbol.size = source.size
+    if not symbol.visibility:
+        symbol.visibility = source.visibility
+
+
+def is_external(symbol: AsmSymbol) -> bool:
+    """Tell whether a directive made the symbol visible to other objects."""
+    return symbol.binding is not None and symbol.binding != STB.LOCAL
+
+
+__all__ = ["AsmOptions", "Assembly", "Operation", "TooManyErrorsError", "is_external"]

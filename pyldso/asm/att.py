@@ -1,0 +1,290 @@
+"""AT&T instructions to keystone's one canonical form, with markers for the symbolic fields."""
+
+from __future__ import annotations
+
+import re
+
+from pyldso.asm.encoder import FIELD_32, FIELD_64, Template, fixed_template
+from pyldso.asm.errors import StatementError
+from pyldso.asm.expression import Expression, Scope, parse
+from pyldso.asm.fragments import Branch, Instruction, Item, Mark
+from pyldso.asm.registers import NAMES, suffix_of
+from pyldso.asm.special import BRANCHES, FIXED_BRANCHES, PREFIXES, special_code
+from pyldso.arch.x86_64.relocations import R_X86_64
+
+_MEMORY = re.compile(
+    r"""(?:%(?P<segment>[c-gs]s)\s*:)?\s*
+        (?P<displacement>.*?)\s*
+        \(\s*(?:%(?P<base>\w+))?\s*
+          (?:,\s*(?:%(?P<index>\w+))?\s*(?:,\s*(?P<scale>\w*)\s*)?)?\)\Z""",
+    re.VERBOSE | re.DOTALL,
+)
+_SEGMENT = re.compile(r"%([c-gs]s)\s*:\s*(.*)\Z", re.DOTALL)
+_DECORATION = re.compile(r"(?:\s*\{[\w%-]+\})+\Z")
+_PAIR = re.compile(r"([a-zA-Z][\w.]*)(?:\s+(.*))?\Z", re.DOTALL)
+
+# Mnemonics that take their size from a register when an immediate comes first.
+_SIZED_BY_REGISTER = frozenset("mov add sub and or xor cmp test adc sbb".split())
+_SHIFTS = frozenset("sal sar shl shr rol ror rcl rcr shld shrd bt bts btr btc".split())
+_BITS = {"b": 8, "w": 16, "l": 32, "q": 64}
+_BYTE_IMMEDIATE = frozenset("int outb outw outl inb inw inl aam aad".split())
+
+
+def split_operands(text: str) -> list[str]:
+    """Split at the commas that stand outside of brackets and strings."""
+    if "(" not in text and "{" not in text and '"' not in text and "'" not in text:
+        return [part.strip() for part in text.split(",")]
+    parts: list[str] = []
+    depth = start = 0
+    quoted = False
+    for place, char in enumerate(text):
+        if char == '"' and text[place - 1 : place] != "\\":
+            quoted = not quoted
+        elif quoted:
+            continue
+        elif char in "([{":
+            depth += 1
+        elif char in ")]}":
+            depth -= 1
+        elif char == "," and depth == 0 and text[place - 1 : place] != "'":
+            parts.append(text[start:place].strip())
+            start = place + 1
+    parts.append(text[start:].strip())
+    return parts
+
+
+class _Fields:
+    """The symbolic fields of one instruction, as its operands are read."""
+
+    __slots__ = ("is_positional", "kinds", "operands", "scope")
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.kinds = ""
+        self.operands: list[tuple[Expression, str]] = []
+        self.is_positional = False
+
+    def number_or_field(self, text: str, kind: str, marker: str = FIELD_32) -> int | str:
+        """Return the number a text is worth, or the marker of a field that a fixup will fill."""
+        tree, modifier, is_positional = parse(text, self.scope)
+        self.is_positional |= is_positional
+        if isinstance(tree, int) and not modifier:
+            return tree
+        self.kinds += kind
+        self.operands.append((tree, modifier))
+        return marker
+
+
+def hexadecimal(value: int) -> str:
+    """Write a number as keystone reads it rightly."""
+    return f"-{-value:#x}" if value < 0 else f"{value:#x}"
+
+
+class AttReader:
+    """Reads AT&T instructions; templates are shared between equal texts."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self.templates: dict[tuple[str, str], Template] = {}
+        """Every template made, by text and kinds: what the encoder has to encode."""
+
+    def read(self, text: str) -> tuple[list[Item], bool]:
+        """Return the items of one instruction, and whether they depend on where it stands.
+
+        Raises StatementError.
+        """
+        items: list[Item] = []
+        prefixes = bytearray()
+        while True:
+            match = _PAIR.match(text)
+            if match is None:
+                raise StatementError("expected an instruction", text.split()[0])
+            mnemonic, operands = match[1].lower(), (match[2] or "").strip()
+            prefix = PREFIXES.get(mnemonic)
+            if prefix is None:
+                break
+            prefixes.append(prefix)
+            if not operands:
+                return [bytes(prefixes)], False
+            text = operands.lstrip(";, \t")
+        if prefixes:
+            items.append(bytes(prefixes))
+        if (mnemonic in BRANCHES or mnemonic in FIXED_BRANCHES) and operands[:1] not in ("*", ""):
+            item, is_positional = self._branch(mnemonic, operands)
+            return [*items, item], is_positional
+        code = special_code(mnemonic, operands)
+        if code is not None:
+            return [*items, fixed_template(code)], False
+        if operands.endswith("@tlscall(%rax)") or operands.endswith("@TLSCALL(%rax)"):
+            symbol = operands.lstrip("* ")[: -len("@tlscall(%rax)")]
+            tree, _, is_positional = parse(symbol, self._scope)
+            self._scope.lookup("_GLOBAL_OFFSET_TABLE_")
+            # call *(%rax), which the linker recognises by its relocation (psABI, TLS descriptors)
+            return [*items, Mark(tree, R_X86_64.TLSDESC_CALL), b"\xff\x10"], is_positional
+        item, is_positional = self._ordinary(mnemonic, operands)
+        return [*items, item], is_positional
+
+    def _branch(self, mnemonic: str, operands: str) -> tuple[Item, bool]:
+        target = operands.removesuffix(",pt").removesuffix(",pn").rstrip()
+        if target[0] in "%$(" or target.endswith(")") and "%" in target:
+            raise StatementError(
+                f"the target of `{mnemonic}' must be a label", target, f"write `*{target}' for an "
+                "indirect jump or call"
+            )
+        tree, modifier, is_positional = parse(target, self._scope)
+        if mnemonic in FIXED_BRANCHES:
+            opcode, width = FIXED_BRANCHES[mnemonic]
+            template = fixed_template(opcode + bytes(width))
+            template.fields = ((len(opcode), width, "b"),)
+            return Instruction(template, ((tree, modifier),)), is_positional
+        short, near = BRANCHES[mnemonic]
+        return Branch(short, near, tree, modifier), is_positional
+
+    def _ordinary(self, mnemonic: str, operands: str) -> tuple[Item, bool]:
+        fields = _Fields(self._scope)
+        if not operands:
+            return self._template(mnemonic, ""), False
+        parts = split_operands(operands)
+        last = parts[-1]
+        size = _operand_size(mnemonic, last)
+        if mnemonic in _SIZED_BY_REGISTER and parts[0][:1] == "$" and last[:1] == "%" and size:
+            mnemonic += {8: "b", 16: "w", 32: "l", 64: "q"}[size]
+        texts = [self._operand(mnemonic, part, size, fields) for part in parts]
+        template = self._template(f"{mnemonic} {', '.join(texts)}", fields.kinds)
+        if not fields.kinds:
+            return template, False
+        return Instruction(template, tuple(fields.operands)), fields.is_positional
+
+    def _template(self, text: str, kinds: str) -> Template:
+        template = self.templates.get((text, kinds))
+        if template is None:
+            template = self.templates[text, kinds] = Template(text, kinds)
+        return template
+
+    def _operand(self, mnemonic: str, text: str, size: int, fields: _Fields) -> str:
+        if not text:
+            raise StatementError("an operand is missing")
+        first = text[0]
+        if first == "%":
+            name = text[1:]
+            if name in NAMES:
+                return text
+            if "{" not in text and ":" not in text:
+                return _register(text)
+        elif first == "$":
+            return self._immediate(mnemonic, text, size, fields)
+        star = ""
+        if first == "*":
+            star, text = "*", text[1:].lstrip()
+            if text[:1] == "%" and ":" not in text:
+                return star + _register(text)
+        decoration = ""
+        if text[-1:] == "}":
+            found = _DECORATION.search(text)
+            if found:
+                decoration, text = found[0].replace(" ", ""), text[: found.start()].rstrip()
+                if not text:
+                    return decoration
+                if text[0] == "%" and ":" not in text:
+                    return _register(text) + decoration
+        return star + self._memory(mnemonic, text, fields) + decoration
+
+    def _immediate(self, mnemonic: str, text: str, size: int, fields: _Fields) -> str:
+        marker = FIELD_64 if mnemonic.startswith("movabs") else FIELD_32
+        value = fields.number_or_field(text[1:], "i", marker)
+        if isinstance(value, str):
+            return "$" + value
+        if size == 64 and not mnemonic.startswith("mov"):
+            fits = -(1 << 31) <= value < 1 << 31 or (1 << 64) - (1 << 31) <= value < 1 << 64
+        elif size:
+            fits = -(1 << size - 1) <= value < 1 << size
+        else:
+            fits = -(1 << 63) <= value < 1 << 64
+        if not fits:
+            raise StatementError(f"immediate {value:#x} does not fit in {size or 64} bits", text)
+        return "$" + hexadecimal(value)
+
+    def _memory(self, mnemonic: str, text: str, fields: _Fields) -> str:
+        match = _MEMORY.match(text) if text.endswith(")") else None
+        if match is None or not (match["base"] or match["index"] or "," in text):
+            return self._absolute(mnemonic, text, fields)
+        segment, displacement, base, index, scale = match.groups()
+        out = f"%{_known(segment)}:" if segment else ""
+        if displacement:
+            kind = "r" if base == "rip" else "d"
+            value = fields.number_or_field(displacement, kind)
+            if isinstance(value, str):
+                out += value
+            else:
+                out += _displacement(value, displacement)
+        if base == "eip" or index == "eip":
+            raise StatementError("addressing relative to %eip is not supported", "%eip")
+        out += "(" + ("%" + _known(base) if base else "")
+        if index:
+            out += ",%" + _known(index)
+            if scale:
+                if scale not in ("1", "2", "4", "8"):
+                    raise StatementError(f"scale factor `{scale}' is not 1, 2, 4 or 8", scale)
+                out += "," + scale
+        elif not base:
+            out += ",%riz,1"
+        return out + ")"
+
+    def _absolute(self, mnemonic: str, text: str, fields: _Fields) -> str:
+        """Read an address without registers; keystone needs an index to keep it absolute."""
+        out = ""
+        match = _SEGMENT.match(text)
+        if match:
+            out, text = f"%{match[1]}:", match[2]
+        elif text[:1] == "%":
+            return _register(text)
+        if mnemonic.startswith("movabs"):
+            value = fields.number_or_field(text, "d", FIELD_64)
+            return out + (value if isinstance(value, str) else hexadecimal(value))
+        value = fields.number_or_field(text, "d")
+        out += value if isinstance(value, str) else _displacement(value, text)
+        return out + "(,%riz,1)"
+
+
+def _operand_size(mnemonic: str, last: str) -> int:
+    """Return the bits of an instruction's immediate, 0 where nothing tells."""
+    if mnemonic in _BYTE_IMMEDIATE or mnemonic in _SHIFTS or mnemonic[:-1] in _SHIFTS:
+        return 8
+    if mnemonic[0] in "pv" and "mm" in last:
+        return 8
+    if last[:1] == "%":
+        suffix = suffix_of(last[1:])
+    else:
+        suffix = mnemonic[-1] if mnemonic[:-1] in _SIZED_BY_REGISTER else ""
+    return _BITS.get(suffix, 0)
+
+
+def _displacement(value: int, text: str) -> str:
+    if not -(1 << 31) <= value < 1 << 31:
+        raise StatementError(f"displacement {value:#x} does not fit in 32 bits", text)
+    return hexadecimal(value)
+
+
+def _known(name: str) -> str:
+    lowered = name.lower()
+    if lowered not in NAMES:
+        raise bad_register("%" + name)
+    return lowered
+
+
+def _register(text: str) -> str:
+    name = text[1:].replace(" ", "").lower()
+    if name not in NAMES:
+        raise bad_register(text)
+    return "%" + name
+
+
+def bad_register(text: str) -> StatementError:
+    """Return the error for a register that does not exist, with one that does."""
+    import difflib  # an error only
+
+    name = text.lstrip("%").lower()
+    close = difflib.get_close_matches(name, sorted(NAMES), 1, 0.5)
+    mark = "%" if text.startswith("%") else ""
+    hint = f"did you mean `{mark}{close[0]}'?" if close else ""
+    return StatementError(f"bad register name `{text}'", text, hint)

@@ -1,0 +1,281 @@
+"""Directives that put data into a section: numbers, strings, padding, LEB128, floats."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+from functools import partial
+
+from pyldso.asm.assembly import Assembly
+from pyldso.asm.att import split_operands
+from pyldso.asm.errors import StatementError
+from pyldso.asm.expression import Expression, parse
+from pyldso.asm.fragments import Align, Data, Fill, Leb, Mark, Org, leb128
+from pyldso.asm.lexer import read_strings, unquote
+from pyldso.elf.constants import SHT
+
+_LARGEST_FIXED = 4096
+_HIGHEST_ALIGNMENT = 1 << 30
+_LARGEST_FILL = 1 << 31
+_FLOAT = re.compile(r"(?:0[fFdDrRsSeExX](?![0-9a-fA-F]*\Z))?([-+]?\s*[\w.+-]+)\Z")
+
+
+def numbers(size: int, assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.byte`, `.short`, `.long`, `.quad`: numbers of `size` bytes, or symbols."""
+    if not operands:
+        return
+    out = bytearray()
+    bits = 8 * size
+    mask = (1 << bits) - 1
+    for operand in split_operands(operands):
+        tree, modifier, _ = parse(operand, assembly)
+        if isinstance(tree, int):
+            if modifier:
+                raise StatementError(f"`@{modifier}' needs a symbol", operand)
+            if not -(1 << bits) < tree < 1 << bits:
+                message = f"value {tree:#x} truncated to {tree & mask:#x}"
+                assembly.report(message, operand, severity="warning")
+            out += (tree & mask).to_bytes(size, "little")
+            continue
+        if out:
+            assembly.add(bytes(out))
+            out.clear()
+        assembly.add(Data(size, tree, modifier))
+    if out:
+        assembly.add(bytes(out))
+
+
+def octa(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.octa`: numbers of 16 bytes."""
+    for operand in split_operands(operands):
+        text = operand.replace(" ", "")
+        try:
+            value = int(text, 0)
+        except ValueError:
+            value = assembly.absolute(operand)
+        assembly.add((value & (1 << 128) - 1).to_bytes(16, "little"))
+
+
+def strings(terminator: bytes, assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.ascii`, `.asciz` and `.string`."""
+    assembly.add(b"".join(text + terminator for text in read_strings(operands)))
+
+
+def wide_strings(width: int, assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.string16`, `.string32` and `.string64`: each byte widened, then a zero."""
+    for text in read_strings(operands):
+        assembly.add(b"".join(byte.to_bytes(width, "little") for byte in text + b"\0"))
+
+
+def align(is_power: bool, unit: int, assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.align`, `.balign`, `.p2align` and their w and l forms."""
+    parts = [part.strip() for part in operands.split(",")]
+    if len(parts) > 3:
+        raise StatementError(f"`{name}' takes at most three operands", operands)
+    amount = assembly.absolute(parts[0]) if parts[0] else 0
+    if is_power:
+        if not 0 <= amount <= 30:
+            raise StatementError(f"alignment 2**{amount} is out of range", parts[0])
+        amount = 1 << amount
+    if amount == 0:
+        amount = 1
+    if amount < 0 or amount & (amount - 1) or amount > _HIGHEST_ALIGNMENT:
+        raise StatementError(f"alignment {amount} is not a power of two", parts[0])
+    fill = None
+    if len(parts) > 1 and parts[1]:
+        value = assembly.absolute(parts[1])
+        fill = (value & (1 << 8 * unit) - 1).to_bytes(unit, "little")
+        if assembly.stream.section.is_code and unit == 1 and fill in (b"\x90", b"\0"):
+            # gas fills code with long nops where the source asks for single ones.
+            fill = None if fill == b"\x90" else fill
+    maximum = assembly.absolute(parts[2]) if len(parts) > 2 and parts[2] else 0
+    if maximum < 0:
+        raise StatementError("the most bytes to skip cannot be negative", parts[2])
+    if not maximum or amount - 1 <= maximum or not fill:
+        pass
+    section = assembly.stream.section
+    section.alignment = max(section.alignment, amount)
+    if amount > 1:
+        assembly.add(Align(amount, fill, maximum))
+
+
+def _is_bss(assembly: Assembly) -> bool:
+    return assembly.stream.section.type == SHT.NOBITS
+
+
+def put_fill(assembly: Assembly, count: Expression, unit: bytes, token: str) -> None:
+    """Add copies of `unit`, at once where the count is a small number."""
+    if isinstance(count, int):
+        if count < 0:
+            assembly.report(f"repeat count {count} is negative: ignored", token, severity="warning")
+            return
+        if count * len(unit) >= _LARGEST_FILL:
+            raise StatementError(f"a fill of {count * len(unit)} bytes is too large", token)
+        if count * len(unit) <= _LARGEST_FIXED:
+            assembly.add(unit * count)
+            return
+    assembly.add(Fill(count, unit))
+
+
+def skip(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.skip`, `.space` and `.zero`: bytes of one value, 0 unless told."""
+    parts = split_operands(operands)
+    if not parts[0] or len(parts) > 2:
+        raise StatementError(f"`{name}' takes a size and a fill value", operands)
+    count = assembly.settle(assembly.expression(parts[0]))
+    value = assembly.absolute(parts[1]) if len(parts) > 1 and parts[1] else 0
+    put_fill(assembly, count, bytes([value & 0xFF]), parts[0])
+
+
+def fill(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.fill repeat, size, value`."""
+    parts = split_operands(operands)
+    if not parts[0] or len(parts) > 3:
+        raise StatementError("`.fill' takes a count, a size and a value", operands)
+    size = assembly.absolute(parts[1]) if len(parts) > 1 and parts[1] else 1
+    value = assembly.absolute(parts[2]) if len(parts) > 2 and parts[2] else 0
+    if size < 0:
+        raise StatementError(f"negative size {size}", parts[1])
+    size = min(size, 8)
+    # Only four bytes of the value are used (gas manual, .fill).
+    unit = (value & 0xFFFFFFFF).to_bytes(8, "little")[:size]
+    if size == 0:
+        return
+    put_fill(assembly, assembly.settle(assembly.expression(parts[0])), unit, parts[0])
+
+
+def org(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.org`: go on at an offset of the section."""
+    parts = split_operands(operands)
+    value = assembly.absolute(parts[1]) if len(parts) > 1 else 0
+    assembly.add(Org(assembly.expression(parts[0]), value & 0xFF))
+
+
+def leb(is_signed: bool, assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.uleb128` and `.sleb128`."""
+    for operand in split_operands(operands):
+        tree = assembly.expression(operand)
+        if isinstance(tree, int):
+            assembly.add(leb128(tree, is_signed))
+        else:
+            assembly.add(Leb(tree, is_signed))
+
+
+def floats(form: str, assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.float` and `.double`."""
+    for operand in split_operands(operands):
+        match = _FLOAT.match(operand)
+        try:
+            value = float(match[1].replace(" ", "")) if match else float(operand)
+            assembly.add(struct.pack(form, value))
+        except (ValueError, OverflowError):
+            raise StatementError(f"`{operand}' is not a number that fits {name}", operand) from None
+
+
+def long_doubles(padding: int, assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.tfloat`: 80-bit numbers."""
+    from pyldso.asm.extended_float import extended_float  # rare
+
+    for operand in split_operands(operands):
+        assembly.add(extended_float(operand) + bytes(padding))
+
+
+def incbin(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.incbin "file", skip, count`."""
+    parts = split_operands(operands)
+    path = unquote(parts[0])
+    start = assembly.absolute(parts[1]) if len(parts) > 1 and parts[1] else 0
+    data = read_included(assembly, path)
+    count = assembly.absolute(parts[2]) if len(parts) > 2 and parts[2] else len(data) - start
+    if start < 0 or count < 0 or start + count > len(data):
+        raise StatementError(f"`{path}' has only {len(data)} bytes", parts[-1])
+    assembly.add(data[start : start + count])
+
+
+def read_included(assembly: Assembly, path: str) -> bytes:
+    """Return the bytes of a file named in the source: beside the caller, then in `-I` folders.
+
+    Raises StatementError where none can be read.
+    """
+    from pathlib import Path  # only where a source names files
+
+    problem: OSError | None = None
+    for folder in (".", *assembly.options.include_path):
+        try:
+            return (Path(folder) / path).read_bytes()
+        except FileNotFoundError as error:
+            problem = problem or error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise StatementError(f"cannot read `{path}': {reason}", path) from None
+    raise StatementError(f"cannot read `{path}': no such file", path, "-I adds folders to look in")
+
+
+def reloc(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.reloc offset, type, expression` at the present place."""
+    from pyldso.arch.x86_64.relocations import RELOCATIONS
+
+    parts = split_operands(operands)
+    types = {row.name: row.number for row in RELOCATIONS.values()}
+    aliases = {"BFD_RELOC_NONE": 0, "BFD_RELOC_32": 10, "BFD_RELOC_64": 1}
+    wanted = parts[1].strip() if len(parts) > 1 else ""
+    number = types.get(wanted, aliases.get(wanted))
+    if number is None:
+        raise StatementError(f"unknown relocation `{wanted}'", wanted)
+    if parts[0] not in (".", ".+0"):
+        raise StatementError("`.reloc' is supported at the present place `.' only", parts[0])
+    tree = assembly.expression(parts[2]) if len(parts) > 2 else 0
+    assembly.add(Mark(tree, number))
+
+
+_Directive = Callable[[Assembly, str, str], None]
+
+DIRECTIVES: dict[str, _Directive] = {
+    ".byte": partial(numbers, 1),
+    ".short": partial(numbers, 2),
+    ".value": partial(numbers, 2),
+    ".hword": partial(numbers, 2),
+    ".2byte": partial(numbers, 2),
+    ".word": partial(numbers, 2),
+    ".long": partial(numbers, 4),
+    ".int": partial(numbers, 4),
+    ".4byte": partial(numbers, 4),
+    ".quad": partial(numbers, 8),
+    ".8byte": partial(numbers, 8),
+    ".dc": partial(numbers, 2),
+    ".dc.b": partial(numbers, 1),
+    ".dc.w": partial(numbers, 2),
+    ".dc.l": partial(numbers, 4),
+    ".dc.a": partial(numbers, 8),
+    ".octa": octa,
+    ".ascii": partial(strings, b""),
+    ".asciz": partial(strings, b"\0"),
+    ".string": partial(strings, b"\0"),
+    ".string8": partial(strings, b"\0"),
+    ".string16": partial(wide_strings, 2),
+    ".string32": partial(wide_strings, 4),
+    ".string64": partial(wide_strings, 8),
+    ".align": partial(align, False, 1),
+    ".balign": partial(align, False, 1),
+    ".balignw": partial(align, False, 2),
+    ".balignl": partial(align, False, 4),
+    ".p2align": partial(align, True, 1),
+    ".p2alignw": partial(align, True, 2),
+    ".p2alignl": partial(align, True, 4),
+    ".skip": skip,
+    ".space": skip,
+    ".zero": skip,
+    ".fill": fill,
+    ".org": org,
+    ".uleb128": partial(leb, False),
+    ".sleb128": partial(leb, True),
+    ".float": partial(floats, "<f"),
+    ".single": partial(floats, "<f"),
+    ".double": partial(floats, "<d"),
+    ".dc.s": partial(floats, "<f"),
+    ".dc.d": partial(floats, "<d"),
+    ".tfloat": partial(long_doubles, 0),
+    ".incbin": incbin,
+    ".reloc": reloc,
+}

@@ -1,0 +1,177 @@
+"""One canonical instruction to its bytes: the only place that knows keystone.
+
+Keystone is a sound encoder of one canonical instruction and a trap as an assembler, so it sees a
+whitelist of characters, numbers in 0x hex only and no symbols. A symbolic field is encoded twice,
+with two values that differ in every byte: the bytes that differ are the field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import keystone
+
+from pyldso.asm.corrections import correct
+
+FIELD_32, FIELD_64 = "\0", "\1"
+
+# Two sets of placeholder values; each further field of an instruction is `_STEP` apart.
+_PLACEHOLDERS = (
+    {FIELD_32: 0x12345678, FIELD_64: 0x1122334455667788},
+    {FIELD_32: 0x3A5B6C7D, FIELD_64: 0x3A4B5C6D7E8F9AAB},
+)
+_STEP = 0x01010101
+
+# Longer than any instruction and without a border, so that splitting at it is exact.
+_MARKER = bytes([0x0E] + [6] * 15)
+_SEPARATOR = "\n.byte " + ",".join(f"{byte:#x}" for byte in _MARKER) + "\n"
+_BATCH = 400
+
+_FIELD = re.compile("[\0\1]")
+_WHITELIST = re.compile(r"[a-z][a-z0-9]*(?: [-a-z0-9%$(),:*+\[\]{} ]*)?\Z")
+_LONGEST = 200
+
+ATT, INTEL = "att", "intel"
+
+
+class Template:
+    """An instruction in canonical text, where \\0 and \\1 stand for symbolic fields of 4 and 8 bytes.
+
+    `kinds` tells what each field holds, in the order of the text: `d` a displacement, `r` one from
+    %rip, `i` an immediate. Once encoded, `code` has zeros in the fields, and `fields` is
+    (offset, size, kind) for each, in the same order.
+    """
+
+    __slots__ = ("code", "error", "fields", "kinds", "syntax", "text")
+
+    def __init__(self, text: str, kinds: str = "", syntax: str = ATT) -> None:
+        self.text = text
+        self.kinds = kinds
+        self.syntax = syntax
+        self.code: bytes | None = None
+        self.error = ""
+        self.fields: tuple[tuple[int, int, str], ...] = ()
+
+
+def fixed_template(code: bytes) -> Template:
+    """Return a template of bytes that are known without keystone."""
+    template = Template("")
+    template.code = code
+    return template
+
+
+class Encoder:
+    """Encodes templates in batches and remembers every text it has seen."""
+
+    def __init__(self) -> None:
+        self._engines: dict[str, Any] = {}
+        self._memo: dict[tuple[str, str], bytes | None] = {}
+
+    def encode(self, templates: Iterable[Template]) -> None:
+        """Fill in `code` and `fields`, or `error`, of every template that lacks them."""
+        waiting = [template for template in templates if template.code is None]
+        wanted: dict[str, dict[str, None]] = {}
+        for template in waiting:
+            texts = wanted.setdefault(template.syntax, {})
+            texts[_render(template.text, 0)] = None
+            if template.kinds:
+                texts[_render(template.text, 1)] = None
+        for syntax, batch in wanted.items():
+            memo = self._memo
+            self._encode_texts([text for text in batch if (syntax, text) not in memo], syntax)
+        for template in waiting:
+            self._finish(template)
+
+    def _encode_texts(self, texts: list[str], syntax: str) -> None:
+        sound = []
+        for text in texts:
+            if len(text) <= _LONGEST and _WHITELIST.match(text):
+                sound.append(text)
+            else:
+                self._memo[syntax, text] = None
+        for start in range(0, len(sound), _BATCH):
+            self._encode_batch(sound[start : start + _BATCH], syntax)
+
+    def _encode_batch(self, texts: list[str], syntax: str) -> None:
+        """Encode texts in one call, and by halves where one of them is wrong."""
+        encoded = self.raw(_SEPARATOR.join(texts), syntax)
+        pieces = encoded.split(_MARKER) if encoded is not None else []
+        if len(pieces) == len(texts) and all(pieces):
+            for text, code in zip(texts, pieces, strict=True):
+                self._memo[syntax, text] = correct(text, code, syntax, self)
+        elif len(texts) == 1:
+            self._memo[syntax, texts[0]] = None
+        else:
+            middle = len(texts) // 2
+            self._encode_batch(texts[:middle], syntax)
+            self._encode_batch(texts[middle:], syntax)
+
+    def raw(self, text: str, syntax: str) -> bytes | None:
+        """Return keystone's own bytes for a text, or None where it refuses it."""
+        engine = self._engines.get(syntax)
+        if engine is None:
+            engine = self._engines[syntax] = keystone.Ks(
+                keystone.KS_ARCH_X86, keystone.KS_MODE_64
+            )
+            engine.syntax = (
+                keystone.KS_OPT_SYNTAX_ATT if syntax == ATT else keystone.KS_OPT_SYNTAX_INTEL
+            )
+        try:
+            code = engine.asm(text, 0, True)[0]
+        except keystone.KsError:
+            return None
+        return bytes(code) if code is not None else None
+
+    def _finish(self, template: Template) -> None:
+        first = self._memo[template.syntax, _render(template.text, 0)]
+        if first is None:
+            template.error = "invalid instruction"
+            return
+        if not template.kinds:
+            template.code = first
+            return
+        second = self._memo[template.syntax, _render(template.text, 1)]
+        if second is None or len(second) != len(first):
+            template.error = "no encoding with a symbol here"
+            return
+        self._locate_fields(template, first, second)
+
+    def _locate_fields(self, template: Template, first: bytes, second: bytes) -> None:
+        """Find the fields where the two encodings differ: displacement first, then immediate."""
+        differing = [i for i, pair in enumerate(zip(first, second, strict=True)) if pair[0] != pair[1]]
+        markers = _FIELD.findall(template.text)
+        in_code_order = sorted(range(len(markers)), key=lambda i: template.kinds[i] == "i")
+        located: dict[int, tuple[int, int, str]] = {}
+        taken = 0
+        for rank, index in enumerate(in_code_order):
+            width = 4 if markers[index] == FIELD_32 else 8
+            if rank == len(in_code_order) - 1:
+                width = min(width, len(differing) - taken)
+            if width not in (1, 2, 4, 8) or taken + width > len(differing):
+                template.error = "no encoding with a symbol here"
+                return
+            located[index] = (differing[taken], width, template.kinds[index])
+            taken += width
+        if taken != len(differing):
+            template.error = "no encoding with a symbol here"
+            return
+        code = bytearray(first)
+        for place in differing:
+            code[place] = 0
+        template.code = bytes(code)
+        template.fields = tuple(located[index] for index in range(len(markers)))
+
+
+def _render(text: str, which: int) -> str:
+    if "\0" not in text and "\1" not in text:
+        return text
+    count = 0
+
+    def value(match: re.Match[str]) -> str:
+        nonlocal count
+        count += 1
+        return f"{_PLACEHOLDERS[which][match[0]] + count * _STEP:#x}"
+
+    return _FIELD.sub(value, text)

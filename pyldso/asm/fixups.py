@@ -1,0 +1,230 @@
+"""Fields to numbers where the assembler knows them, and to relocations where it does not.
+
+The choices - which symbols are reduced to their section, which type a field gets - are those of
+GNU as (gas/write.c, fixup_segment and adjust_reloc_syms; gas/config/tc-i386.c).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pyldso.arch.x86_64.relocations import R_X86_64 as R
+from pyldso.asm.errors import StatementError
+from pyldso.asm.expression import GOT_NAME, Value, address_of, evaluate
+from pyldso.asm.fragments import Fixup, Laid
+from pyldso.asm.symbols import AsmSection, AsmSymbol
+from pyldso.elf.constants import SHF, STB, STT
+
+# Relocation word, bytes of the field, PC-relative -> type. 0 bytes: the field does not matter.
+_WORDS: dict[tuple[str, int, bool], int] = {
+    ("GOTPCREL", 4, True): R.GOTPCREL,
+    ("GOTPCREL", 4, False): R.GOTPCREL,
+    ("GOTPCREL", 8, False): R.GOTPCREL64,
+    ("PLT", 4, True): R.PLT32,
+    ("PLT", 4, False): R.PLT32,
+    ("GOTOFF", 8, False): R.GOTOFF64,
+    ("GOT", 4, False): R.GOT32,
+    ("GOT", 8, False): R.GOT64,
+    ("PLTOFF", 8, False): R.PLTOFF64,
+    ("TLSGD", 4, True): R.TLSGD,
+    ("TLSGD", 4, False): R.TLSGD,
+    ("TLSLD", 4, True): R.TLSLD,
+    ("TLSLD", 4, False): R.TLSLD,
+    ("DTPOFF", 4, False): R.DTPOFF32,
+    ("DTPOFF", 8, False): R.DTPOFF64,
+    ("GOTTPOFF", 4, True): R.GOTTPOFF,
+    ("GOTTPOFF", 4, False): R.GOTTPOFF,
+    ("TPOFF", 4, False): R.TPOFF32,
+    ("TPOFF", 8, False): R.TPOFF64,
+    ("TLSDESC", 4, True): R.GOTPC32_TLSDESC,
+    ("SIZE", 4, False): R.SIZE32,
+    ("SIZE", 8, False): R.SIZE64,
+}
+WORDS = frozenset(word for word, _, _ in _WORDS) | {"TLSCALL", "TLSLDM"}
+_TLS_TYPES = frozenset(
+    (R.TLSGD, R.TLSLD, R.DTPOFF32, R.DTPOFF64, R.GOTTPOFF, R.TPOFF32, R.TPOFF64)
+    + (R.GOTPC32_TLSDESC, R.TLSDESC_CALL)
+)
+
+_ABSOLUTE = {8: R.ABS64, 4: R.ABS32, 2: R.ABS16, 1: R.ABS8}
+_RELATIVE = {8: R.PC64, 4: R.PC32, 2: R.PC16, 1: R.PC8}
+
+# The linker needs the symbol itself for these, not its section (tc_i386_fix_adjustable).
+_KEEP_SYMBOL = _TLS_TYPES | {
+    R.GOTPCREL, R.GOTPCRELX, R.REX_GOTPCRELX, R.GOT32, R.GOT64, R.GOTOFF64, R.GOTPCREL64,
+    R.PLTOFF64, R.SIZE32, R.SIZE64,
+}  # fmt: skip
+
+# Opcodes that the linker can turn from `foo@GOTPCREL(%rip)` to a direct form (psABI B.2).
+_ARITHMETIC = frozenset(0x03 | operation << 3 for operation in range(8))
+_RELAXABLE = _ARITHMETIC | {0x8B, 0x85, 0xFF}
+
+
+class AsmRelocation(NamedTuple):
+    """A relocation before symbols have their numbers; no symbol means an absolute address."""
+
+    r_offset: int
+    r_type: int
+    symbol: AsmSymbol | None
+    r_addend: int
+
+
+def resolve(laid: Laid, fixup: Fixup, contents: bytearray) -> AsmRelocation | None:
+    """Write a field's value into `contents`, or return the relocation that the linker needs.
+
+    Raises StatementError where neither is possible or the value does not fit.
+    """
+    section = laid.section
+    place = section.starts[fixup.fragment] + fixup.offset
+    is_pcrel = fixup.kind in "rbp"
+    value = evaluate(fixup.tree)
+    constant = value.constant
+    if fixup.kind == "m":
+        return _mark(fixup, value, place)
+    if value.minus is not None:
+        if value.plus is None or is_pcrel or value.minus.section is not section:
+            raise _cannot_subtract(value)
+        constant += place - address_of(value.minus)
+        is_pcrel = True
+    if value.plus is None and not is_pcrel:
+        if fixup.modifier:
+            raise StatementError(f"`@{fixup.modifier}' needs a symbol")
+        _store(contents, place, fixup, constant)
+        return None
+    target = value.plus
+    if (
+        target is not None
+        and is_pcrel
+        and target.section is section
+        and fixup.modifier in ("", "PLT")
+        and not _is_replaceable(target)
+    ):
+        distance = constant + address_of(target) - place
+        if fixup.kind != "n":
+            distance -= fixup.tail
+        _store(contents, place, fixup, distance)
+        return None
+    r_type = _choose_type(fixup, value, is_pcrel)
+    if is_pcrel and fixup.kind in "rb":
+        constant -= fixup.tail
+    return _against(target, r_type, place, constant, is_pcrel, section)
+
+
+def _mark(fixup: Fixup, value: Value, place: int) -> AsmRelocation:
+    r_type = int(fixup.modifier)
+    if value.plus is not None:
+        value.plus.is_used = True
+        if r_type in _TLS_TYPES:
+            value.plus.type = STT.TLS
+    return AsmRelocation(place, r_type, value.plus, value.constant)
+
+
+def _cannot_subtract(value: Value) -> StatementError:
+    minus = value.minus.name if value.minus else ""
+    plus = value.plus.name if value.plus else "0"
+    return StatementError(
+        f"cannot represent `{plus} - {minus}': the two are not in one section", minus
+    )
+
+
+def _is_replaceable(symbol: AsmSymbol) -> bool:
+    return (
+        symbol.binding is not None and symbol.binding != STB.LOCAL
+    ) or symbol.type == STT.GNU_IFUNC
+
+
+def _choose_type(fixup: Fixup, value: Value, is_pcrel: bool) -> int:
+    size, word = fixup.size, fixup.modifier
+    if word:
+        found = _WORDS.get((word, size, is_pcrel))
+        if found is None:
+            if word not in WORDS:
+                raise StatementError(f"unknown relocation word `@{word}'", f"@{word}")
+            raise StatementError(f"`@{word}' does not fit a field of {size} bytes here")
+        return _relaxable_type(fixup) if found == R.GOTPCREL and fixup.kind == "r" else found
+    if value.plus is not None and value.plus.name == GOT_NAME:
+        if size == 4:
+            return R.GOTPC32
+        if size == 8:
+            return R.GOTPC64
+    if fixup.kind == "b":
+        return R.PLT32 if size == 4 else _RELATIVE[size]
+    if is_pcrel:
+        return _RELATIVE[size]
+    if size == 4 and (fixup.kind == "d" or (fixup.kind == "i" and _sign_extends(fixup.code))):
+        return R.ABS32S
+    return _ABSOLUTE[size]
+
+
+def _opcode_start(code: bytes) -> tuple[int, int]:
+    """Return (REX prefix or 0, offset of the opcode)."""
+    place = 0
+    while place < len(code) and code[place] in (0x66, 0x67, 0xF0, 0xF2, 0xF3, 0x64, 0x65, 0x2E):
+        place += 1
+    if place < len(code) and code[place] & 0xF0 == 0x40:
+        return code[place], place + 1
+    return 0, place
+
+
+def _sign_extends(code: bytes) -> bool:
+    """Tell whether a 32-bit immediate is extended to 64 bits: REX.W, or a push."""
+    rex, place = _opcode_start(code)
+    return bool(rex & 8) or code[place : place + 1] == b"\x68"
+
+
+def _relaxable_type(fixup: Fixup) -> int:
+    rex, place = _opcode_start(fixup.code)
+    opcode = fixup.code[place]
+    if opcode not in _RELAXABLE or len(fixup.code) != place + 6:
+        return R.GOTPCREL
+    if opcode == 0xFF and fixup.code[place + 1] >> 3 & 7 not in (2, 4):
+        return R.GOTPCREL
+    return R.REX_GOTPCRELX if rex else R.GOTPCRELX
+
+
+def _against(
+    target: AsmSymbol | None,
+    r_type: int,
+    place: int,
+    addend: int,
+    is_pcrel: bool,
+    section: AsmSection,
+) -> AsmRelocation:
+    """Return the relocation, against the target's section where gas reduces it so."""
+    if target is None:
+        return AsmRelocation(place, r_type, None, addend)
+    if r_type in _TLS_TYPES and target.section is None:
+        target.type = STT.TLS
+    home = target.section
+    if home is not None and _is_reducible(target, home, r_type, addend, is_pcrel):
+        addend += address_of(target)
+        target = home.symbol
+        if r_type == R.PLT32:
+            r_type = R.PC32
+    target.is_used = True
+    return AsmRelocation(place, r_type, target, addend)
+
+
+def _is_reducible(
+    target: AsmSymbol, home: AsmSection, r_type: int, addend: int, is_pcrel: bool
+) -> bool:
+    if target.type == STT.SECTION or _is_replaceable(target) or r_type in _KEEP_SYMBOL:
+        return False
+    if home.flags & SHF.TLS:
+        return False
+    if home.flags & SHF.MERGE:
+        return not is_pcrel and addend == 0
+    return True
+
+
+def _store(contents: bytearray, place: int, fixup: Fixup, value: int) -> None:
+    """Write a number, after a check that the field holds it."""
+    size = fixup.size
+    bits = 8 * size
+    if fixup.kind in "rbd":
+        fits = -(1 << bits - 1) <= value < 1 << bits - 1
+    else:
+        fits = -(1 << bits - 1) <= value < 1 << bits
+    if not fits and size < 8:
+        raise StatementError(f"value {value:#x} does not fit in {size} byte{'s'[: size > 1]}")
+    contents[place : place + size] = (value & (1 << bits) - 1).to_bytes(size, "little")

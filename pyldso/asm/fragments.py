@@ -1,0 +1,381 @@
+"""A section's items to its bytes: chop into fragments, relax, fill in.
+
+A fragment is a run of fixed bytes followed by one variable piece: a branch that may be short, an
+alignment, a fill. The relaxation is gas's own (gas/write.c, relax_segment and relax_frag), because
+where two layouts are possible the bytes should be GNU as's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pyldso.asm.encoder import Template
+from pyldso.asm.errors import StatementError
+from pyldso.asm.expression import Expression, absolute, evaluate
+from pyldso.asm.nops import nop_fill
+from pyldso.asm.symbols import AsmSection, AsmSymbol, Stream
+from pyldso.elf.constants import STB, STT
+
+_MOST_PASSES = 64
+_SHRINKING_PASSES = 16
+_LARGEST_SECTION = 1 << 31
+
+
+class Instruction(NamedTuple):
+    """An encoded instruction with symbolic fields: one (tree, relocation word) for each."""
+
+    template: Template
+    operands: tuple[tuple[Expression, str], ...]
+
+
+class Branch(NamedTuple):
+    """A jump to a symbol: `short` and `near` opcodes; calls have no short form."""
+
+    short: bytes
+    near: bytes
+    target: Expression
+    modifier: str
+
+
+class Data(NamedTuple):
+    """A symbolic number of `.long` and its kin; `is_pcrel` for what CFI writes."""
+
+    size: int
+    tree: Expression
+    modifier: str = ""
+    is_pcrel: bool = False
+
+
+class Align(NamedTuple):
+    """Padding to a multiple; `fill` None means nops in code and zeros elsewhere."""
+
+    alignment: int
+    fill: bytes | None
+    maximum: int
+
+
+class Fill(NamedTuple):
+    """`count` copies of `unit`, where the count is known only after layout."""
+
+    count: Expression
+    unit: bytes
+
+
+class Org(NamedTuple):
+    """Padding up to an offset in the section."""
+
+    target: Expression
+    fill: int
+
+
+class Leb(NamedTuple):
+    """A LEB128 number known only after layout."""
+
+    tree: Expression
+    is_signed: bool
+
+
+class Mark(NamedTuple):
+    """A place where a relocation is wanted and no bytes are: `.reloc`, a TLS descriptor call."""
+
+    tree: Expression
+    r_type: int
+
+
+Variable = Branch | Align | Fill | Org | Leb
+Item = Template | Instruction | bytes | AsmSymbol | Data | Mark | Variable
+
+
+class Fixup(NamedTuple):
+    """A field to fill in: `tail` bytes lie between its start and what PC-relative counts from."""
+
+    fragment: int
+    offset: int
+    size: int
+    kind: str
+    tree: Expression
+    modifier: str
+    tail: int
+    code: bytes
+    place: int
+
+
+class LayoutError(Exception):
+    """A StatementError with the source line that made the item."""
+
+    def __init__(self, error: StatementError, place: int) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.place = place
+
+
+class Laid:
+    """A section being laid out: `fixed[i]` is followed by `variables[i]` of `sizes[i]` bytes."""
+
+    __slots__ = ("fixed", "fixups", "line_marks", "places", "regions", "section", "sizes", "variables")
+
+    def __init__(self, section: AsmSection) -> None:
+        self.section = section
+        self.fixed: list[bytearray] = [bytearray()]
+        self.variables: list[Variable] = []
+        self.places: list[int] = []
+        self.sizes: list[int] = []
+        self.regions: list[int] = []
+        self.fixups: list[Fixup] = []
+        self.line_marks: list[tuple[int, int, int]] = []
+        """(fragment, offset, source line) of each instruction, in sections that hold code."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the section by the present layout."""
+        return self.section.starts[-1] + len(self.fixed[-1])
+
+
+def chop(section: AsmSection) -> Laid:
+    """Return the section's items as fragments, and give each label its fragment and offset."""
+    laid = Laid(section)
+    for number in sorted(section.streams):
+        _chop_stream(laid, section.streams[number])
+    region = 0
+    for variable in laid.variables:
+        laid.regions.append(region)
+        if isinstance(variable, Align | Org):
+            region += 1
+    laid.regions.append(region)
+    laid.sizes = [_first_size(laid, variable) for variable in laid.variables]
+    starts = [0]
+    for index, size in enumerate(laid.sizes):
+        starts.append(starts[-1] + len(laid.fixed[index]) + size)
+    section.starts = starts
+    return laid
+
+
+def _chop_stream(laid: Laid, stream: Stream) -> None:
+    """Append one subsection; the loop is hot, one turn for each line of a program."""
+    fixed = laid.fixed[-1]
+    fragment = len(laid.variables)
+    fixups = laid.fixups
+    lines = laid.line_marks if laid.section.is_code else None
+    previous_line = 0
+    for item, place in zip(stream.items, stream.places, strict=True):
+        kind = type(item)
+        if kind is AsmSymbol:
+            item.fragment = fragment  # type: ignore[union-attr]
+            item.offset = len(fixed)  # type: ignore[union-attr]
+            continue
+        if lines is not None and place != previous_line:
+            lines.append((fragment, len(fixed), place))
+            previous_line = place
+        if kind is Template:
+            fixed += item.code  # type: ignore[union-attr,operator]
+        elif kind is bytes:
+            fixed += item  # type: ignore[operator]
+        elif isinstance(item, Instruction):
+            code = item.template.code or b""
+            for (offset, size, field), (tree, modifier) in zip(
+                item.template.fields, item.operands, strict=True
+            ):
+                tail = len(code) - offset
+                where = len(fixed) + offset
+                fixups.append(
+                    Fixup(fragment, where, size, field, tree, modifier, tail, code, place)
+                )
+            fixed += code
+        elif isinstance(item, Data):
+            where = len(fixed)
+            field = "p" if item.is_pcrel else "n"
+            fixups.append(
+                Fixup(fragment, where, item.size, field, item.tree, item.modifier, 0, b"", place)
+            )
+            fixed += bytes(item.size)
+        elif isinstance(item, Mark):
+            fixups.append(
+                Fixup(fragment, len(fixed), 0, "m", item.tree, str(item.r_type), 0, b"", place)
+            )
+        else:
+            laid.variables.append(item)  # type: ignore[arg-type]
+            laid.places.append(place)
+            fragment += 1
+            fixed = bytearray()
+            laid.fixed.append(fixed)
+
+
+def _is_near(laid: Laid, branch: Branch) -> bool:
+    """Tell whether a branch can never be short: a target that is elsewhere or may be replaced."""
+    if not branch.short:
+        return True
+    value = evaluate(branch.target)
+    target = value.plus
+    return (
+        target is None
+        or value.minus is not None
+        or target.section is not laid.section
+        or (target.binding is not None and target.binding != STB.LOCAL)
+        or target.type == STT.GNU_IFUNC
+        or bool(branch.modifier and branch.modifier != "PLT")
+    )
+
+
+def _first_size(laid: Laid, variable: Variable) -> int:
+    if isinstance(variable, Branch):
+        try:
+            is_near = _is_near(laid, variable)
+        except StatementError:
+            is_near = True
+        return len(variable.near) + 4 if is_near else len(variable.short) + 1
+    if isinstance(variable, Leb):
+        return 1
+    return 0
+
+
+def relax(sections: Sequence[Laid]) -> None:
+    """Find the sizes of all variable pieces, as gas does: branches only grow.
+
+    Raises LayoutError for a piece whose size cannot be known.
+    """
+    movable = [laid for laid in sections if laid.variables]
+    for count in range(_MOST_PASSES):
+        changed = False
+        for laid in movable:
+            changed |= _relax_section(laid, count)
+        if not changed:
+            return
+
+
+def _relax_section(laid: Laid, count: int) -> bool:
+    """Walk the fragments once, moving each by what those before it grew."""
+    starts, fixed, sizes = laid.section.starts, laid.fixed, laid.sizes
+    stretch = 0
+    changed = False
+    for index, variable in enumerate(laid.variables):
+        starts[index] += stretch
+        size = sizes[index]
+        if type(variable) is Branch:
+            if size != len(variable.short) + 1:
+                continue
+            at = starts[index] + len(fixed[index])
+            wanted = _branch_size(laid, index, variable, at, stretch)
+        else:
+            at = starts[index] + len(fixed[index])
+            try:
+                wanted = _variable_size(variable, at)
+            except StatementError as error:
+                raise LayoutError(error, laid.places[index]) from None
+            if wanted < size and type(variable) is Leb and count >= _SHRINKING_PASSES:
+                wanted = size
+        if wanted != size:
+            sizes[index] = wanted
+            stretch += wanted - size
+            changed = True
+        if at > _LARGEST_SECTION:
+            error = StatementError(f"section {laid.section.name} grows larger than 2 GiB")
+            raise LayoutError(error, laid.places[index])
+    starts[-1] += stretch
+    return changed
+
+
+def _branch_size(laid: Laid, index: int, branch: Branch, at: int, stretch: int) -> int:
+    value = evaluate(branch.target)
+    target = value.plus
+    if target is None:
+        return len(branch.near) + 4
+    base = target
+    while base.equated is not None:
+        inner = evaluate(base.equated)
+        if inner.plus is None or inner.plus is base:
+            break
+        base = inner.plus
+    address = value.constant + _address(target)
+    is_ahead = base.fragment > index
+    if stretch and is_ahead and (
+        stretch < 0 or laid.regions[base.fragment] == laid.regions[index]
+    ):
+        # It will move as this branch did, unless an alignment between them absorbs it.
+        address += stretch
+    distance = address - at - len(branch.short) - 1
+    return len(branch.short) + 1 if -128 <= distance <= 127 else len(branch.near) + 4
+
+
+def _address(symbol: AsmSymbol) -> int:
+    from pyldso.asm.expression import address_of
+
+    return address_of(symbol)
+
+
+def _variable_size(variable: Variable, at: int) -> int:
+    if isinstance(variable, Align):
+        padding = -at % variable.alignment
+        return padding if not variable.maximum or padding <= variable.maximum else 0
+    if isinstance(variable, Leb):
+        return len(leb128(absolute(variable.tree), variable.is_signed))
+    if isinstance(variable, Fill):
+        count = absolute(variable.count)
+        if count < 0:
+            raise StatementError(f"negative repeat count {count}")
+        return count * len(variable.unit)
+    if isinstance(variable, Org):
+        value = evaluate(variable.target)
+        target = value.constant + (value.plus.address if value.plus else 0)
+        if target < at:
+            raise StatementError("attempt to move `.org' backwards")
+        return target - at
+    raise StatementError("internal: branch has no other size")
+
+
+def leb128(value: int, is_signed: bool) -> bytes:
+    """Return a number as LEB128 (DWARF 5, 7.6)."""
+    out = bytearray()
+    if not is_signed:
+        value &= 0xFFFFFFFFFFFFFFFF
+    while True:
+        byte = value & 0x7F
+        value >>= 7
+        is_last = (value == 0 and not byte & 0x40) or (value == -1 and byte & 0x40)
+        if is_last if is_signed else value == 0:
+            out.append(byte)
+            return bytes(out)
+        out.append(byte | 0x80)
+
+
+def join(laid: Laid) -> bytearray:
+    """Return the section's bytes, and add a fixup for each branch's displacement."""
+    out = bytearray()
+    for index, variable in enumerate(laid.variables):
+        out += laid.fixed[index]
+        size = laid.sizes[index]
+        if isinstance(variable, Branch):
+            is_short = bool(variable.short) and size == len(variable.short) + 1
+            opcode = variable.short if is_short else variable.near
+            width = size - len(opcode)
+            where = len(laid.fixed[index]) + len(opcode)
+            laid.fixups.append(
+                Fixup(
+                    index, where, width, "b", variable.target, variable.modifier, width, b"",
+                    laid.places[index],
+                )
+            )
+            out += opcode + bytes(width)
+        else:
+            out += _padding(laid.section, variable, size)
+    out += laid.fixed[-1]
+    return out
+
+
+def _padding(section: AsmSection, variable: Variable, size: int) -> bytes:
+    if isinstance(variable, Align):
+        if variable.fill is None:
+            return nop_fill(size) if section.is_code else bytes(size)
+        # gas puts what does not fit a whole pattern first, as zeros.
+        count, rest = divmod(size, len(variable.fill))
+        return bytes(rest) + variable.fill * count
+    if isinstance(variable, Fill):
+        return variable.unit * (size // len(variable.unit)) if variable.unit else b""
+    if isinstance(variable, Org):
+        return bytes([variable.fill]) * size
+    if isinstance(variable, Leb):
+        code = leb128(absolute(variable.tree), variable.is_signed)
+        if len(code) < size:
+            code = code[:-1] + bytes([code[-1] | 0x80]) + b"\x80" * (size - len(code) - 1) + b"\0"
+        return code
+    return b""

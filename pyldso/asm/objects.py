@@ -1,0 +1,179 @@
+"""The assembled sections and symbols as an ObjectFile, ordered as GNU as orders them."""
+
+from __future__ import annotations
+
+from pyldso.asm.assembly import Assembly
+from pyldso.asm.errors import StatementError
+from pyldso.asm.expression import address_of, evaluate
+from pyldso.asm.fixups import AsmRelocation
+from pyldso.asm.fragments import Laid
+from pyldso.asm.symbols import AsmSection, AsmSymbol, is_local_label
+from pyldso.elf.constants import EM, SHF, SHN, SHT, STB, STT
+from pyldso.elf.object import Group, LineMap, ObjectFile, Section, Symbol
+
+
+def build_object(
+    assembly: Assembly, laid: list[Laid], relocations: dict[AsmSection, list[AsmRelocation]]
+) -> ObjectFile:
+    """Return the object; errors in symbols are reported to the assembly."""
+    built = ObjectFile(assembly.path, EM.X86_64)
+    sections: dict[AsmSection, Section] = {}
+    parts = {part.section: part for part in laid}
+    for section in assembly.sections.values():
+        made = _build_section(assembly, section, parts[section])
+        sections[section] = made
+        built.sections.append(made)
+    for section, made in sections.items():
+        if section.link_order is not None:
+            made.link_order = sections[section.link_order]
+    _build_groups(built, sections)
+    numbers = _build_symbols(assembly, built, sections)
+    for section, rows in relocations.items():
+        sections[section].relocations = [
+            (r_offset, (numbers[symbol] if symbol else 0) << 32 | r_type, r_addend)
+            for r_offset, r_type, symbol, r_addend in sorted(rows, key=lambda row: row.r_offset)
+        ]
+    return built
+
+
+def _build_section(assembly: Assembly, section: AsmSection, laid: Laid) -> Section:
+    made = Section(
+        section.name,
+        section.type,
+        section.flags,
+        section.alignment,
+        section.contents,
+        laid.size,
+        section.entry_size,
+    )
+    if section.is_code:
+        made.lines = LineMap()
+        starts = section.starts
+        for fragment, offset, place in laid.line_marks:
+            location = assembly.source_map.locate(place)
+            made.lines.offsets.append(starts[fragment] + offset)
+            made.lines.paths.append(location.path)
+            made.lines.lines.append(location.line)
+    return made
+
+
+def _build_groups(built: ObjectFile, sections: dict[AsmSection, Section]) -> None:
+    groups: dict[str, Group] = {}
+    for section, made in sections.items():
+        if section.group is None:
+            continue
+        group = groups.get(section.group)
+        if group is None:
+            group = groups[section.group] = Group(section.group, section.is_comdat)
+            built.groups.append(group)
+        group.sections.append(made)
+        made.group = group
+
+
+def _build_symbols(
+    assembly: Assembly, built: ObjectFile, sections: dict[AsmSection, Section]
+) -> dict[AsmSymbol, int]:
+    """Fill the symbol table; return the index of each symbol that is in it."""
+    built.symbols.append(Symbol(""))
+    for name in assembly.file_names[:1]:
+        built.symbols.append(Symbol(name, type=STT.FILE, shndx=SHN.ABS))
+    signatures = {group.signature for group in built.groups}
+    rows: list[tuple[AsmSymbol, Symbol]] = []
+    for symbol in assembly.ordered_symbols:
+        if not _is_wanted(symbol, signatures):
+            continue
+        try:
+            made = _build_symbol(symbol, sections)
+        except StatementError as error:
+            assembly.error(error, symbol.place)
+            continue
+        rows += [(symbol, version) for version in _versions(symbol, made)]
+    for group in built.groups:
+        if group.signature not in assembly.symbols:
+            rows.append((AsmSymbol(group.signature), _signature(group, built)))
+    numbers: dict[AsmSymbol, int] = {}
+    rows.sort(key=lambda row: row[1].binding != STB.LOCAL)
+    for symbol, made in rows:
+        numbers.setdefault(symbol, len(built.symbols))
+        built.symbols.append(made)
+    return numbers
+
+
+def _signature(group: Group, built: ObjectFile) -> Symbol:
+    return Symbol(group.signature, section=group.sections[0])
+
+
+def _is_wanted(symbol: AsmSymbol, signatures: set[str]) -> bool:
+    if symbol.type == STT.SECTION:
+        return symbol.is_used
+    if symbol.is_used or symbol.name in signatures:
+        return True
+    if is_local_label(symbol.name) or symbol.is_weakref:
+        return False
+    if not symbol.is_defined:
+        # gas forgets a weak symbol that nothing refers to.
+        return symbol.binding != STB.WEAK
+    if symbol.equated is not None and symbol.section is None:
+        value = evaluate(symbol.equated)
+        return value.plus is None or value.plus.section is not None
+    return True
+
+
+def _build_symbol(symbol: AsmSymbol, sections: dict[AsmSection, Section]) -> Symbol:
+    if symbol.type == STT.SECTION and symbol.section is not None:
+        return Symbol("", type=STT.SECTION, section=sections[symbol.section])
+    made = Symbol(symbol.name.replace("\x02", ""), visibility=symbol.visibility, type=symbol.type)
+    if symbol.size is not None:
+        value = evaluate(symbol.size)
+        if value.plus is not None or value.minus is not None:
+            raise StatementError(f"the size of `{symbol.name}' is not a number", symbol.name)
+        made.st_size = value.constant & 0xFFFFFFFFFFFFFFFF
+    if symbol.is_common:
+        made.shndx = SHN.COMMON
+        made.st_value = symbol.common_alignment
+    elif symbol.equated is not None:
+        _place_equate(symbol, made, sections)
+    elif symbol.section is not None:
+        made.section = sections[symbol.section]
+        made.st_value = address_of(symbol)
+    if symbol.section is not None and symbol.section.flags & SHF.TLS:
+        made.type = STT.TLS
+    default = STB.LOCAL if made.is_defined else STB.GLOBAL
+    made.binding = default if symbol.binding is None else symbol.binding
+    if not made.is_defined:
+        if symbol.is_weakref:
+            made.binding = STB.WEAK
+        elif made.binding == STB.LOCAL:
+            made.binding = STB.GLOBAL
+    return made
+
+
+def _place_equate(symbol: AsmSymbol, made: Symbol, sections: dict[AsmSection, Section]) -> None:
+    assert symbol.equated is not None
+    value = evaluate(symbol.equated)
+    if value.minus is not None:
+        raise StatementError(f"`{symbol.name}' is set to no single address", symbol.name)
+    if value.plus is None:
+        made.shndx = SHN.ABS
+        made.st_value = value.constant & 0xFFFFFFFFFFFFFFFF
+    elif value.plus.section is not None:
+        made.section = sections[value.plus.section]
+        made.st_value = address_of(value.plus) + value.constant
+
+
+def _versions(symbol: AsmSymbol, made: Symbol) -> list[Symbol]:
+    """Return the symbol, or what `.symver` makes of it: further names with versions."""
+    if not symbol.versions:
+        return [made]
+    rows = [made] if made.is_defined else []
+    for versioned in symbol.versions:
+        name, _, version = versioned.partition("@")
+        again = Symbol(
+            name, made.binding, made.type, made.visibility, made.section, made.shndx,
+            made.st_value, made.st_size, "@" + version,
+        )  # fmt: skip
+        rows.append(again)
+    return rows
+
+
+__all__ = ["SHT", "build_object"]

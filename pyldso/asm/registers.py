@@ -1,0 +1,40 @@
+"""Names of the x86-64 registers, as operands are checked against them."""
+
+from __future__ import annotations
+
+_GENERAL = "ax bx cx dx si di bp sp"
+
+NAMES: frozenset[str] = frozenset(
+    [
+        *(prefix + name for name in _GENERAL.split() for prefix in ("r", "e", "")),
+        *"al bl cl dl ah bh ch dh sil dil bpl spl rip eip riz eiz st".split(),
+        *"cs ds es fs gs ss cr0 cr2 cr3 cr4 cr8 cr9".split(),
+        *(f"r{number}{suffix}" for number in range(8, 16) for suffix in ("", "d", "w", "b")),
+        *(f"{kind}mm{number}" for number in range(32) for kind in "xyz"),
+        *(f"{kind}{number}" for number in range(8) for kind in ("mm", "k", "db", "dr", "st")),
+        *(f"cr{number}" for number in range(16)),
+        *(f"dr{number}" for number in range(16)),
+        *(f"st({number})" for number in range(8)),
+    ]
+)
+
+_SUFFIXES = {
+    **{name: "b" for name in "al bl cl dl ah bh ch dh sil dil bpl spl".split()},
+    **{f"r{number}b": "b" for number in range(8, 16)},
+    **{name: "w" for name in _GENERAL.split()},
+    **{f"r{number}w": "w" for number in range(8, 16)},
+    **{f"e{name}": "l" for name in _GENERAL.split()},
+    **{f"r{number}d": "l" for number in range(8, 16)},
+    **{f"r{name}": "q" for name in _GENERAL.split()},
+    **{f"r{number}": "q" for number in range(8, 16)},
+}
+
+
+def suffix_of(register: str) -> str:
+    """Return the AT&T size suffix that a general register implies, or an empty string."""
+    return _SUFFIXES.get(register, "")
+
+
+def is_register(name: str) -> bool:
+    """Tell whether `name` (lower case, no %) is a register."""
+    return name in NAMES

@@ -1,0 +1,93 @@
+"""Which line of which file a place is: one number names any line, in files and in expansions."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+
+from pyldso.errors import Location
+
+_LINE_MARKER = re.compile(r'\s*#\s*(?:line\s+)?(\d+)\s+"((?:[^"\\]|\\.)*)"')
+_TAB_STOP = "\t"
+
+
+class Source:
+    """Lines that are read once: a file, or what a macro, a `.rept` or an `.include` expands to.
+
+    `base` is the place of the first line; `called_at` is the place of the line that expanded it.
+    """
+
+    __slots__ = ("base", "called_at", "first_line", "lines", "markers", "numbered", "path", "title")
+
+    def __init__(
+        self, path: str, lines: list[str], base: int, first_line: int, called_at: int, title: str
+    ) -> None:
+        self.path = path
+        self.lines = lines
+        self.base = base
+        self.first_line = first_line
+        self.called_at = called_at
+        self.title = title
+        self.numbered: Iterator[tuple[int, str]] = iter(enumerate(lines, base))
+        self.markers: list[tuple[int, str, int]] = []
+        """(place, path, line) from `# 12 "file.c"`: what the next line really is."""
+
+    def note_marker(self, place: int, text: str) -> None:
+        """Take a preprocessor's line marker, if the line is one."""
+        match = _LINE_MARKER.match(text)
+        if match:
+            self.markers.append((place + 1, match[2], int(match[1])))
+
+
+class SourceMap:
+    """All sources of one assembly, in the order in which they were opened."""
+
+    def __init__(self) -> None:
+        self._sources: list[Source] = []
+        self._bases: list[int] = []
+        self._next = 1
+
+    def open(
+        self,
+        path: str,
+        lines: list[str],
+        first_line: int = 1,
+        called_at: int = 0,
+        title: str = "",
+    ) -> Source:
+        """Return a new source with a range of places of its own."""
+        source = Source(path, lines, self._next, first_line, called_at, title)
+        self._sources.append(source)
+        self._bases.append(self._next)
+        self._next += len(lines) + 1
+        return source
+
+    def source_of(self, place: int) -> Source:
+        """Return the source in which a place lies."""
+        return self._sources[bisect_right(self._bases, place) - 1]
+
+    def locate(self, place: int) -> Location:
+        """Return the path and line that a person would look at."""
+        source = self.source_of(place)
+        if source.markers:
+            index = bisect_right(source.markers, (place, "\U0010ffff", 0)) - 1
+            if index >= 0:
+                start, path, line = source.markers[index]
+                return Location(path, line + place - start)
+        return Location(source.path, source.first_line + place - source.base)
+
+    def text(self, place: int) -> str:
+        """Return the source line itself."""
+        source = self.source_of(place)
+        index = place - source.base
+        return source.lines[index] if index < len(source.lines) else ""
+
+    def expansions(self, place: int) -> list[str]:
+        """Return notes that tell from where the source of a place was expanded, innermost first."""
+        notes = []
+        source = self.source_of(place)
+        while source.called_at and len(notes) < 5:
+            notes.append(f"{self.locate(source.called_at)}: note: in {source.title}")
+            source = self.source_of(source.called_at)
+        return notes

@@ -1,0 +1,135 @@
+"""Instructions that never reach keystone: branches, prefixes, and those it lacks or gets wrong."""
+
+from __future__ import annotations
+
+_CONDITIONS = "o|no|b c nae|ae nb nc|e z|ne nz|be na|a nbe|s|ns|p pe|np po|l nge|ge nl|le ng|g nle"
+
+CONDITION_CODES: dict[str, int] = {
+    name: code for code, names in enumerate(_CONDITIONS.split("|")) for name in names.split()
+}
+
+# Mnemonic -> (opcode with rel8 or nothing, opcode with rel32).
+BRANCHES: dict[str, tuple[bytes, bytes]] = {
+    "jmp": (b"\xeb", b"\xe9"),
+    "jmpq": (b"\xeb", b"\xe9"),
+    "call": (b"", b"\xe8"),
+    "callq": (b"", b"\xe8"),
+    **{
+        "j" + name: (bytes([0x70 + code]), bytes([0x0F, 0x80 + code]))
+        for name, code in CONDITION_CODES.items()
+    },
+}
+
+# Branches of one form only: opcode, and the width of its displacement.
+FIXED_BRANCHES: dict[str, tuple[bytes, int]] = {
+    "loop": (b"\xe2", 1),
+    "loopq": (b"\xe2", 1),
+    "loope": (b"\xe1", 1),
+    "loopz": (b"\xe1", 1),
+    "loopne": (b"\xe0", 1),
+    "loopnz": (b"\xe0", 1),
+    "jrcxz": (b"\xe3", 1),
+    "jecxz": (b"\x67\xe3", 1),
+    "xbegin": (b"\xc7\xf8", 4),
+}
+
+PREFIXES: dict[str, int] = {
+    "lock": 0xF0,
+    "rep": 0xF3,
+    "repe": 0xF3,
+    "repz": 0xF3,
+    "repne": 0xF2,
+    "repnz": 0xF2,
+    "data16": 0x66,
+    "addr32": 0x67,
+    "notrack": 0x3E,
+    "bnd": 0xF2,
+    "cs": 0x2E,
+    "ds": 0x3E,
+    "es": 0x26,
+    "ss": 0x36,
+    "fs": 0x64,
+    "gs": 0x65,
+    "xacquire": 0xF2,
+    "xrelease": 0xF3,
+    **{
+        "rex" + ("." + letters if letters else ""): 0x40 | bits
+        for bits, letters in enumerate(
+            ["", "b", "x", "xb", "r", "rb", "rx", "rxb", "w", "wb", "wx", "wxb", "wr", "wrb"]
+            + ["wrx", "wrxb"]
+        )
+    },
+    "rex64": 0x48,
+}
+
+# Whole instruction as written (operands without blanks) -> its bytes.
+FIXED: dict[str, bytes] = {
+    "endbr64": b"\xf3\x0f\x1e\xfa",
+    "endbr32": b"\xf3\x0f\x1e\xfb",
+    "xchgq %rax,%rax": b"\x90",
+    "xchg %rax,%rax": b"\x90",
+    "xchg rax,rax": b"\x90",
+    "xchgw %ax,%ax": b"\x66\x90",
+    "xchg %ax,%ax": b"\x66\x90",
+    "xchg ax,ax": b"\x66\x90",
+    "serialize": b"\x0f\x01\xe8",
+    "setssbsy": b"\xf3\x0f\x01\xe8",
+    "saveprevssp": b"\xf3\x0f\x01\xea",
+    "xsusldtrk": b"\xf2\x0f\x01\xe8",
+    "xresldtrk": b"\xf2\x0f\x01\xe9",
+    "hreset": b"",
+    "wbnoinvd": b"\xf3\x0f\x09",
+    "ud2": b"\x0f\x0b",
+    "ud2a": b"\x0f\x0b",
+    "fwait": b"\x9b",
+    "wait": b"\x9b",
+    "icebp": b"\xf1",
+    "int1": b"\xf1",
+}
+del FIXED["hreset"]
+
+_NUMBERS = {name: number for number, name in enumerate("ax cx dx bx sp bp si di".split())}
+
+
+def _number(register: str) -> tuple[int, bool] | None:
+    """Return (number, is 64 bits wide) of a general register of 32 or 64 bits."""
+    name = register.lstrip("%")
+    if name[:1] in ("e", "r") and name[1:] in _NUMBERS:
+        return _NUMBERS[name[1:]], name[0] == "r"
+    if name[:1] == "r" and name[1:].rstrip("d").isdigit():
+        number = int(name[1:].rstrip("d"))
+        return (number, not name.endswith("d")) if 8 <= number < 16 else None
+    return None
+
+
+# One-register instructions that keystone lacks: prefix, opcode, /digit in ModRM.
+_ONE_REGISTER = {
+    "rdsspd": (b"\xf3", b"\x0f\x1e", 1),
+    "rdsspq": (b"\xf3", b"\x0f\x1e", 1),
+    "incsspd": (b"\xf3", b"\x0f\xae", 5),
+    "incsspq": (b"\xf3", b"\x0f\xae", 5),
+    "ptwritel": (b"\xf3", b"\x0f\xae", 4),
+    "ptwriteq": (b"\xf3", b"\x0f\xae", 4),
+    "umonitor": (b"\xf3", b"\x0f\xae", 6),
+    "umwait": (b"\xf2", b"\x0f\xae", 6),
+    "tpause": (b"\x66", b"\x0f\xae", 6),
+}
+
+
+def special_code(mnemonic: str, operands: str) -> bytes | None:
+    """Return the bytes of an instruction that is known without keystone."""
+    compact = operands.replace(" ", "").replace("\t", "").lower()
+    fixed = FIXED.get(f"{mnemonic} {compact}" if compact else mnemonic)
+    if fixed is not None:
+        return fixed
+    row = _ONE_REGISTER.get(mnemonic)
+    register = _number(compact) if row else None
+    if row is None or register is None:
+        return None
+    prefix, opcode, digit = row
+    number, is_wide = register
+    if mnemonic in ("umwait", "tpause"):
+        is_wide = False
+    rex = (0x48 if is_wide and mnemonic != "umonitor" else 0x40) | number >> 3
+    rex_byte = bytes([rex]) if rex != 0x40 else b""
+    return prefix + rex_byte + opcode + bytes([0xC0 | digit << 3 | number & 7])

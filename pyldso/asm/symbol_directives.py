@@ -1,0 +1,222 @@
+"""Directives that say what symbols are: binding, type, visibility, size, value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from pyldso.asm.assembly import Assembly
+from pyldso.asm.att import split_operands
+from pyldso.asm.errors import StatementError
+from pyldso.asm.fragments import Align, Fill
+from pyldso.asm.lexer import unquote
+from pyldso.asm.symbols import AsmSymbol
+from pyldso.elf.constants import STB, STT, STV
+
+_TYPES = {
+    "function": STT.FUNC,
+    "object": STT.OBJECT,
+    "tls_object": STT.TLS,
+    "common": STT.COMMON,
+    "notype": STT.NOTYPE,
+    "gnu_indirect_function": STT.GNU_IFUNC,
+    "gnu_unique_object": STT.OBJECT,
+    "stt_func": STT.FUNC,
+    "stt_object": STT.OBJECT,
+    "stt_tls": STT.TLS,
+    "stt_common": STT.COMMON,
+    "stt_notype": STT.NOTYPE,
+    "stt_gnu_ifunc": STT.GNU_IFUNC,
+}
+
+
+def _names(assembly: Assembly, operands: str) -> list[AsmSymbol]:
+    names = [unquote(name) for name in split_operands(operands)]
+    if not all(names):
+        raise StatementError("expected the name of a symbol", operands)
+    return [assembly.lookup(name) for name in names]
+
+
+def bind(binding: int, assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.globl`, `.weak` and `.local`."""
+    for symbol in _names(assembly, operands):
+        if binding == STB.GLOBAL and symbol.binding == STB.WEAK:
+            continue
+        symbol.binding = binding
+
+
+def show(visibility: int, assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.hidden`, `.internal` and `.protected`."""
+    for symbol in _names(assembly, operands):
+        symbol.visibility = visibility
+
+
+def type_(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.type name, @function`."""
+    text, comma, kind = operands.partition(",")
+    if not comma:
+        text, _, kind = operands.partition(" ")
+    word = kind.strip().strip('"').lstrip("@%#").strip('"').lower()
+    if word not in _TYPES:
+        hint = "types are @function, @object, @tls_object, @notype, @common, "
+        raise StatementError(
+            f"unknown symbol type `{kind.strip()}'", kind.strip(), hint + "@gnu_indirect_function"
+        )
+    symbol = assembly.lookup(unquote(text))
+    symbol.type = _TYPES[word]
+    if word == "gnu_unique_object":
+        symbol.binding = STB.GNU_UNIQUE
+
+
+def size(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.size name, expression`."""
+    text, comma, value = operands.partition(",")
+    if not comma:
+        raise StatementError("`.size' takes a symbol and a size", operands)
+    symbol = assembly.lookup(unquote(text))
+    symbol.size = assembly.expression(value)
+
+
+def set_(once: bool, assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.set`, `.equ` and `.equiv`."""
+    text, comma, value = operands.partition(",")
+    if not comma:
+        raise StatementError(f"`{name}' takes a symbol and a value", operands)
+    symbol_name = unquote(text)
+    if symbol_name == ".":
+        from pyldso.asm.data_directives import org
+
+        org(assembly, name, value)
+        return
+    assembly.equate(symbol_name, assembly.settle(assembly.expression(value)), once=once)
+
+
+def common(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.comm name, size, alignment`; after `.local` it is space in .bss."""
+    symbol, amount, alignment = _common_operands(assembly, name, operands)
+    if symbol.section is not None or symbol.equated is not None:
+        raise StatementError(f"symbol `{symbol.name}' is already defined", symbol.name)
+    if symbol.binding == STB.LOCAL:
+        _put_in_bss(assembly, symbol, amount, alignment or _natural(amount))
+        return
+    symbol.is_common = True
+    symbol.size = amount
+    symbol.type = symbol.type or STT.OBJECT
+    symbol.common_alignment = max(symbol.common_alignment, alignment or _natural(amount))
+    symbol.binding = symbol.binding or STB.GLOBAL
+    symbol.place = assembly.place
+
+
+def local_common(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.lcomm name, size, alignment`: local space in .bss."""
+    symbol, amount, alignment = _common_operands(assembly, name, operands)
+    if symbol.is_defined:
+        raise StatementError(f"symbol `{symbol.name}' is already defined", symbol.name)
+    _put_in_bss(assembly, symbol, amount, alignment or _natural(amount))
+
+
+def _natural(amount: int) -> int:
+    """Return the alignment that gas gives to a common of a size: up to 16."""
+    alignment = 1
+    while alignment < 16 and alignment * 2 <= amount:
+        alignment *= 2
+    return alignment
+
+
+def _common_operands(
+    assembly: Assembly, name: str, operands: str
+) -> tuple[AsmSymbol, int, int]:
+    parts = split_operands(operands)
+    if len(parts) not in (2, 3):
+        raise StatementError(f"`{name}' takes a symbol, a size and an alignment", operands)
+    symbol = assembly.lookup(unquote(parts[0]))
+    amount = assembly.absolute(parts[1])
+    if amount < 0:
+        raise StatementError(f"negative size {amount}", parts[1])
+    alignment = assembly.absolute(parts[2]) if len(parts) > 2 and parts[2] else 0
+    if alignment < 0 or alignment & (alignment - 1):
+        raise StatementError(f"alignment {alignment} is not a power of two", parts[2])
+    return symbol, amount, alignment
+
+
+def _put_in_bss(assembly: Assembly, symbol: AsmSymbol, amount: int, alignment: int) -> None:
+    stream = assembly.sections[".bss", None].stream()
+    section = stream.section
+    section.alignment = max(section.alignment, alignment)
+    if alignment > 1:
+        stream.add(Align(alignment, None, 0), assembly.place)
+    symbol.section = section
+    symbol.binding = STB.LOCAL
+    symbol.type = symbol.type or STT.OBJECT
+    symbol.size = amount
+    symbol.place = assembly.place
+    stream.add(symbol, assembly.place)
+    if amount:
+        stream.add(Fill(amount, b"\0"), assembly.place)
+
+
+def symver(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.symver name, name@VERSION`."""
+    parts = split_operands(operands)
+    if len(parts) not in (2, 3) or "@" not in parts[1]:
+        raise StatementError("`.symver' takes a symbol and a name with a version", operands)
+    symbol = assembly.lookup(unquote(parts[0]))
+    symbol.versions = (*symbol.versions, unquote(parts[1]))
+
+
+def weakref(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.weakref alias, target`: a weak reference under another name."""
+    parts = split_operands(operands)
+    if len(parts) != 2:
+        raise StatementError("`.weakref' takes an alias and a target", operands)
+    alias, target = assembly.lookup(unquote(parts[0])), assembly.lookup(unquote(parts[1]))
+    alias.equated = target
+    alias.is_weakref = True
+    target.is_weakref = target.binding is None and target.section is None
+
+
+def file(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.file "name"`: the STT_FILE symbol, or with a number a row of the line table."""
+    if operands[:1].isdigit():
+        from pyldso.asm.debug_lines import numbered_file
+
+        numbered_file(assembly, operands)
+        return
+    assembly.file_names.append(unquote(operands))
+
+
+def ignore(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey a directive that changes no byte."""
+
+
+DIRECTIVES: dict[str, Callable[[Assembly, str, str], None]] = {
+    ".globl": partial(bind, STB.GLOBAL),
+    ".global": partial(bind, STB.GLOBAL),
+    ".weak": partial(bind, STB.WEAK),
+    ".local": partial(bind, STB.LOCAL),
+    ".hidden": partial(show, STV.HIDDEN),
+    ".internal": partial(show, STV.INTERNAL),
+    ".protected": partial(show, STV.PROTECTED),
+    ".type": type_,
+    ".size": size,
+    ".set": partial(set_, False),
+    ".equ": partial(set_, False),
+    ".equiv": partial(set_, True),
+    ".eqv": partial(set_, True),
+    ".comm": common,
+    ".common": common,
+    ".lcomm": local_common,
+    ".symver": symver,
+    ".weakref": weakref,
+    ".file": file,
+    ".addrsig": ignore,
+    ".addrsig_sym": ignore,
+    ".extern": ignore,
+    ".version": ignore,
+    ".arch": ignore,
+    ".code64": ignore,
+    ".allow_index_reg": ignore,
+    ".disallow_index_reg": ignore,
+    ".sse_check": ignore,
+    ".operand_check": ignore,
+}

@@ -1,0 +1,175 @@
+"""The assembler's view of symbols and sections while a source is read, before layout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyldso.elf.constants import SHF, SHN, SHT, STB, STT, STV
+
+if TYPE_CHECKING:
+    from pyldso.asm.expression import Expression
+    from pyldso.asm.fragments import Item
+
+
+class AsmSymbol:
+    """A symbol of the source; a label once it stands in a stream, an equate once it has a value.
+
+    `fragment` and `offset` place a label in its section after fragments.chop(); `place` is the
+    source line of the definition (an id of sources.SourceMap).
+    """
+
+    __slots__ = (
+        "binding",
+        "common_alignment",
+        "equated",
+        "fragment",
+        "is_common",
+        "is_listed",
+        "is_used",
+        "is_weakref",
+        "name",
+        "offset",
+        "place",
+        "section",
+        "size",
+        "type",
+        "versions",
+        "view",
+        "visibility",
+    )
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.binding: int | None = None
+        """As a directive gave it; None leaves the choice to what becomes of the symbol."""
+        self.type: int = STT.NOTYPE
+        self.visibility: int = STV.DEFAULT
+        self.section: AsmSection | None = None
+        self.fragment = 0
+        self.offset = 0
+        self.size: Expression | None = None
+        self.equated: Expression | None = None
+        self.is_common = False
+        self.common_alignment = 1
+        self.is_used = False
+        """A relocation names it, so that it must be in the symbol table."""
+        self.is_listed = False
+        """It has been given its turn in the order of the symbol table."""
+        self.is_weakref = False
+        self.versions: tuple[str, ...] = ()
+        self.view: tuple[AsmSymbol, AsmSymbol] | None = None
+        self.place = 0
+
+    @property
+    def is_defined(self) -> bool:
+        """Tell whether the source gives the symbol a place or a value."""
+        return self.section is not None or self.equated is not None or self.is_common
+
+    @property
+    def is_external(self) -> bool:
+        """Tell whether other objects may see or replace the symbol, so that gas keeps its name."""
+        return self.binding is not None and self.binding != STB.LOCAL
+
+    @property
+    def address(self) -> int:
+        """Offset of a label in its section, by the present layout."""
+        section = self.section
+        if section is None:
+            return 0
+        return section.starts[self.fragment] + self.offset
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+class Stream:
+    """The items of one subsection in order, and beside them the source line of each."""
+
+    __slots__ = ("items", "places", "section")
+
+    def __init__(self, section: AsmSection) -> None:
+        self.section = section
+        self.items: list[Item] = []
+        self.places: list[int] = []
+
+    def add(self, item: Item, place: int) -> None:
+        """Append one item that the source line `place` made."""
+        self.items.append(item)
+        self.places.append(place)
+
+
+class AsmSection:
+    """A section under construction: streams of items first, bytes after layout.
+
+    `starts[i]` is the offset of fragment i, kept up to date by fragments.relax().
+    """
+
+    __slots__ = (
+        "alignment",
+        "contents",
+        "entry_size",
+        "fixed",
+        "flags",
+        "group",
+        "is_comdat",
+        "link_order",
+        "name",
+        "number",
+        "starts",
+        "streams",
+        "symbol",
+        "type",
+        "variables",
+    )
+
+    def __init__(self, name: str, sh_type: int, flags: int, entry_size: int = 0) -> None:
+        self.name = name
+        self.type = sh_type
+        self.flags = flags
+        self.entry_size = entry_size
+        self.alignment = 1
+        self.group: str | None = None
+        self.is_comdat = False
+        self.link_order: AsmSection | None = None
+        self.number = 0
+        self.streams: dict[int, Stream] = {}
+        self.starts: list[int] = [0]
+        self.fixed: list[bytearray] = []
+        self.variables: list[object] = []
+        self.contents = b""
+        self.symbol = AsmSymbol(name)
+        self.symbol.type = STT.SECTION
+        self.symbol.section = self
+        self.symbol.binding = STB.LOCAL
+
+    @property
+    def is_code(self) -> bool:
+        """Tell whether padding is nops and lines are worth keeping."""
+        return bool(self.flags & SHF.EXECINSTR)
+
+    @property
+    def is_tls(self) -> bool:
+        """Tell whether symbols here are thread-local."""
+        return bool(self.flags & SHF.TLS)
+
+    @property
+    def has_contents(self) -> bool:
+        """Tell whether the section takes bytes in the file."""
+        return self.type != SHT.NOBITS
+
+    def stream(self, subsection: int = 0) -> Stream:
+        """Return the items of a subsection, empty at first."""
+        if subsection not in self.streams:
+            self.streams[subsection] = Stream(self)
+        return self.streams[subsection]
+
+    def __repr__(self) -> str:
+        return f"<section {self.name}>"
+
+
+SPECIAL_INDEX = {"absolute": SHN.ABS, "common": SHN.COMMON, "undefined": SHN.UNDEF}
+
+
+def is_local_label(name: str) -> bool:
+    """Tell whether gas treats `name` as a label that never reaches the symbol table."""
+    return name.startswith(".L") or "\x01" in name or "\x02" in name

@@ -1,0 +1,133 @@
+"""A source of any kind to an ObjectFile: `.s` is assembled, `.c` compiled first, `.o` read."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from pyldso.elf.constants import ELFMAG
+from pyldso.elf.object import ObjectFile
+from pyldso.errors import PyldsoError
+
+if TYPE_CHECKING:
+    from pyldso.asm.encoder import Encoder
+
+_COMPILERS = ("cc", "gcc", "clang")
+_ASSEMBLY, _PREPROCESSED, _OBJECT = (".s",), (".S", ".sx"), (".o", ".obj")
+_COMPILED = (".c", ".i", ".cc", ".cpp", ".cxx", ".C", ".ii")
+
+
+class SourceOptions(NamedTuple):
+    """How sources become objects; the flags are the compiler's own."""
+
+    pic: bool = False
+    compiler_flags: tuple[str, ...] = ()
+    include_path: tuple[str, ...] = ()
+    defines: tuple[str, ...] = ()
+    define_symbols: tuple[tuple[str, int], ...] = ()
+
+
+class SourceError(PyldsoError):
+    """A source that cannot be read or compiled."""
+
+    def __init__(self, path: str, message: str, hint: str = "") -> None:
+        super().__init__(f"{path}: {message}")
+        self.hint = hint
+
+    def render(self) -> str:
+        """Return the message and, on a line of its own, the way out."""
+        return f"error: {self}" + (f"\n{self.hint}" if self.hint else "")
+
+
+def read_source(
+    path: str, options: SourceOptions | None = None, encoder: Encoder | None = None
+) -> ObjectFile:
+    """Return the object that a source file is or becomes.
+
+    An `encoder` shared between sources saves work. Raises SourceError, AsmError or ElfFormatError.
+    """
+    options = options or SourceOptions()
+    suffix = os.path.splitext(path)[1]
+    if suffix in _OBJECT:
+        from pyldso.elf.object_reader import read_object  # only where a .o is given
+
+        return read_object(_read(path), path)
+    if suffix in _ASSEMBLY:
+        data = _read(path)
+        _refuse_elf(path, data)
+    elif suffix in _PREPROCESSED:
+        _refuse_elf(path, _read(path))
+        data = _run_compiler(path, options, "-E")
+    elif suffix in _COMPILED:
+        _refuse_elf(path, _read(path))
+        data = _run_compiler(path, options, "-S")
+    else:
+        known = ", ".join((*_ASSEMBLY, *_PREPROCESSED[:1], ".c", ".o"))
+        raise SourceError(path, "the name does not tell what the file is", f"known are {known}")
+    from pyldso.asm.assembler import AsmOptions, assemble  # keystone is slow to import
+
+    asm_options = AsmOptions(options.include_path, options.define_symbols)
+    return assemble(data, path, asm_options, encoder)
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise SourceError(path, error.strerror or str(error)) from None
+
+
+def _refuse_elf(path: str, data: bytes) -> None:
+    if data.startswith(ELFMAG):
+        kinds = {1: "a relocatable object", 2: "an executable", 3: "a shared object"}
+        kind = kinds.get(int.from_bytes(data[16:18], "little"), "an ELF file")
+        raise SourceError(
+            path, f"this is {kind}, not source text", "an object is read by its name ending in .o"
+        )
+
+
+def _run_compiler(path: str, options: SourceOptions, stage: str) -> bytes:
+    """Return the compiler's assembly, or the preprocessor's text for `-E`."""
+    import subprocess  # only where a compiler is needed
+
+    command = [*_compiler(path), stage, "-o", "-"]
+    if options.pic:
+        command.append("-fpic")
+    command += [f"-I{folder}" for folder in options.include_path]
+    command += [f"-D{define}" for define in options.defines]
+    command += options.compiler_flags
+    if stage == "-E":
+        command += ["-x", "assembler-with-cpp"]
+    command.append(path)
+    try:
+        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    except OSError as error:
+        raise SourceError(path, f"cannot start the compiler {command[0]}: {error.strerror}") from None
+    messages = done.stderr.decode("utf-8", "replace").rstrip()
+    if done.returncode:
+        raise SourceError(path, f"{command[0]} failed (exit status {done.returncode})", messages)
+    if messages:
+        import sys
+
+        print(messages, file=sys.stderr)
+    return done.stdout
+
+
+def _compiler(path: str) -> list[str]:
+    """Return the command of the C compiler: $CC, or the first known one on the PATH."""
+    import shutil
+
+    chosen = os.environ.get("CC", "").split()
+    if chosen:
+        if shutil.which(chosen[0]):
+            return chosen
+        raise SourceError(path, f"$CC is `{chosen[0]}', which is not installed")
+    for name in _COMPILERS:
+        if shutil.which(name):
+            return [name]
+    raise SourceError(
+        path,
+        "no C compiler was found to make assembly of it",
+        "install gcc or clang, set CC, or give the assembly (.s) of the program",
+    )
