@@ -24,7 +24,14 @@ from pyldso.linker.define import (
     place_boundaries,
 )
 from pyldso.linker.eh_frame import EhFrameHeader, build_eh_frame
-from pyldso.linker.image import Ident, os_abi, set_operands, write_chunks, write_headers
+from pyldso.linker.image import (
+    Ident,
+    os_abi,
+    set_operands,
+    set_tls_base,
+    write_chunks,
+    write_headers,
+)
 from pyldso.linker.inputs import Input, InputReader
 from pyldso.linker.layout import Layout, LayoutRules, assign_addresses, sort_chunks
 from pyldso.linker.notes import BuildId, property_note
@@ -97,7 +104,9 @@ def link_inputs(inputs: list[Input], options: LinkOptions) -> Linked:
     tls = TlsBase()
     synthetic = create_synthetic(demands, symbols, machine, output, tls, is_dynamic=is_dynamic)
     chunks: list[Chunk] = [*outputs, *synthetic.chunks()]
-    chunks += link_tables(synthetic, symbols, options, outputs)
+    chunks += link_tables(
+        synthetic, symbols, options, outputs, has_static_tls=demands.needs_static_tls
+    )
     if frame is not None:
         chunks += [frame, EhFrameHeader(frame)]
     build_id = None if options.build_id == "none" else BuildId(options.build_id)
@@ -119,8 +128,9 @@ def link_inputs(inputs: list[Input], options: LinkOptions) -> Linked:
         executable_stack=options.has_z("execstack"),
     )
     layout = assign_addresses(sort_chunks(chunks, rules), rules)
-    place_boundaries(symbols, layout)
-    constants = set_operands(symbols, synthetic, layout, machine, tls)
+    set_tls_base(tls, layout, machine)
+    place_boundaries(symbols, layout, tls, is_shared=output.is_shared)
+    constants = set_operands(symbols, synthetic, tls)
     # from here on every chunk and symbol has its address
 
     image = write_chunks(layout)

@@ -251,7 +251,12 @@ def dynamic_symbols(symbols: SymbolTable) -> list[Resolved]:
 
 
 def link_tables(
-    synthetic: Synthetic, symbols: SymbolTable, options: LinkOptions, outputs: list[OutputSection]
+    synthetic: Synthetic,
+    symbols: SymbolTable,
+    options: LinkOptions,
+    outputs: list[OutputSection],
+    *,
+    has_static_tls: bool,
 ) -> list[Chunk]:
     """Return .interp, the hash and version tables; fill the dynamic section."""
     dynamic, dynsym = synthetic.dynamic, synthetic.dynsym
@@ -280,7 +285,7 @@ def link_tables(
     if not options.is_shared:
         dynamic.add(DT.DEBUG, 0)
     add_relocation_tables(dynamic, synthetic)
-    add_flags(dynamic, options)
+    add_flags(dynamic, options, has_static_tls=has_static_tls and options.is_shared)
     if needs.size:
         versym = Versym(dynsym, needs)
         chunks += [versym, needs]
@@ -366,9 +371,9 @@ FLAG_WORDS: dict[str, tuple[DF, DF1]] = {
 """What the words of `-z` set in DT_FLAGS and DT_FLAGS_1."""
 
 
-def add_flags(dynamic: Dynamic, options: LinkOptions, more: int = 0) -> None:
+def add_flags(dynamic: Dynamic, options: LinkOptions, *, has_static_tls: bool) -> None:
     """Add DT_FLAGS and DT_FLAGS_1."""
-    flags, flags_1 = more, 0
+    flags, flags_1 = int(DF.STATIC_TLS if has_static_tls else 0), 0
     for word in options.z_options:
         if word in FLAG_WORDS:
             flags |= FLAG_WORDS[word][0]

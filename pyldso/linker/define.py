@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyldso.elf.constants import PF, PT, SHF, SHN, SHT, STB, STT, STV
 from pyldso.elf.object import Section, Symbol
 from pyldso.linker.chunk import Chunk
+from pyldso.linker.create import TlsBase
 from pyldso.linker.inputs import LinkedShared
 from pyldso.linker.layout import Layout
 from pyldso.linker.resolve import SymbolTable
@@ -12,6 +13,7 @@ from pyldso.linker.sections import InputSection, OutputSection, is_c_identifier
 from pyldso.linker.symbols import LinkedObject, Rank, Resolved
 
 START, END = "start of ", "end of "
+TLS_BASE = "thread-local block"
 IMAGE, CODE_END, DATA_END, BSS, MEMORY_END = "image", "code", "data", "bss", "memory"
 
 BOUNDARIES = {
@@ -20,6 +22,7 @@ BOUNDARIES = {
     "__GNU_EH_FRAME_HDR": START + ".eh_frame_hdr",
     "__ehdr_start": IMAGE,
     "__executable_start": IMAGE,
+    "_TLS_MODULE_BASE_": TLS_BASE,
     "_etext": CODE_END,
     "__etext": CODE_END,
     "_edata": DATA_END,
@@ -86,7 +89,9 @@ def define(resolved: Resolved, boundary: str) -> None:
     resolved.visibility = int(STV.HIDDEN)
 
 
-def place_boundaries(symbols: SymbolTable, layout: Layout) -> None:
+def place_boundaries(
+    symbols: SymbolTable, layout: Layout, tls: TlsBase, *, is_shared: bool
+) -> None:
     """Give the linker's own symbols their addresses."""
     named = {chunk.name: chunk for chunk in layout.chunks}
     loads = [phdr for phdr in layout.segments if phdr.p_type == PT.LOAD]
@@ -102,6 +107,11 @@ def place_boundaries(symbols: SymbolTable, layout: Layout) -> None:
     for resolved in symbols.resolved.values():
         boundary = resolved.boundary
         if not boundary:
+            continue
+        if boundary == TLS_BASE:
+            # in an executable it is where TP points, so that offsets from both are the same
+            resolved.value = tls.start if is_shared else tls.pointer
+            resolved.tls_start = tls.start
             continue
         if boundary in edges:
             resolved.value = edges[boundary]

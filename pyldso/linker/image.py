@@ -33,15 +33,16 @@ class Ident(NamedTuple):
     os_abi: int
 
 
-def set_operands(
-    symbols: SymbolTable, synthetic: Synthetic, layout: Layout, machine: Machine, tls: TlsBase
-) -> Constants:
-    """Give every symbol its address and the psABI's operands; return those that all share."""
+def set_tls_base(tls: TlsBase, layout: Layout, machine: Machine) -> None:
+    """Tell where the thread-local block starts and where TP points."""
     if layout.tls is not None:
-        tls.start = layout.tls.p_vaddr
-        tls.pointer = machine.thread_pointer(
-            tls.start, layout.tls.p_memsz, max(layout.tls.p_align, 1)
-        )
+        start, size, alignment = layout.tls.p_vaddr, layout.tls.p_memsz, layout.tls.p_align
+        tls.start = start
+        tls.pointer = machine.thread_pointer(start, size, max(alignment, 1))
+
+
+def set_operands(symbols: SymbolTable, synthetic: Synthetic, tls: TlsBase) -> Constants:
+    """Give every symbol its address and the psABI's operands; return those that all share."""
     for linked in symbols.objects:
         for target in linked.targets:
             set_value(target, tls.start)

@@ -169,7 +169,7 @@ def place_group(group: list[Chunk], address: int, offset: int) -> tuple[int, int
         if is_tbss(chunk):
             # its addresses run on from .tdata's and are used again by what follows
             chunk.address = align(max(address, tls_end), chunk.alignment)
-            chunk.offset = offset
+            chunk.offset = chunk.address - base
             tls_end = chunk.address + chunk.size
             continue
         address = align(address, chunk.alignment)

@@ -199,7 +199,7 @@ def test_a_cut_archive_is_an_error(bench) -> None:
 )
 def test_a_damaged_section_table_is_an_error(walkthrough, offset, value) -> None:
     data = Path("main2.o").read_bytes()
-    with pytest.raises(ElfFormatError, match="main2.o"):
+    with pytest.raises(ElfFormatError, match="main2"):
         read_object(patched(data, offset, value), "main2.o")
 
 

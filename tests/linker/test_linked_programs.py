@@ -10,7 +10,9 @@ from processes import run_command
 from pyldso.linker.options import InputFile, Library
 
 ADDVEC_TIMES_TEN = """
-void addvec(int *x, int *y, int *z, int n) { for (int i = 0; i < n; i++) z[i] = 10 * (x[i] + y[i]); }
+void addvec(int *x, int *y, int *z, int n) {
+    for (int i = 0; i < n; i++) z[i] = 10 * (x[i] + y[i]);
+}
 """
 
 

@@ -1,4 +1,8 @@
-"""Shorter ways that a linker may take when it knows the target (psABI B.2, GOTPCRELX)."""
+"""Shorter ways that a linker may take when it knows the target.
+
+GOT loads of local symbols become direct (psABI B.2), and in an executable the general TLS models
+become initial-exec or local-exec (psABI 11.1, Drepper's TLS paper, 5.5).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Sequence
 
 from pyldso.arch.machine import OutputKind, Row
 from pyldso.arch.x86_64.relocations import R_X86_64
+from pyldso.arch.x86_64.tls_relax import TLS_RELAXABLE, relax_tls
 
 R_TYPE = 0xFFFFFFFF
 LOCAL = 1
@@ -18,21 +23,23 @@ CALL_MODRM, JMP_MODRM = 0x15, 0x25
 PC32 = int(R_X86_64.PC32)
 GOTPCRELX, REX_GOTPCRELX = int(R_X86_64.GOTPCRELX), int(R_X86_64.REX_GOTPCRELX)
 
-RELAXABLE = frozenset((GOTPCRELX, REX_GOTPCRELX))
+RELAXABLE = TLS_RELAXABLE | {GOTPCRELX, REX_GOTPCRELX}
 
 
 def relax(
     data: bytes | bytearray, rows: list[Row], columns: Sequence[int], output: OutputKind
 ) -> tuple[bytes | bytearray, list[Row]]:
-    """Return content and relocations with GOT loads of local symbols made direct.
+    """Return a section's content and relocations with the shorter ways taken.
 
     `columns` tells for each symbol of the object what it is (the linker's Column).
     """
     content = bytearray(data)
+    if not output.is_shared and any(row[1] & R_TYPE in TLS_RELAXABLE for row in rows):
+        rows = relax_tls(content, rows, [column == LOCAL for column in columns])
     relaxed: list[Row] = []
     for row in rows:
-        _, r_info, r_addend = row
-        if r_info & R_TYPE in RELAXABLE and columns[r_info >> 32] == LOCAL and r_addend == -4:
+        r_type = row[1] & R_TYPE
+        if r_type in (GOTPCRELX, REX_GOTPCRELX) and columns[row[1] >> 32] == LOCAL:
             row = without_got(content, row)
         relaxed.append(row)
     return content, relaxed
@@ -41,18 +48,21 @@ def relax(
 def without_got(content: bytearray, row: Row) -> Row:
     """Rewrite one instruction where its form allows; return the relocation that it has then."""
     r_offset, r_info, r_addend = row
-    if not 2 <= r_offset <= len(content) - 4:
+    if not 2 <= r_offset <= len(content) - 4 or r_addend != -4:
         return row
     opcode, modrm = content[r_offset - 2], content[r_offset - 1]
     direct = r_info & ~R_TYPE | PC32
     if opcode == MOV:
-        content[r_offset - 2] = LEA  # mov foo@GOTPCREL(%rip),r: lea foo(%rip),r
+        # mov foo@GOTPCREL(%rip),%reg  ->  lea foo(%rip),%reg
+        content[r_offset - 2] = LEA
         return r_offset, direct, r_addend
     if opcode == GROUP_5 and modrm == CALL_MODRM:
-        content[r_offset - 2 : r_offset] = b"\x67\xe8"  # call *foo@GOTPCREL(%rip): addr32 call foo
+        # call *foo@GOTPCREL(%rip)  ->  addr32 call foo
+        content[r_offset - 2 : r_offset] = b"\x67\xe8"
         return r_offset, direct, r_addend
     if opcode == GROUP_5 and modrm == JMP_MODRM:
-        content[r_offset - 2] = 0xE9  # jmp *foo@GOTPCREL(%rip): jmp foo; nop
+        # jmp *foo@GOTPCREL(%rip)  ->  jmp foo; nop
+        content[r_offset - 2] = 0xE9
         content[r_offset + 3] = 0x90
         return r_offset - 1, direct, r_addend
     return row
