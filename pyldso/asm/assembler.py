@@ -168,7 +168,9 @@ class Assembler:
 
     def _instruction(self, text: str, line: str | None) -> None:
         assembly = self.assembly
+        assembly.is_first_mention = False
         items, is_positional = self.reader.read(text)
+        is_positional |= assembly.is_first_mention
         for item in items:
             assembly.stream.add(item, assembly.place)
         if line is not None and not is_positional and len(items) == 1:

@@ -46,6 +46,8 @@ class Assembly:
         self.ordered_symbols: list[AsmSymbol] = []
         """In the order in which gas puts them into the symbol table."""
         self.file_names: list[str] = []
+        self.is_first_mention = False
+        """A `.L` name was just met for the first time; the next mention must not be skipped."""
         self._local_labels: dict[int, list[AsmSymbol]] = {}
         self._forward_labels: dict[int, AsmSymbol] = {}
 
@@ -64,13 +66,20 @@ class Assembly:
 
     # Symbols
 
-    def lookup(self, name: str) -> AsmSymbol:
-        """Return the symbol called `name`, which takes its turn in the symbol table."""
+    def lookup(self, name: str, *, quietly: bool = False) -> AsmSymbol:
+        """Return the symbol called `name`, which takes its turn in the symbol table.
+
+        A `.L` name takes its turn when it is mentioned for the second time, as in gas, where it
+        is no full symbol before (gas/symbols.c, local_symbol_convert).
+        """
         symbol = self.symbols.get(name)
         if symbol is None:
             symbol = self.symbols[name] = AsmSymbol(name)
             symbol.place = self.place
-        if not symbol.is_listed:
+            if is_local_label(name):
+                self.is_first_mention = True
+                return symbol
+        if not symbol.is_listed and not quietly:
             symbol.is_listed = True
             self.ordered_symbols.append(symbol)
         return symbol
@@ -88,12 +97,15 @@ class Assembly:
         symbol = self.symbols.get(name)
         if symbol is None:
             symbol = self.symbols[name] = AsmSymbol(name)
+            if is_local_label(name):
+                self._put_label(symbol)
+                return
         elif symbol.is_defined:
             where = self.source_map.locate(symbol.place)
             raise StatementError(
                 f"symbol `{name}' is already defined", name, f"{where}: note: it is defined here"
             )
-        if not symbol.is_listed and not is_local_label(name):
+        if not symbol.is_listed:
             symbol.is_listed = True
             self.ordered_symbols.append(symbol)
         self._put_label(symbol)
@@ -161,8 +173,8 @@ class Assembly:
         """Return labels that were used and can never be defined: `.L` names and `1f`."""
         missing = [
             symbol
-            for symbol in self.ordered_symbols
-            if not symbol.is_defined and symbol.name.startswith(".L") and "\x02" not in symbol.name
+            for symbol in self.symbols.values()
+            if not symbol.is_defined and symbol.name.startswith(".L")
         ]
         return [*missing, *self._forward_labels.values()]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
+from pyldso.arch.x86_64.relocations import R_X86_64
 from pyldso.asm.encoder import FIELD_32, FIELD_64, Template, fixed_template
 from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import Expression, Scope, parse
 from pyldso.asm.fragments import Branch, Instruction, Item, Mark
 from pyldso.asm.registers import NAMES, suffix_of
 from pyldso.asm.special import BRANCHES, FIXED_BRANCHES, PREFIXES, special_code
-from pyldso.arch.x86_64.relocations import R_X86_64
+from pyldso.asm.symbols import AsmSymbol
 
 _MEMORY = re.compile(
     r"""(?:%(?P<segment>[c-gs]s)\s*:)?\s*
@@ -153,6 +154,11 @@ class AttReader:
         template = self._template(f"{mnemonic} {', '.join(texts)}", fields.kinds)
         if not fields.kinds:
             return template, False
+        if mnemonic == "movq" and "mm" not in operands:
+            # gas reads the operands twice: first for the movq of SSE, then for mov.
+            for tree, _ in fields.operands:
+                if isinstance(tree, AsmSymbol):
+                    self._scope.lookup(tree.name)
         return Instruction(template, tuple(fields.operands)), fields.is_positional
 
     def _template(self, text: str, kinds: str) -> Template:

@@ -264,11 +264,7 @@ def _shares(cie: _Cie, frame: Frame) -> bool:
         or not _same_tree(model.personality, frame.personality)
     ):
         return False
-    count = cie.count
-    if frame.instructions[:count] != model.instructions[:count]:
-        return False
-    following = frame.instructions[count : count + 1]
-    return not following or following[0].word in _NOT_IN_CIE
+    return frame.instructions[: cie.count] == model.instructions[: cie.count]
 
 
 def _same_tree(left: Expression | None, right: Expression | None) -> bool:

@@ -67,8 +67,8 @@ class Value(NamedTuple):
 class Scope(Protocol):
     """Where names in an expression come from."""
 
-    def lookup(self, name: str) -> AsmSymbol:
-        """Return the symbol called `name`, new if need be."""
+    def lookup(self, name: str, *, quietly: bool = False) -> AsmSymbol:
+        """Return the symbol called `name`, new if need be; quietly without a turn in the table."""
 
     def local_label(self, number: int, direction: str) -> AsmSymbol:
         """Return what `1b` or `1f` names here."""
@@ -230,7 +230,9 @@ class _Parser:
         if name == ".":
             self.is_positional = True
             return self.scope.here()
-        return self.scope.lookup(name)
+        # gas makes a full symbol of a `.L` name only where it is the first operand.
+        is_first = not self.text[: match.start()].strip()
+        return self.scope.lookup(name, quietly=not is_first and name.startswith(".L"))
 
     def fail(self) -> None:
         """Report what stands where an operand should."""

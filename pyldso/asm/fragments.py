@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pyldso.asm.encoder import Template
 from pyldso.asm.errors import StatementError
-from pyldso.asm.expression import Expression, absolute, evaluate
+from pyldso.asm.expression import Expression, absolute, address_of, evaluate
 from pyldso.asm.nops import nop_fill
 from pyldso.asm.symbols import AsmSection, AsmSymbol, Stream
 from pyldso.elf.constants import STB, STT
@@ -30,7 +30,7 @@ class Instruction(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """A jump to a symbol: `short` and `near` opcodes; calls have no short form."""
+    """A jump to a symbol: the opcodes of its short and near forms."""
 
     short: bytes
     near: bytes
@@ -203,8 +203,6 @@ def _chop_stream(laid: Laid, stream: Stream) -> None:
 
 def _is_near(laid: Laid, branch: Branch) -> bool:
     """Tell whether a branch can never be short: a target that is elsewhere or may be replaced."""
-    if not branch.short:
-        return True
     value = evaluate(branch.target)
     target = value.plus
     return (
@@ -286,7 +284,7 @@ def _branch_size(laid: Laid, index: int, branch: Branch, at: int, stretch: int) 
         if inner.plus is None or inner.plus is base:
             break
         base = inner.plus
-    address = value.constant + _address(target)
+    address = value.constant + address_of(target)
     is_ahead = base.fragment > index
     if stretch and is_ahead and (
         stretch < 0 or laid.regions[base.fragment] == laid.regions[index]
@@ -295,12 +293,6 @@ def _branch_size(laid: Laid, index: int, branch: Branch, at: int, stretch: int) 
         address += stretch
     distance = address - at - len(branch.short) - 1
     return len(branch.short) + 1 if -128 <= distance <= 127 else len(branch.near) + 4
-
-
-def _address(symbol: AsmSymbol) -> int:
-    from pyldso.asm.expression import address_of
-
-    return address_of(symbol)
 
 
 def _variable_size(variable: Variable, at: int) -> int:
@@ -345,7 +337,7 @@ def join(laid: Laid) -> bytearray:
         out += laid.fixed[index]
         size = laid.sizes[index]
         if isinstance(variable, Branch):
-            is_short = bool(variable.short) and size == len(variable.short) + 1
+            is_short = size == len(variable.short) + 1
             opcode = variable.short if is_short else variable.near
             width = size - len(opcode)
             where = len(laid.fixed[index]) + len(opcode)

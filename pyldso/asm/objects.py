@@ -12,6 +12,9 @@ from pyldso.elf.constants import EM, SHF, SHN, SHT, STB, STT
 from pyldso.elf.object import Group, LineMap, ObjectFile, Section, Symbol
 
 
+_ENTRY_SIZES = {SHT.INIT_ARRAY: 8, SHT.FINI_ARRAY: 8, SHT.PREINIT_ARRAY: 8}
+
+
 def build_object(
     assembly: Assembly, laid: list[Laid], relocations: dict[AsmSection, list[AsmRelocation]]
 ) -> ObjectFile:
@@ -31,7 +34,7 @@ def build_object(
     for section, rows in relocations.items():
         sections[section].relocations = [
             (r_offset, (numbers[symbol] if symbol else 0) << 32 | r_type, r_addend)
-            for r_offset, r_type, symbol, r_addend in sorted(rows, key=lambda row: row.r_offset)
+            for r_offset, r_type, symbol, r_addend in rows
         ]
     return built
 
@@ -44,7 +47,7 @@ def _build_section(assembly: Assembly, section: AsmSection, laid: Laid) -> Secti
         section.alignment,
         section.contents,
         laid.size,
-        section.entry_size,
+        section.entry_size or _ENTRY_SIZES.get(section.type, 0),
     )
     if section.is_code:
         made.lines = LineMap()
@@ -79,7 +82,8 @@ def _build_symbols(
         built.symbols.append(Symbol(name, type=STT.FILE, shndx=SHN.ABS))
     signatures = {group.signature for group in built.groups}
     rows: list[tuple[AsmSymbol, Symbol]] = []
-    for symbol in assembly.ordered_symbols:
+    late = [symbol for symbol in assembly.symbols.values() if symbol.is_used and not symbol.is_listed]
+    for symbol in (*assembly.ordered_symbols, *late):
         if not _is_wanted(symbol, signatures):
             continue
         try:
@@ -90,17 +94,14 @@ def _build_symbols(
         rows += [(symbol, version) for version in _versions(symbol, made)]
     for group in built.groups:
         if group.signature not in assembly.symbols:
-            rows.append((AsmSymbol(group.signature), _signature(group, built)))
+            made = Symbol(group.signature, shndx=SHN.ABS)
+            rows.append((AsmSymbol(group.signature), made))
     numbers: dict[AsmSymbol, int] = {}
     rows.sort(key=lambda row: row[1].binding != STB.LOCAL)
     for symbol, made in rows:
         numbers.setdefault(symbol, len(built.symbols))
         built.symbols.append(made)
     return numbers
-
-
-def _signature(group: Group, built: ObjectFile) -> Symbol:
-    return Symbol(group.signature, section=group.sections[0])
 
 
 def _is_wanted(symbol: AsmSymbol, signatures: set[str]) -> bool:
@@ -174,6 +175,3 @@ def _versions(symbol: AsmSymbol, made: Symbol) -> list[Symbol]:
         )  # fmt: skip
         rows.append(again)
     return rows
-
-
-__all__ = ["SHT", "build_object"]

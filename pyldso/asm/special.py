@@ -12,8 +12,6 @@ CONDITION_CODES: dict[str, int] = {
 BRANCHES: dict[str, tuple[bytes, bytes]] = {
     "jmp": (b"\xeb", b"\xe9"),
     "jmpq": (b"\xeb", b"\xe9"),
-    "call": (b"", b"\xe8"),
-    "callq": (b"", b"\xe8"),
     **{
         "j" + name: (bytes([0x70 + code]), bytes([0x0F, 0x80 + code]))
         for name, code in CONDITION_CODES.items()
@@ -30,6 +28,8 @@ FIXED_BRANCHES: dict[str, tuple[bytes, int]] = {
     "loopnz": (b"\xe0", 1),
     "jrcxz": (b"\xe3", 1),
     "jecxz": (b"\x67\xe3", 1),
+    "call": (b"\xe8", 4),
+    "callq": (b"\xe8", 4),
     "xbegin": (b"\xc7\xf8", 4),
 }
 

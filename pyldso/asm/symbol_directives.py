@@ -140,7 +140,8 @@ def _common_operands(
 
 
 def _put_in_bss(assembly: Assembly, symbol: AsmSymbol, amount: int, alignment: int) -> None:
-    stream = assembly.sections[".bss", None].stream()
+    # gas collects these after everything else in .bss (subsection 1, obj-elf.c).
+    stream = assembly.sections[".bss", None].stream(1)
     section = stream.section
     section.alignment = max(section.alignment, alignment)
     if alignment > 1:

@@ -20,7 +20,7 @@ from pyldso.elf.constants import (
     STB,
     STT,
 )
-from pyldso.elf.object import Group, ObjectFile, Section, Symbol
+from pyldso.elf.object import Group, ObjectFile, Section
 from pyldso.elf.records import EHDR, RELA, SHDR, SYM, Ehdr, Shdr
 
 GRP_COMDAT = 1
@@ -81,8 +81,9 @@ def write_object(obj: ObjectFile) -> bytes:
     section_names = StringTable()
     for name in (".symtab", ".strtab", ".shstrtab"):
         section_names.add(name.encode())
-    for row in rows[1:]:
-        section_names.add(row.name.encode("utf-8", "surrogateescape"))
+    # Groups come first in the table, but GNU as names them last.
+    for row in (*rows[1 + len(obj.groups) :], *rows[1 : 1 + len(obj.groups)]):
+        section_names.add(_encode(row.name))
     if has_symbols:
         header = Shdr(0, SHT.SYMTAB, 0, 0, 0, len(table), symtab + 1, first_global, 8, SYM.size)
         rows.append(_Row(".symtab", header, table))
@@ -166,10 +167,14 @@ def _symbol_table(obj: ObjectFile, indices: dict[Section, int]) -> tuple[bytes, 
     text = strings.finish()
     out = bytearray()
     first_global = len(obj.symbols)
+    signatures = {group.signature: number for number, group in enumerate(obj.groups, 1)}
     for index, symbol in enumerate(obj.symbols):
         if index and symbol.binding != STB.LOCAL:
             first_global = min(first_global, index)
         shndx = int(symbol.shndx) if symbol.section is None else indices[symbol.section]
+        if shndx == SHN.ABS and symbol.binding == STB.LOCAL and symbol.name in signatures:
+            # GNU as gives a signature that names nothing else the group's own section.
+            shndx = signatures[symbol.name]
         out += SYM.pack(
             strings.offset(_encode(symbol.name + symbol.version)),
             symbol.binding << 4 | symbol.type,
@@ -186,8 +191,7 @@ def _join(obj: ObjectFile, rows: list[_Row], names: StringTable) -> bytes:
     late = [row for row in rows if row.header.sh_type == SHT.RELA]
     early = [row for row in rows[1:-1] if row.header.sh_type != SHT.RELA]
     for row in (*early, *late, rows[-1]):
-        if row.header.sh_type != SHT.NOBITS or True:
-            out += bytes(-len(out) % max(row.header.sh_addralign, 1))
+        out += bytes(-len(out) % max(row.header.sh_addralign, 1))
         row.header = row.header._replace(sh_name=names.offset(_encode(row.name)), sh_offset=len(out))
         if row.header.sh_type != SHT.NOBITS:
             out += row.data
@@ -209,6 +213,3 @@ def _needs_gnu_abi(obj: ObjectFile) -> bool:
     return any(
         symbol.type == STT.GNU_IFUNC or symbol.binding == STB.GNU_UNIQUE for symbol in obj.symbols
     ) or any(section.sh_flags & SHF.GNU_RETAIN for section in obj.sections)
-
-
-__all__ = ["SHN", "Symbol", "StringTable", "write_object"]

@@ -1,0 +1,36 @@
+"""What gcc writes assembles to the bytes that GNU as makes of it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.asm.compare import differences, gnu_object, our_object
+
+SOURCES = Path(__file__).parent / "sources"
+EXAMPLES = Path(__file__).parents[2] / "examples" / "csapp"
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.s")))
+def test_a_students_assembly_gives_the_bytes_of_gnu_as(
+    name: str, tmp_path: Path, gnu_as: str
+) -> None:
+    source = tmp_path / name
+    source.write_bytes((EXAMPLES / name).read_bytes())
+    assert differences(our_object(source), gnu_object(source, gnu_as)) == []
+
+
+LEVELS = ("-O0", "-O2", "-Os -fcf-protection", "-O2 -fpic", "-O0 -fpic", "-O2 -fno-pic -no-pie")
+
+
+@pytest.mark.parametrize("flags", LEVELS)
+@pytest.mark.parametrize("name", sorted(path.name for path in SOURCES.glob("*.c*")))
+def test_compiler_output_gives_the_bytes_of_gnu_as(
+    name: str, flags: str, tmp_path: Path, gnu_as: str, gcc: str
+) -> None:
+    assembly = tmp_path / "program.s"
+    command = [gcc, "-S", *flags.split(), "-o", assembly, SOURCES / name]
+    subprocess.run(command, check=True, capture_output=True)
+    assert differences(our_object(assembly), gnu_object(assembly, gnu_as)) == []
