@@ -34,6 +34,7 @@ from pyldso.linker.image import (
 )
 from pyldso.linker.inputs import Input, InputReader
 from pyldso.linker.layout import Layout, LayoutRules, assign_addresses, sort_chunks
+from pyldso.linker.merge import merge_strings
 from pyldso.linker.notes import BuildId, property_note
 from pyldso.linker.options import LinkOptions
 from pyldso.linker.resolve import SymbolTable, columns_of
@@ -86,7 +87,8 @@ def link_inputs(inputs: list[Input], options: LinkOptions) -> Linked:
 
     drop_unneeded(symbols)
     allocate_commons(symbols)
-    outputs = gather_sections(symbols.objects)
+    merged = merge_strings(symbols.objects, machine)
+    outputs = gather_sections(symbols.objects, merged)
     define_boundaries(symbols, outputs)
     is_dynamic = output.is_position_independent or bool(symbols.shared)
     columns_of(symbols, options, is_dynamic=is_dynamic)

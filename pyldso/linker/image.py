@@ -59,9 +59,14 @@ def set_value(target: Resolved, tls_start: int) -> None:
     """Set the value, S, L and Z of a symbol that the output defines."""
     symbol, place = target.symbol, target.place
     if place is not None:
-        if symbol is not None and place.output is not None:
+        offset = symbol.st_value if symbol is not None else 0
+        if place.merge is not None:
+            is_section = symbol is not None and symbol.type == STT.SECTION
+            offset = 0 if is_section else place.merge.offset_of(offset)
+            place = place.merge.section
+        if place.output is not None:
             target.chunk = place.output
-            target.value = place.output.address + place.offset + symbol.st_value
+            target.value = place.output.address + place.offset + offset
             if place.section.sh_flags & SHF.TLS:
                 target.tls_start = tls_start
     elif symbol is not None and target.rank > Rank.SHARED and not target.boundary:

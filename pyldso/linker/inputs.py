@@ -71,7 +71,7 @@ def map_file(path: str) -> bytes:
             return cast(bytes, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise PyldsoError(f"cannot open {path}: {reason}") from None
+        raise PyldsoError(f"{path}: {reason}") from None
 
 
 class InputReader:
@@ -209,7 +209,7 @@ def script_items(text: bytes, path: str) -> list[tuple[str, bool]]:
     ]
     if not tokens or tokens[0] not in SCRIPT_COMMANDS:
         raise ElfFormatError(
-            path, "the file is neither an object, an archive, a shared object nor a linker script"
+            path, "not an ELF file, nor an archive or a linker script of the libc.so kind"
         )
     items: list[tuple[str, bool]] = []
     commands: list[str] = []

@@ -13,6 +13,7 @@ from pyldso.elf.object import Section
 from pyldso.linker.chunk import Chunk
 
 if TYPE_CHECKING:
+    from pyldso.linker.merge import MergeMap
     from pyldso.linker.symbols import LinkedObject
 
 
@@ -26,6 +27,7 @@ class InputSection:
         "alignment",
         "data",
         "is_live",
+        "merge",
         "offset",
         "output",
         "owner",
@@ -44,6 +46,8 @@ class InputSection:
         self.is_live = True
         self.output: OutputSection | None = None
         self.offset = 0
+        self.merge: MergeMap | None = None
+        """Where the content went, for a section whose strings were merged with others'."""
 
     @property
     def address(self) -> int:
@@ -170,22 +174,30 @@ def is_c_identifier(name: str) -> bool:
     return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is not None
 
 
-def gather_sections(objects: list[LinkedObject]) -> list[OutputSection]:
-    """Return the output sections of all live input sections, in the order they are met."""
+def is_copied(member: InputSection) -> bool:
+    """Tell whether a section goes to the output as it is, neither dropped nor rewritten."""
+    section = member.section
+    if not member.is_live or member.merge is not None:
+        return False
+    is_dropped = section.name in DROPPED_NAMES or section.sh_flags & SHF.EXCLUDE
+    return not is_dropped and section.name != ".eh_frame"
+
+
+def gather_sections(objects: list[LinkedObject], merged: list[InputSection]) -> list[OutputSection]:
+    """Return the output sections of all live input sections, in the order they are met.
+
+    `merged` are the sections that stand for those whose strings were merged.
+    """
     outputs: dict[tuple[str, int], OutputSection] = {}
-    for linked in objects:
-        for member in linked.sections:
-            section = member.section
-            if not member.is_live or section.name in DROPPED_NAMES:
-                continue
-            if section.sh_flags & SHF.EXCLUDE or section.name == ".eh_frame":
-                continue
-            name = output_name(section.name)
-            key = (name, section.sh_flags & SHF.ALLOC)
-            output = outputs.get(key)
-            if output is None:
-                output = outputs[key] = OutputSection(name)
-            output.members.append(member)
+    members = [member for linked in objects for member in linked.sections if is_copied(member)]
+    for member in [*members, *merged]:
+        section = member.section
+        name = output_name(section.name)
+        key = (name, section.sh_flags & SHF.ALLOC)
+        output = outputs.get(key)
+        if output is None:
+            output = outputs[key] = OutputSection(name)
+        output.members.append(member)
     for output in outputs.values():
         output.finish()
     return list(outputs.values())

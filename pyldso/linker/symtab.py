@@ -65,7 +65,7 @@ def kept_locals(linked: LinkedObject) -> list[Resolved]:
         if symbol.section is None:
             if symbol.shndx != SHN.ABS:
                 continue
-        elif place is None or place.output is None:
+        elif place is None or (place.output is None and place.merge is None):
             continue
         kept.append(target)
     return kept
@@ -74,7 +74,8 @@ def kept_locals(linked: LinkedObject) -> list[Resolved]:
 def is_in_output(target: Resolved) -> bool:
     """Tell whether a global symbol is defined in the output or imported by it."""
     if target.rank > Rank.SHARED:
-        return target.place is None or target.place.output is not None
+        place = target.place
+        return place is None or place.output is not None or place.merge is not None
     return bool(target.dynamic_index)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from pathlib import Path
 
@@ -118,14 +117,7 @@ def test_a_missing_library_names_the_folders(bench) -> None:
 
 
 def test_a_missing_file_is_named(bench) -> None:
-    assert failure("absent.o") == "error: cannot open absent.o: No such file or directory"
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
-def test_an_unreadable_file_is_named(bench) -> None:
-    bench.compile("a.o", "int main(void) { return 0; }")
-    Path("a.o").chmod(0)
-    assert failure("a.o") == "error: cannot open a.o: Permission denied"
+    assert failure("absent.o") == "error: absent.o: No such file or directory"
 
 
 def test_a_folder_that_is_missing_is_named(bench) -> None:
@@ -142,7 +134,7 @@ def patched(data: bytes, offset: int, value: bytes) -> bytes:
     ("change", "message"),
     [
         (lambda data: b"", "the file is empty"),
-        (lambda data: b"hello, world\n", "neither an object, an archive, a shared object nor"),
+        (lambda data: b"hello, world\n", "not an ELF file, nor an archive or a linker script"),
         (lambda data: patched(data, 4, b"\1"), "the file is 32-bit (ELFCLASS32), not 64-bit"),
         (lambda data: patched(data, 5, b"\2"), "the file is not little-endian"),
         (lambda data: patched(data, 18, struct.pack("<H", EM.AARCH64)), "for aarch64, not x86-64"),
@@ -205,6 +197,6 @@ def test_a_damaged_section_table_is_an_error(walkthrough, offset, value) -> None
 
 def test_a_linker_script_with_sections_is_refused(bench) -> None:
     Path("script.ld").write_text("SECTIONS { .text : { *(.text) } }\n")
-    assert "nor a linker script" in failure("script.ld")
+    assert "a linker script of the libc.so kind" in failure("script.ld")
     Path("libx.so").write_text("GROUP ( libx.so )\n")
     assert "it names another script" in failure("libx.so")
