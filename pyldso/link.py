@@ -127,7 +127,7 @@ def link_inputs(inputs: list[Input], options: LinkOptions) -> Linked:
         image_base=0 if output.is_position_independent else options.image_base,
         relro=not options.has_z("norelro"),
         bind_now=options.has_z("now"),
-        executable_stack=options.has_z("execstack"),
+        executable_stack=needs_executable_stack(symbols, options),
     )
     layout = assign_addresses(sort_chunks(chunks, rules), rules)
     set_tls_base(tls, layout, machine)
@@ -187,3 +187,14 @@ def related_sections(symbols: SymbolTable) -> list[InputSection]:
         for member in linked.sections
         if member.is_live and member.output is not None and member.relocations
     ]
+
+
+def needs_executable_stack(symbols: SymbolTable, options: LinkOptions) -> bool:
+    """Tell whether the stack holds code, as the trampolines of nested functions; `-z` decides."""
+    if options.has_z("noexecstack") or options.has_z("execstack"):
+        return options.has_z("execstack")
+    return any(
+        member.section.name == ".note.GNU-stack" and member.is_code
+        for linked in symbols.objects
+        for member in linked.sections
+    )

@@ -25,8 +25,7 @@ def mkso(options: MksoOptions) -> None:
     if options.compile_only:
         write_objects(assemble_all(options.link), options)
     else:
-        options.link.is_shared = True
-        link(options.link)
+        link(options.link._replace(is_shared=True))
 
 
 def assemble_all(options: LinkOptions) -> list[ObjectFile]:

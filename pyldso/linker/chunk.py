@@ -70,6 +70,11 @@ class BytesChunk(Chunk):
         buffer[:] = self.content
 
 
+def encoded(text: str) -> bytes:
+    """Return the bytes of a name, also of one that is not UTF-8 in its file."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 class StringTable(Chunk):
     """A string table; equal strings stand once."""
 
@@ -86,7 +91,7 @@ class StringTable(Chunk):
         offset = self._offsets.get(text)
         if offset is None:
             offset = self._offsets[text] = len(self._content)
-            self._content += text.encode("utf-8", "surrogateescape") + b"\0"
+            self._content += encoded(text) + b"\0"
             self.size = len(self._content)
         return offset
 

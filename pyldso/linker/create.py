@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pyldso.arch.machine import Machine, OutputKind
 from pyldso.elf.constants import DF, DF1, DT, SHF, SHT
 from pyldso.elf.records import RELA, SYM
-from pyldso.linker.chunk import BytesChunk, Chunk, StringTable
+from pyldso.linker.chunk import BytesChunk, Chunk, StringTable, encoded
 from pyldso.linker.dynsym import Dynsym, GnuHash, SysvHash, VersionNeeds, Versym
 from pyldso.linker.inputs import LinkedShared
 from pyldso.linker.options import LinkOptions
@@ -264,7 +264,7 @@ def link_tables(
         return []
     chunks: list[Chunk] = [dynsym, dynsym.strings]
     if not options.is_shared:
-        path = options.dynamic_linker.encode() + b"\0"
+        path = encoded(options.dynamic_linker) + b"\0"
         chunks.append(BytesChunk(".interp", SHT.PROGBITS, SHF.ALLOC, path))
     hashes: dict[DT, Chunk] = {}
     if options.hash_style in ("sysv", "both"):

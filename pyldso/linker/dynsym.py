@@ -7,7 +7,7 @@ from struct import Struct
 from pyldso.elf.constants import SHF, SHN, SHT, STT
 from pyldso.elf.dynamic import gnu_hash, sysv_hash
 from pyldso.elf.records import SYM, VERNAUX, VERNEED
-from pyldso.linker.chunk import Chunk, StringTable
+from pyldso.linker.chunk import Chunk, StringTable, encoded
 from pyldso.linker.inputs import LinkedShared
 from pyldso.linker.symbols import Need, Rank, Resolved
 
@@ -44,7 +44,7 @@ class Dynsym(Chunk):
         self.info = 1  # the null symbol is the only local one
         imported = [target for target in targets if not is_hashed(target)]
         hashed = [target for target in targets if is_hashed(target)]
-        self.hashes = {target: gnu_hash(base_name(target).encode()) for target in hashed}
+        self.hashes = {target: gnu_hash(encoded(base_name(target))) for target in hashed}
         buckets = bucket_count(len(hashed))
         hashed.sort(key=lambda target: self.hashes[target] % buckets)
         self.hashed = hashed
@@ -104,7 +104,7 @@ class SysvHash(Chunk):
         buckets = [0] * nbucket
         chains = [0] * (len(symbols) + 1)
         for target in reversed(symbols):
-            bucket = sysv_hash(base_name(target).encode()) % nbucket
+            bucket = sysv_hash(encoded(base_name(target))) % nbucket
             chains[target.dynamic_index] = buckets[bucket]
             buckets[bucket] = target.dynamic_index
         words = [nbucket, len(chains), *buckets, *chains]
@@ -204,7 +204,7 @@ class VersionNeeds(Chunk):
             for index, (version, number) in enumerate(versions.items(), 1):
                 step = VERNAUX.size if index < len(versions) else 0
                 text = self.strings.add(version)
-                VERNAUX.pack_into(buffer, aux, sysv_hash(version.encode()), 0, number, text, step)
+                VERNAUX.pack_into(buffer, aux, sysv_hash(encoded(version)), 0, number, text, step)
                 aux += VERNAUX.size
             at += size
 

@@ -22,8 +22,9 @@ FDE_PC_BEGIN = 8
 EXTENDED_LENGTH = 0xFFFFFFFF
 
 DW_EH_PE_UDATA4, DW_EH_PE_SDATA4, DW_EH_PE_PCREL, DW_EH_PE_DATAREL = 0x03, 0x0B, 0x10, 0x30
-HDR_FIXED = Struct("<BBBBiI")
-HDR_ROW = Struct("<ii")
+HDR_FIXED = Struct("<BBBBII")
+HDR_ROW = Struct("<II")
+MASK = 0xFFFFFFFF
 
 
 class Record(NamedTuple):
@@ -156,7 +157,7 @@ class EhFrameHeader(Chunk):
         self.size = HDR_FIXED.size + HDR_ROW.size * len(frame.fdes)
 
     def write(self, buffer: memoryview) -> None:
-        """Write the table; two FDEs of one address keep the first, as the search expects."""
+        """Write the table in the order of the functions' addresses."""
         frame = self._frame
         rows = sorted(
             (fde.target.S + fde.addend - self.address,
@@ -170,6 +171,8 @@ class EhFrameHeader(Chunk):
             DW_EH_PE_DATAREL | DW_EH_PE_SDATA4,
         )
         pointer = frame.address - (self.address + 4)
-        HDR_FIXED.pack_into(buffer, 0, *encodings, pointer, len(rows))
+        HDR_FIXED.pack_into(buffer, 0, *encodings, pointer & MASK, len(rows))
         for index, row in enumerate(rows):
-            HDR_ROW.pack_into(buffer, HDR_FIXED.size + index * HDR_ROW.size, *row)
+            # a distance beyond 2 GiB does not fit .eh_frame either, whose relocations report it
+            function, fde = row[0] & MASK, row[1] & MASK
+            HDR_ROW.pack_into(buffer, HDR_FIXED.size + index * HDR_ROW.size, function, fde)

@@ -24,6 +24,8 @@ from pyldso.linker.layout import Layout
 from pyldso.linker.resolve import SymbolTable
 from pyldso.linker.symbols import Column, Rank, Resolved
 
+TLS = int(SHF.TLS)
+
 
 class Ident(NamedTuple):
     """What the ELF header says of the file as a whole."""
@@ -44,7 +46,7 @@ def set_tls_base(tls: TlsBase, layout: Layout, machine: Machine) -> None:
 def set_operands(symbols: SymbolTable, synthetic: Synthetic, tls: TlsBase) -> Constants:
     """Give every symbol its address and the psABI's operands; return those that all share."""
     for linked in symbols.objects:
-        for target in linked.targets:
+        for target in linked.locals:
             set_value(target, tls.start)
     for resolved in symbols.resolved.values():
         set_value(resolved, tls.start)
@@ -67,7 +69,7 @@ def set_value(target: Resolved, tls_start: int) -> None:
         if place.output is not None:
             target.chunk = place.output
             target.value = place.output.address + place.offset + offset
-            if place.section.sh_flags & SHF.TLS:
+            if place.section.sh_flags & TLS:
                 target.tls_start = tls_start
     elif symbol is not None and target.rank > Rank.SHARED and not target.boundary:
         target.value = symbol.st_value

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import glob
 import mmap
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from pyldso.elf.archive import MAGIC, THIN_MAGIC, Archive
@@ -166,7 +165,7 @@ def read_elf(data: bytes, path: str, needed_name: str, *, is_as_needed: bool) ->
     return read_object(bytes(data), path)
 
 
-def find_library(library: Library, folders: list[str]) -> str:
+def find_library(library: Library, folders: Sequence[str]) -> str:
     """Return the path of `-lNAME`; raises PyldsoError naming the folders that were searched."""
     searched = [*folders, *LIBRARY_FOLDERS]
     for folder in searched:
@@ -176,11 +175,21 @@ def find_library(library: Library, folders: list[str]) -> str:
                 return path
     if not library.is_static and not library.name.startswith(":"):
         for folder in searched:  # no development package: libNAME.so.6 alone is there
-            found = glob.glob(os.path.join(glob.escape(folder), f"lib{library.name}.so.[0-9]*"))
+            found = versioned_libraries(folder, library.name)
             if found:
-                return min(found, key=lambda path: (len(path), path))
+                return os.path.join(folder, min(found, key=lambda name: (len(name), name)))
     shown = library.name if library.name.startswith(":") else f"-l{library.name}"
     raise PyldsoError(f"cannot find {shown} in {', '.join(folders) or 'the system folders'}")
+
+
+def versioned_libraries(folder: str, name: str) -> list[str]:
+    """Return the files of a folder that are called `libNAME.so.6` or so."""
+    start = f"lib{name}.so."
+    try:
+        found = os.listdir(folder)
+    except OSError:
+        return []
+    return [file for file in found if file.startswith(start) and file[len(start) :][:1].isdigit()]
 
 
 def candidate_names(library: Library) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -28,27 +28,26 @@ class Library(NamedTuple):
 LinkInput = InputFile | Library
 
 
-@dataclass(slots=True)
-class LinkOptions:
+class LinkOptions(NamedTuple):
     """The options of a link, in the words of ld(1)."""
 
     output: str = "a.out"
-    inputs: list[LinkInput] = field(default_factory=list)
+    inputs: Sequence[LinkInput] = ()
     is_shared: bool = False
     is_pie: bool = True
     """For an executable: ET_DYN if true, ET_EXEC at `image_base` if not."""
     soname: str | None = None
     entry: str | None = None
-    library_path: list[str] = field(default_factory=list)
+    library_path: Sequence[str] = ()
     dynamic_linker: str = "/lib64/ld-linux-x86-64.so.2"
-    rpath: list[str] = field(default_factory=list)
+    rpath: Sequence[str] = ()
     uses_runpath: bool = True
     """DT_RUNPATH, or DT_RPATH where `--disable-new-dtags` asks for it."""
-    wrap: list[str] = field(default_factory=list)
-    undefined: list[str] = field(default_factory=list)
+    wrap: Sequence[str] = ()
+    undefined: Sequence[str] = ()
     """Names that `-u` makes undefined from the start."""
     export_dynamic: bool = False
-    z_options: list[str] = field(default_factory=list)
+    z_options: Sequence[str] = ()
     """The words of `-z`: now, lazy, relro, norelro, execstack, defs, nodelete, notext ..."""
     no_undefined: bool = False
     bsymbolic: bool = False

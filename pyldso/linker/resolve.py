@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from pyldso.elf.archive import Archive
@@ -45,7 +45,7 @@ class SymbolTable:
         "shared",
     )
 
-    def __init__(self, wrapped: list[str]) -> None:
+    def __init__(self, wrapped: Sequence[str]) -> None:
         self.resolved: dict[str, Resolved] = {}
         self.objects: list[LinkedObject] = []
         self.shared: list[LinkedShared] = []
@@ -103,6 +103,7 @@ class SymbolTable:
                 if symbol.section is not None:
                     target.place = places.get(symbol.section)
                 targets.append(target)
+                linked.locals.append(target)
             else:
                 targets.append(self._add_global(linked, symbol))
 
@@ -242,10 +243,9 @@ def index_members(archive: Archive) -> dict[str, int]:
 def columns_of(symbols: SymbolTable, options: LinkOptions, *, is_dynamic: bool) -> None:
     """Tell for every symbol what it is to a relocation."""
     for linked in symbols.objects:
-        for target in linked.targets:
-            symbol = target.symbol
-            if symbol is not None and symbol.binding == STB.LOCAL:
-                target.column = local_column(target, symbol)
+        for target in linked.locals:
+            if target.symbol is not None:
+                target.column = local_column(target, target.symbol)
     needs_all = options.no_undefined or options.has_z("defs")
     for resolved in symbols.resolved.values():
         if resolved.rank == Rank.UNDEFINED:

@@ -66,7 +66,7 @@ class Rank(IntEnum):
 class LinkedObject:
     """An object in the link: its sections as InputSections, its symbols as relocation targets."""
 
-    __slots__ = ("archive", "object", "places", "sections", "targets")
+    __slots__ = ("archive", "locals", "object", "places", "sections", "targets")
 
     def __init__(self, source: ObjectFile, archive: str = "") -> None:
         self.object = source
@@ -74,6 +74,9 @@ class LinkedObject:
         self.sections = [InputSection(section, self) for section in source.sections]
         self.places: dict[Section, InputSection] = {s.section: s for s in self.sections}
         self.targets: list[Resolved] = []
+        """By symbol index; those of global symbols are the link's, shared by all objects."""
+        self.locals: list[Resolved] = []
+        """The targets that are this object's alone."""
 
     @property
     def name(self) -> str:

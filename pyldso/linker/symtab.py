@@ -55,9 +55,9 @@ class Symtab(Chunk):
 def kept_locals(linked: LinkedObject) -> list[Resolved]:
     """Return an object's local symbols that a person may want: no `.L` labels, no sections."""
     kept: list[Resolved] = []
-    for target in linked.targets:
+    for target in linked.locals:
         symbol = target.symbol
-        if symbol is None or symbol.binding != STB.LOCAL or not symbol.name:
+        if symbol is None or not symbol.name:
             continue
         if symbol.type == STT.SECTION or symbol.name.startswith(".L"):
             continue

@@ -472,3 +472,17 @@ def test_libc_is_found_without_its_development_files(bench) -> None:
     (bench.folder / "lib" / "libmy.so.6").symlink_to(libm)
     bench.link("a", InputFile("a.o"), Library("my"), library_path=[str(bench.folder / "lib")])
     assert bench.run("a").returncode == 3
+
+
+def test_nested_functions_get_an_executable_stack(bench) -> None:
+    source = """
+    static int apply(int (*f)(int), int n) { return f(n); }
+    int main(int argc, char **argv) {
+        int add(int n) { return n + argc; }
+        return apply(add, 4);
+    }"""
+    bench.compile("a.o", source, "-O0")
+    bench.link("a", "a.o")
+    assert bench.run("a").returncode == 5
+    assert "GNU_STACK" in bench.readelf("-l", "a")
+    assert " RWE " in bench.readelf("-l", "a")

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from pyldso.arch.machine import OutputKind, Row
 from pyldso.arch.x86_64.relocations import R_X86_64
-from pyldso.arch.x86_64.tls_relax import TLS_RELAXABLE, relax_tls
 
 R_TYPE = 0xFFFFFFFF
 LOCAL = 1
@@ -23,6 +22,17 @@ CALL_MODRM, JMP_MODRM = 0x15, 0x25
 PC32 = int(R_X86_64.PC32)
 GOTPCRELX, REX_GOTPCRELX = int(R_X86_64.GOTPCRELX), int(R_X86_64.REX_GOTPCRELX)
 
+TLS_RELAXABLE = frozenset(
+    int(number)
+    for number in (
+        R_X86_64.TLSGD,
+        R_X86_64.TLSLD,
+        R_X86_64.GOTTPOFF,
+        R_X86_64.DTPOFF32,
+        R_X86_64.GOTPC32_TLSDESC,
+        R_X86_64.TLSDESC_CALL,
+    )
+)
 RELAXABLE = TLS_RELAXABLE | {GOTPCRELX, REX_GOTPCRELX}
 
 
@@ -35,6 +45,9 @@ def relax(
     """
     content = bytearray(data)
     if not output.is_shared and any(row[1] & R_TYPE in TLS_RELAXABLE for row in rows):
+        # most objects have no thread-local variables
+        from pyldso.arch.x86_64.tls_relax import relax_tls
+
         rows = relax_tls(content, rows, [column == LOCAL for column in columns])
     relaxed: list[Row] = []
     for row in rows:

@@ -22,8 +22,6 @@ GOTPC32_TLSDESC = int(R_X86_64.GOTPC32_TLSDESC)
 TLSDESC_CALL = int(R_X86_64.TLSDESC_CALL)
 NONE = int(R_X86_64.NONE)
 
-TLS_RELAXABLE = frozenset((TLSGD, TLSLD, GOTTPOFF, DTPOFF32, GOTPC32_TLSDESC, TLSDESC_CALL))
-
 
 class CodeSequence(NamedTuple):
     """A code sequence around the field at r_offset: bytes before it and bytes after it."""
