@@ -37,7 +37,7 @@ from pyldso.linker.layout import Layout, LayoutRules, assign_addresses, sort_chu
 from pyldso.linker.merge import merge_strings
 from pyldso.linker.notes import BuildId, property_note
 from pyldso.linker.options import LinkOptions
-from pyldso.linker.resolve import SymbolTable, columns_of
+from pyldso.linker.resolve import SymbolTable, columns_of, unmet_needs
 from pyldso.linker.scan import relax_sections, scan_relocations
 from pyldso.linker.sections import InputSection, gather_sections
 from pyldso.linker.symtab import Symtab
@@ -85,6 +85,7 @@ def link_inputs(inputs: list[Input], options: LinkOptions) -> Linked:
     report.raise_errors(report.duplicate_errors(symbols.duplicates), limit)
     # from here on no file is added: every name has the definition that it will have
 
+    unmet = [] if output.is_shared or options.allow_shlib_undefined else unmet_needs(symbols)
     drop_unneeded(symbols)
     allocate_commons(symbols)
     merged = merge_strings(symbols.objects, machine)
@@ -99,6 +100,7 @@ def link_inputs(inputs: list[Input], options: LinkOptions) -> Linked:
     relax_sections(sections, machine, output)
     demands = scan_relocations(sections, machine, output, allows_text=options.has_z("notext"))
     errors = report.undefined_errors(demands.undefined, symbols)
+    errors += report.unmet_errors(unmet, symbols)
     errors += report.problem_errors(demands.problems, machine)
     report.raise_errors(errors, limit)
     # from here on only a value that does not fit can go wrong
@@ -163,6 +165,7 @@ def resolve_symbols(
             is_shared=output.is_shared,
             is_position_independent=output.is_position_independent,
             has_start=has_start,
+            libc_version=symbols.version_of("__libc_start_main"),
         )
     )
     return symbols

@@ -212,6 +212,14 @@ class SharedFile:
             raise ElfFormatError(self.path, f"damaged dynamic symbol tables: {error}") from None
         return None
 
+    def defines(self, name: str) -> bool:
+        """Tell whether the file defines `name` in whatever version."""
+        for index in self._candidates(name.encode("utf-8", "surrogateescape")):
+            symbol = self.symbol(index)
+            if is_exported(symbol) and self._string(symbol.st_name) == name:
+                return True
+        return False
+
     def _candidates(self, name: bytes) -> Iterator[int]:
         """Yield the indices of the symbols in the hash chain of `name`."""
         if self._gnu_hash:
@@ -262,13 +270,17 @@ class SharedFile:
             if is_exported(symbol)
         ]
 
-    def undefined(self) -> list[str]:
+    def undefined(self, *, with_weak: bool = True) -> list[str]:
         """Return the names that the file expects others to define."""
         table = self._gnu_hash
         # a file with DT_GNU_HASH keeps its undefined symbols before the hashed ones
         end = min(table.first_symbol, self.symbol_count) if table else self.symbol_count
         rows = SYM.iter_unpack(self.data[self.symtab_at : self.symtab_at + end * SYM.size])
-        return [self._string(row[0]) for row in rows if row[3] == SHN.UNDEF and row[0]]
+        return [
+            self._string(row[0])
+            for row in rows
+            if row[3] == SHN.UNDEF and row[0] and (with_weak or row[1] >> 4 != STB.WEAK)
+        ]
 
     def aliases(self, symbol: Sym) -> list[Export]:
         """Return the exports at the address of `symbol` (`environ` and `__environ`)."""

@@ -50,6 +50,8 @@ class LinkOptions(NamedTuple):
     z_options: Sequence[str] = ()
     """The words of `-z`: now, lazy, relro, norelro, execstack, defs, nodelete, notext ..."""
     no_undefined: bool = False
+    allow_shlib_undefined: bool = False
+    """Let the libraries of a program need what nothing in the link defines."""
     bsymbolic: bool = False
     nostdlib: bool = False
     """Leave out libc."""

@@ -9,7 +9,7 @@ from pyldso.elf.constants import STT
 from pyldso.errors import Diagnostic, LinkError
 from pyldso.linker.apply import Overflow
 from pyldso.linker.inputs import LinkedShared
-from pyldso.linker.resolve import Duplicate, SymbolTable
+from pyldso.linker.resolve import Duplicate, SymbolTable, UnmetNeed
 from pyldso.linker.scan import Place, Problem
 from pyldso.linker.symbols import LinkedObject, Rank, Resolved
 
@@ -64,12 +64,26 @@ def undefined_errors(
         if len(notes) > REFERENCES_SHOWN:
             more = len(notes) - REFERENCES_SHOWN
             notes[REFERENCES_SHOWN:] = [f">>> referenced {more} more time{'s' * (more > 1)}"]
-        guess = similar_name(target.name, names)
-        if guess:
-            notes += [f">>> did you mean: {guess}", f">>> defined in: {names[guess]}"]
+        notes += guess_notes(target.name, names)
         kind = "hidden symbol" if target.is_hidden else "symbol"
         diagnostics.append(Diagnostic(f"undefined {kind}: {target.name}", notes=tuple(notes)))
     return diagnostics
+
+
+def unmet_errors(unmet: list[UnmetNeed], symbols: SymbolTable) -> list[Diagnostic]:
+    """Return an error for each name that a library needs in vain."""
+    names = known_names(symbols) if unmet else {}
+    diagnostics: list[Diagnostic] = []
+    for name, shared in unmet:
+        notes = [f">>> referenced by {shared.name}", *guess_notes(name, names)]
+        diagnostics.append(Diagnostic(f"undefined symbol: {name}", notes=tuple(notes)))
+    return diagnostics
+
+
+def guess_notes(name: str, names: dict[str, str]) -> list[str]:
+    """Return the notes that name the likely spelling and its file."""
+    guess = similar_name(name, names)
+    return [f">>> did you mean: {guess}", f">>> defined in: {names[guess]}"] if guess else []
 
 
 def known_names(symbols: SymbolTable) -> dict[str, str]:

@@ -203,6 +203,14 @@ class SymbolTable:
         source.path = member.name
         self.add_object(source, archive.path)
 
+    def version_of(self, name: str) -> str:
+        """Return the version that the first library gives to a symbol, empty without one."""
+        for shared in self.shared:
+            export = shared.find(name, "")
+            if export is not None:
+                return export.version
+        return ""
+
     def add_builtins(self, builtins: Builtins) -> None:
         """Add pyldso's own objects for the names that are still undefined, before all others.
 
@@ -221,6 +229,31 @@ class SymbolTable:
                     self._settle()
                     found = True
         self.objects[:] = self.objects[given:] + self.objects[:given]
+
+
+class UnmetNeed(NamedTuple):
+    """A name that a shared object needs and that nothing in the link defines."""
+
+    name: str
+    shared: LinkedShared
+
+
+def unmet_needs(symbols: SymbolTable) -> list[UnmetNeed]:
+    """Return what the libraries of a program need in vain.
+
+    Only those are asked whose own libraries take part in the link: others may find it there.
+    """
+    known = {shared.needed_name for shared in symbols.shared}
+    unmet: list[UnmetNeed] = []
+    for shared in symbols.shared:
+        if not known.issuperset(shared.file.needed):
+            continue
+        for name in shared.file.undefined(with_weak=False):
+            resolved = symbols.resolved.get(name)
+            is_defined = resolved is not None and resolved.rank != Rank.UNDEFINED
+            if not is_defined and not any(other.file.defines(name) for other in symbols.shared):
+                unmet.append(UnmetNeed(name, shared))
+    return unmet
 
 
 def grow_common(kept: Symbol, other: Symbol) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -200,3 +201,51 @@ def test_a_linker_script_with_sections_is_refused(bench) -> None:
     assert "a linker script of the libc.so kind" in failure("script.ld")
     Path("libx.so").write_text("GROUP ( libx.so )\n")
     assert "it names another script" in failure("libx.so")
+
+
+def test_what_a_library_needs_in_vain_is_an_error_of_the_program(bench) -> None:
+    bench.compile("lib.o", "int given(void); int ask(void) { return given() + 1; }", "-fpic")
+    bench.shared("libask.so", "lib.o")
+    bench.compile("a.o", "int ask(void); int givem; int main(void) { return ask(); }")
+    assert failure("a.o", "./libask.so").splitlines() == [
+        "error: undefined symbol: given",
+        ">>> referenced by ./libask.so",
+        ">>> did you mean: givem",
+        ">>> defined in: a.o",
+    ]
+    bench.link("lax", "a.o", "./libask.so", allow_shlib_undefined=True)
+
+
+def test_a_library_may_be_held_to_have_no_undefined_symbols(bench) -> None:
+    bench.compile("lib.o", "int given(void); int ask(void) { return given(); }", "-fpic")
+    bench.shared("libask.so", "lib.o")
+    for options in ({"no_undefined": True}, {"z_options": ["defs"]}):
+        assert "undefined symbol: given" in failure("lib.o", is_shared=True, **options)
+
+
+def mutant(data: bytes, random: Random) -> bytes:
+    changed = bytearray(data)
+    for _ in range(random.choice((1, 1, 2, 4, 8))):
+        at = random.randrange(len(changed) if random.random() < 0.6 else 64)
+        width = random.choice((1, 2, 4, 8))
+        value = random.choice((0, 1, 0x7F, 0x80, 0xFF, 1 << 31, 1 << 63, (1 << 64) - 1))
+        at -= at % width
+        changed[at : at + width] = (value & (1 << 8 * width) - 1).to_bytes(width, "little")
+    return bytes(changed[: random.randrange(len(changed))] if random.random() < 0.1 else changed)
+
+
+@pytest.mark.parametrize("name", ["main2.o", "libvector.so", "all.a"])
+def test_damaged_inputs_end_in_a_link_or_one_clear_error(walkthrough, name) -> None:
+    walkthrough.tool("ar", "rcs", "all.a", "addvec.o")
+    others = {"main2.o": "libvector.so", "libvector.so": "main2.o", "all.a": "main2.o"}
+    data = Path(name).read_bytes()
+    random = Random(name)
+    for number in range(150):
+        Path("mutant").write_bytes(mutant(data, random))
+        options = LinkOptions(
+            inputs=[InputFile("mutant"), InputFile(others[name])], is_pie=number % 2 == 0
+        )
+        try:
+            link_inputs(InputReader(options, lambda path: pytest.fail(path)).read_all(), options)
+        except PyldsoError as error:
+            assert error.render()

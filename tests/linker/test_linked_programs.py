@@ -486,3 +486,24 @@ def test_nested_functions_get_an_executable_stack(bench) -> None:
     assert bench.run("a").returncode == 5
     assert "GNU_STACK" in bench.readelf("-l", "a")
     assert " RWE " in bench.readelf("-l", "a")
+
+
+def test_an_older_libc_is_given_the_initializers(bench) -> None:
+    libc = r"""
+    #include <unistd.h>
+    typedef int Main(int, char **, char **); typedef void Init(int, char **, char **);
+    int __libc_start_main(Main *main, int argc, char **argv, Init *init) {
+        char **environment = argv + argc + 1;
+        init(argc, argv, environment);
+        _exit(main(argc, argv, environment));
+    }"""
+    source = """
+    static int sum;
+    __attribute__((constructor)) static void one(int argc) { sum += argc; }
+    __attribute__((constructor)) static void two(int argc, char **argv) { sum += argv[0] != 0; }
+    int main(int argc, char **argv) { return sum * 10 + argc; }"""
+    bench.compile("libc.o", libc, "-fpic")
+    bench.shared("libold.so", "libc.o")
+    bench.compile("a.o", source)
+    bench.link("a", "a.o", "./libold.so", Library(":libc.so.6"), nostdlib=True)
+    assert bench.run("a", "x", "y").returncode == 43

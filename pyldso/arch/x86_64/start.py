@@ -62,6 +62,42 @@ START: tuple[Line, ...] = (
     ("f4", None),                                 # hlt                      it does not return
 )  # fmt: skip
 
+# For a libc whose __libc_start_main runs only the initializers that it is passed: glibc before
+# 2.34. `init` is what __libc_csu_init was: it calls .init_array with (argc, argv, envp).
+START_WITH_INIT: tuple[Line, ...] = (
+    *START[:8],
+    ("488d0d", relative("init")),                 # lea  init(%rip),%rcx     init
+    *START[9:],
+)  # fmt: skip
+INIT: tuple[Line, ...] = (
+    ("4154", None),                               # push %r12
+    ("4155", None),                               # push %r13
+    ("4156", None),                               # push %r14
+    ("53", None),                                 # push %rbx
+    ("55", None),                                 # push %rbp                the stack is aligned
+    ("4189fc", None),                             # mov  %edi,%r12d
+    ("4989f5", None),                             # mov  %rsi,%r13
+    ("4989d6", None),                             # mov  %rdx,%r14
+    ("488d1d", relative("__init_array_start")),   # lea  __init_array_start(%rip),%rbx
+    ("488d2d", relative("__init_array_end")),     # lea  __init_array_end(%rip),%rbp
+    ("4839eb", None),                             # 1: cmp %rbp,%rbx
+    ("7411", None),                               # je   2f
+    ("4489e7", None),                             # mov  %r12d,%edi
+    ("4c89ee", None),                             # mov  %r13,%rsi
+    ("4c89f2", None),                             # mov  %r14,%rdx
+    ("ff13", None),                               # call *(%rbx)
+    ("4883c308", None),                           # add  $8,%rbx
+    ("ebea", None),                               # jmp  1b
+    ("5d", None),                                 # 2: pop %rbp
+    ("5b", None),                                 # pop  %rbx
+    ("415e", None),                               # pop  %r14
+    ("415d", None),                               # pop  %r13
+    ("415c", None),                               # pop  %r12
+    ("c3", None),                                 # ret
+)  # fmt: skip
+RUNS_INIT_ARRAY = "GLIBC_2.34"
+"""From this version on __libc_start_main runs the executable's initializers itself."""
+
 ATEXIT: tuple[Line, ...] = (
     ("488b15", relative("__dso_handle")),         # mov  __dso_handle(%rip),%rdx
     ("31f6", None),                               # xor  %esi,%esi           no argument
@@ -173,10 +209,23 @@ def dso_handle_object(*, is_shared: bool, is_position_independent: bool) -> Obje
     return builder.finish(frozenset(("__cxa_finalize",)))
 
 
+def start_object(libc_version: str) -> ObjectFile:
+    """Return `_start` for the version of the `__libc_start_main` that it calls."""
+    if libc_version == RUNS_INIT_ARRAY:
+        return function_object("_start", START, STV.DEFAULT)
+    builder = Builder("pyldso:_start.o")
+    builder.function("init", INIT, STB.LOCAL)
+    builder.function("_start", START_WITH_INIT)
+    return builder.finish()
+
+
 def builtin_objects(
-    *, is_shared: bool, is_position_independent: bool, has_start: bool
+    *, is_shared: bool, is_position_independent: bool, has_start: bool, libc_version: str
 ) -> dict[str, Callable[[], ObjectFile]]:
-    """Return the makers of the built-in objects by the name that pulls each in."""
+    """Return the makers of the built-in objects by the name that pulls each in.
+
+    `libc_version` is the symbol version of libc's `__libc_start_main`, which a program starts with.
+    """
     functions: dict[str, tuple[Line, ...]] = {
         "atexit": ATEXIT,
         "at_quick_exit": AT_QUICK_EXIT,
@@ -185,7 +234,7 @@ def builtin_objects(
     }
     objects: dict[str, Callable[[], ObjectFile]] = {}
     if has_start:
-        objects["_start"] = lambda: function_object("_start", START, STV.DEFAULT)
+        objects["_start"] = lambda: start_object(libc_version)
     for name, lines in functions.items():
         objects[name] = lambda name=name, lines=lines: function_object(  # type: ignore[misc]
             name, lines, STV.HIDDEN
