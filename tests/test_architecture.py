@@ -16,7 +16,8 @@ ROOT = Path(__file__).parent.parent
 
 LAYERS = [
     {"cli"},
-    {"pyldso.mkso", "pyldso.link", "pyldso.run"},
+    {"pyldso.mkso"},  # assembles, and lets link make the shared object
+    {"pyldso.link", "pyldso.run"},
     {"pyldso.sources", "pyldso.verify"},
     {"pyldso.trace"},
     {"pyldso.ldso"},
