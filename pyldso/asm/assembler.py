@@ -21,7 +21,7 @@ from pyldso.asm.fixups import AsmRelocation, resolve
 from pyldso.asm.fragments import Instruction, Item, Laid, LayoutError, chop, join, relax
 from pyldso.asm.lexer import cut, read_statement, split_lines
 from pyldso.asm.objects import build_object
-from pyldso.asm.symbols import AsmSection
+from pyldso.asm.symbols import AsmSection, AsmSymbol
 from pyldso.elf.constants import SHF, SHT
 from pyldso.elf.object import ObjectFile
 from pyldso.errors import AsmError, Diagnostic
@@ -82,8 +82,9 @@ class Assembler:
         # From here on every label of the source has its place.
         if laid is None:
             return None
-        laid += self.write_frames() or []
-        relocations = {part.section: self.fix_up(part) for part in laid}
+        laid |= self.write_line_table(laid) or {}
+        laid |= self.write_frames() or {}
+        relocations = {section: self.fix_up(part) for section, part in laid.items()}
         if assembly.error_count:
             return None
         return build_object(assembly, laid, relocations)
@@ -106,6 +107,7 @@ class Assembler:
         assembly.push_source(source)
         while assembly.sources:
             self._read_source()
+        assembly.mark_line()
 
     def _read_source(self) -> None:
         """Read the innermost source until it ends or opens another."""
@@ -117,6 +119,8 @@ class Assembler:
             item = known.get(line)
             if item is not None:
                 stream = assembly.stream
+                if assembly.line_table is not None:
+                    assembly.mark_line()
                 stream.items.append(item)
                 stream.places.append(assembly.place)
                 continue
@@ -169,6 +173,8 @@ class Assembler:
     def _instruction(self, text: str, line: str | None) -> None:
         assembly = self.assembly
         assembly.is_first_mention = False
+        if assembly.line_table is not None:
+            assembly.mark_line()
         items, is_positional = self.reader.read(text)
         is_positional |= assembly.is_first_mention
         for item in items:
@@ -219,11 +225,17 @@ class Assembler:
 
     # Layout
 
-    def lay_out(self, sections: Iterable[AsmSection]) -> list[Laid] | None:
+    def lay_out(self, sections: Iterable[AsmSection]) -> dict[AsmSection, Laid] | None:
         """Give every label its place; None after an error."""
-        laid = [chop(section) for section in sections]
+        laid = {section: chop(section) for section in sections}
+        parts = list(laid.values())
         try:
-            relax(laid)
+            relax(parts)
+            table = self.assembly.line_table
+            if table is not None and table.rows:
+                # Numbers of views show in LEB128 data, so that sizes may change once more.
+                table.set_views()
+                relax(parts)
         except LayoutError as error:
             self.assembly.error(error.error, error.place)
             return None
@@ -232,7 +244,30 @@ class Assembler:
             return None
         return laid
 
-    def write_frames(self) -> list[Laid] | None:
+    def write_line_table(self, laid: dict[AsmSection, Laid]) -> dict[AsmSection, Laid] | None:
+        """Write .debug_line, whose names stand in .debug_line_str, and lay them out again."""
+        assembly = self.assembly
+        table = assembly.line_table
+        if table is None or not table.rows and not table.files:
+            return None
+        lines = assembly.sections.get((".debug_line", None))
+        if lines is None:
+            lines = assembly.create_section(".debug_line", None, SHT.PROGBITS, 0)
+        changed = [lines]
+        strings = None
+        if table.version >= 5:
+            strings = assembly.sections.get((".debug_line_str", None))
+            if strings is None:
+                flags = SHF.MERGE | SHF.STRINGS
+                strings = assembly.create_section(".debug_line_str", None, SHT.PROGBITS, flags, 1)
+            changed.append(strings)
+        for item in table.items(strings, laid):
+            if isinstance(item, AsmSymbol):
+                item.section = lines
+            lines.stream().add(item, assembly.place)
+        return self.lay_out(changed)
+
+    def write_frames(self) -> dict[AsmSection, Laid] | None:
         """Write .eh_frame and .debug_frame, and lay them out."""
         assembly = self.assembly
         cfi = assembly.cfi

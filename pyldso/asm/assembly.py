@@ -8,10 +8,11 @@ from pyldso.asm.cfi_records import CfiRecords
 from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import Expression, Operation, absolute, parse
 from pyldso.asm.fragments import Item
+from pyldso.asm.line_table import LineTable
 from pyldso.asm.section_names import default_attributes
 from pyldso.asm.source_map import Source, SourceMap
 from pyldso.asm.symbols import AsmSection, AsmSymbol, Stream, is_local_label
-from pyldso.elf.constants import STB
+from pyldso.elf.constants import STB, STT
 from pyldso.errors import Diagnostic, Location
 
 _MOST_ERRORS = 100
@@ -57,6 +58,7 @@ class Assembly:
         self.subsection = 0
         self.section_stack: list[tuple[Stream, int, tuple[Stream, int] | None]] = []
         self.cfi = CfiRecords()
+        self.line_table: LineTable | None = None
         self.volatile_equates = False
         """A symbol was given a second value: lines remembered before name the old one."""
         for name in (".text", ".data", ".bss"):
@@ -69,8 +71,8 @@ class Assembly:
     def lookup(self, name: str, *, quietly: bool = False) -> AsmSymbol:
         """Return the symbol called `name`, which takes its turn in the symbol table.
 
-        A `.L` name takes its turn when it is mentioned for the second time, as in gas, where it
-        is no full symbol before (gas/symbols.c, local_symbol_convert).
+        A `.L` name takes its turn when it is used and known already, as in gas, where it is no
+        full symbol before (gas/symbols.c, local_symbol_convert).
         """
         symbol = self.symbols.get(name)
         if symbol is None:
@@ -97,15 +99,12 @@ class Assembly:
         symbol = self.symbols.get(name)
         if symbol is None:
             symbol = self.symbols[name] = AsmSymbol(name)
-            if is_local_label(name):
-                self._put_label(symbol)
-                return
         elif symbol.is_defined:
             where = self.source_map.locate(symbol.place)
             raise StatementError(
                 f"symbol `{name}' is already defined", name, f"{where}: note: it is defined here"
             )
-        if not symbol.is_listed:
+        if not symbol.is_listed and not is_local_label(name):
             symbol.is_listed = True
             self.ordered_symbols.append(symbol)
         self._put_label(symbol)
@@ -212,12 +211,19 @@ class Assembly:
         section.group = group
         section.number = len(self.sections)
         self.sections[name, group] = section
-        section.symbol.is_listed = True
-        self.ordered_symbols.append(section.symbol)
+        known = self.symbols.setdefault(name, section.symbol)
+        if known is not section.symbol and not known.is_defined:
+            # The name was used before as a symbol: it meant this section.
+            known.section, known.type, known.binding = section, STT.SECTION, STB.LOCAL
+            section.symbol = known
+        if not section.symbol.is_listed:
+            section.symbol.is_listed = True
+            self.ordered_symbols.append(section.symbol)
         return section
 
     def switch(self, stream: Stream, subsection: int = 0) -> None:
         """Let items go to another stream; `.previous` leads back."""
+        self.mark_line()
         self.previous = (self.stream, self.subsection)
         self.stream = stream
         self.subsection = subsection
@@ -225,6 +231,19 @@ class Assembly:
     def add(self, item: Item) -> None:
         """Append an item at the present place."""
         self.stream.add(item, self.place)
+
+    def mark_line(self) -> None:
+        """Put the pending row of the line table at the present place."""
+        table = self.line_table
+        if table is None or table.pending is None:
+            return
+        row, table.pending = table.pending, None
+        if row.line == 0:
+            return
+        section = self.stream.section
+        row.label.section = section
+        self.stream.add(row.label, self.place)
+        table.rows.setdefault(section, {}).setdefault(self.subsection, []).append(row)
 
     # Sources and errors
 

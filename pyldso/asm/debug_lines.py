@@ -1,18 +1,113 @@
-"""`.file N` and `.loc` to the line table .debug_line (DWARF 5, 6.2)."""
+"""`.file N` and `.loc`: rows of the line table, each at the instruction that follows (gas, 7.56)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 from pyldso.asm.assembly import Assembly
+from pyldso.asm.errors import StatementError
+from pyldso.asm.lexer import unquote
+from pyldso.asm.line_table import LineRow, LineTable
+
+_FILE = re.compile(
+    r'(?P<number>\d+)\s+(?P<first>"(?:[^"\\]|\\.)*")\s*(?P<second>"(?:[^"\\]|\\.)*")?'
+    r"\s*(?:md5\s+(?P<md5>0x[0-9a-fA-F]{1,32}))?\s*(?:source\s.*)?\Z"
+)
+_LOC_OPTION = re.compile(r"(\w+)(?:\s+|\Z)")
+_MOST_FILES = 100_000
+
+
+def _table(assembly: Assembly) -> LineTable:
+    if assembly.line_table is None:
+        assembly.line_table = LineTable()
+    return assembly.line_table
 
 
 def numbered_file(assembly: Assembly, operands: str) -> None:
-    """Obey `.file number "directory" "name" md5 value`."""
+    """Obey `.file number "directory" "name" md5 value`.
+
+    Raises StatementError for operands that are none of that.
+    """
+    match = _FILE.match(operands)
+    if match is None:
+        raise StatementError('`.file\' takes a number and a "name"', operands)
+    number = int(match["number"])
+    if number > _MOST_FILES:
+        raise StatementError(f"file number {number} is too large", match["number"])
+    directory, name = "", unquote(match["first"])
+    if match["second"]:
+        directory, name = name, unquote(match["second"])
+    md5 = int(match["md5"], 16).to_bytes(16, "little") if match["md5"] else None
+    if not _table(assembly).add_file(number, directory, name, md5):
+        raise StatementError(f"file number {number} is already allocated", match["number"])
+
+
+class _Option(NamedTuple):
+    """How a `.loc` option changes the row: the field, and its value where it has no operand."""
+
+    field: str
+    value: int | None = None
+
+
+_OPTIONS = {
+    "basic_block": _Option("is_basic_block", 1),
+    "prologue_end": _Option("is_prologue_end", 1),
+    "epilogue_begin": _Option("is_epilogue_begin", 1),
+    "is_stmt": _Option("is_stmt"),
+    "isa": _Option("isa"),
+    "discriminator": _Option("discriminator"),
+}
 
 
 def loc(assembly: Assembly, name: str, operands: str) -> None:
     """Obey `.loc file line column options`."""
+    table = _table(assembly)
+    if table.pending is not None:
+        assembly.mark_line()
+    words = operands.split()
+    if len(words) < 2:
+        raise StatementError("`.loc' takes a file number and a line number", operands)
+    numbers = []
+    while words and len(numbers) < 3 and (words[0][0].isdigit() or words[0][0] == "-"):
+        numbers.append(assembly.absolute(words.pop(0)))
+    if len(numbers) < 2:
+        raise StatementError("`.loc' takes a file number and a line number", operands)
+    if numbers[0] not in table.files:
+        raise StatementError(f"unassigned file number {numbers[0]}", str(numbers[0]))
+    if min(numbers) < 0:
+        raise StatementError("line and column numbers cannot be negative", operands)
+    row = LineRow(numbers[0], numbers[1], numbers[2] if len(numbers) > 2 else 0)
+    row.is_stmt, row.isa = table.is_stmt, table.isa
+    while words:
+        word = words.pop(0)
+        if word == "view" and words:
+            _view(assembly, row, words.pop(0))
+            continue
+        option = _OPTIONS.get(word)
+        if option is None or (option.value is None and not words):
+            raise StatementError(f"unknown `.loc' option `{word}'", word)
+        value = assembly.absolute(words.pop(0)) if option.value is None else option.value
+        if value < 0:
+            raise StatementError(f"`{word}' cannot be negative", word)
+        setattr(row, option.field, value)
+    table.is_stmt, table.isa = row.is_stmt, row.isa
+    table.pending = row
+
+
+def _view(assembly: Assembly, row: LineRow, text: str) -> None:
+    """Take `view -0` (the view starts anew), `view 0`, or a symbol that gets the view's number."""
+    if text == "-0":
+        row.resets_view = True
+        return
+    if text == "0":
+        return
+    symbol = assembly.lookup(text, quietly=True)
+    if symbol.is_defined:
+        raise StatementError(f"symbol `{text}' is already defined", text)
+    symbol.equated = 0
+    row.view = symbol
 
 
 DIRECTIVES: dict[str, Callable[[Assembly, str, str], None]] = {".loc": loc}

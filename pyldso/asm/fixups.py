@@ -76,7 +76,7 @@ def resolve(laid: Laid, fixup: Fixup, contents: bytearray) -> AsmRelocation | No
     """
     section = laid.section
     place = section.starts[fixup.fragment] + fixup.offset
-    is_pcrel = fixup.kind in "rbp"
+    is_pcrel = fixup.kind in "rbjp"
     value = evaluate(fixup.tree)
     constant = value.constant
     if fixup.kind == "m":
@@ -97,7 +97,7 @@ def resolve(laid: Laid, fixup: Fixup, contents: bytearray) -> AsmRelocation | No
         and is_pcrel
         and target.section is section
         and fixup.modifier in ("", "PLT")
-        and not _is_replaceable(target)
+        and not _is_replaceable(target, fixup.kind == "j" and not fixup.modifier)
     ):
         distance = constant + address_of(target) - place
         if fixup.kind != "n":
@@ -105,7 +105,7 @@ def resolve(laid: Laid, fixup: Fixup, contents: bytearray) -> AsmRelocation | No
         _store(contents, place, fixup, distance)
         return None
     r_type = _choose_type(fixup, value, is_pcrel)
-    if is_pcrel and fixup.kind in "rb":
+    if is_pcrel and fixup.kind in "rbj":
         constant -= fixup.tail
     return _against(target, r_type, place, constant, is_pcrel, section)
 
@@ -127,10 +127,11 @@ def _cannot_subtract(value: Value) -> StatementError:
     )
 
 
-def _is_replaceable(symbol: AsmSymbol) -> bool:
-    return (
-        symbol.binding is not None and symbol.binding != STB.LOCAL
-    ) or symbol.type == STT.GNU_IFUNC
+def _is_replaceable(symbol: AsmSymbol, is_jump: bool = False) -> bool:
+    """Tell whether another object may give the symbol; gas takes a jump to a global as its own."""
+    if symbol.type == STT.GNU_IFUNC:
+        return True
+    return symbol.binding == STB.WEAK if is_jump else symbol.is_external
 
 
 def _choose_type(fixup: Fixup, value: Value, is_pcrel: bool) -> int:
@@ -147,7 +148,7 @@ def _choose_type(fixup: Fixup, value: Value, is_pcrel: bool) -> int:
             return R.GOTPC32
         if size == 8:
             return R.GOTPC64
-    if fixup.kind == "b":
+    if fixup.kind in "bj":
         return R.PLT32 if size == 4 else _RELATIVE[size]
     if is_pcrel:
         return _RELATIVE[size]
@@ -221,7 +222,7 @@ def _store(contents: bytearray, place: int, fixup: Fixup, value: int) -> None:
     """Write a number, after a check that the field holds it."""
     size = fixup.size
     bits = 8 * size
-    if fixup.kind in "rbd":
+    if fixup.kind in "rbjd":
         fits = -(1 << bits - 1) <= value < 1 << bits - 1
     else:
         fits = -(1 << bits - 1) <= value < 1 << bits

@@ -209,9 +209,9 @@ def _is_near(laid: Laid, branch: Branch) -> bool:
         target is None
         or value.minus is not None
         or target.section is not laid.section
-        or (target.binding is not None and target.binding != STB.LOCAL)
         or target.type == STT.GNU_IFUNC
-        or bool(branch.modifier and branch.modifier != "PLT")
+        or target.binding == STB.WEAK
+        or bool(branch.modifier and (branch.modifier != "PLT" or target.is_external))
     )
 
 
@@ -343,7 +343,7 @@ def join(laid: Laid) -> bytearray:
             where = len(laid.fixed[index]) + len(opcode)
             laid.fixups.append(
                 Fixup(
-                    index, where, width, "b", variable.target, variable.modifier, width, b"",
+                    index, where, width, "j", variable.target, variable.modifier, width, b"",
                     laid.places[index],
                 )
             )

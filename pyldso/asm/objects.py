@@ -16,14 +16,15 @@ _ENTRY_SIZES = {SHT.INIT_ARRAY: 8, SHT.FINI_ARRAY: 8, SHT.PREINIT_ARRAY: 8}
 
 
 def build_object(
-    assembly: Assembly, laid: list[Laid], relocations: dict[AsmSection, list[AsmRelocation]]
+    assembly: Assembly,
+    laid: dict[AsmSection, Laid],
+    relocations: dict[AsmSection, list[AsmRelocation]],
 ) -> ObjectFile:
     """Return the object; errors in symbols are reported to the assembly."""
     built = ObjectFile(assembly.path, EM.X86_64)
     sections: dict[AsmSection, Section] = {}
-    parts = {part.section: part for part in laid}
     for section in assembly.sections.values():
-        made = _build_section(assembly, section, parts[section])
+        made = _build_section(assembly, section, laid[section])
         sections[section] = made
         built.sections.append(made)
     for section, made in sections.items():

@@ -123,6 +123,7 @@ def pop(assembly: Assembly, name: str, operands: str) -> None:
     """Obey `.popsection`."""
     if not assembly.section_stack:
         raise StatementError("`.popsection' without `.pushsection'")
+    assembly.mark_line()
     assembly.stream, assembly.subsection, assembly.previous = assembly.section_stack.pop()
 
 

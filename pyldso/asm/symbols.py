@@ -74,7 +74,7 @@ class AsmSymbol:
     def address(self) -> int:
         """Offset of a label in its section, by the present layout."""
         section = self.section
-        if section is None:
+        if section is None or self.type == STT.SECTION:
             return 0
         return section.starts[self.fragment] + self.offset
 
