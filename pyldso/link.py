@@ -6,6 +6,7 @@ table, the input sections, the demands of their relocations, the chunks of the o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -37,7 +38,7 @@ from pyldso.linker.layout import Layout, LayoutRules, assign_addresses, sort_chu
 from pyldso.linker.merge import merge_strings
 from pyldso.linker.notes import BuildId, property_note
 from pyldso.linker.options import LinkOptions
-from pyldso.linker.resolve import SymbolTable, columns_of, unmet_needs
+from pyldso.linker.resolve import SymbolTable, columns_of, has_undefined, unmet_needs
 from pyldso.linker.scan import relax_sections, scan_relocations
 from pyldso.linker.sections import InputSection, gather_sections
 from pyldso.linker.symtab import Symtab
@@ -56,7 +57,7 @@ class Linked(NamedTuple):
 def link(options: LinkOptions) -> None:
     """Link the inputs to `options.output`; raises PyldsoError, LinkError with all errors."""
     reader = InputReader(options, partial(assemble, options=options))
-    linked = link_inputs(reader.read_all(), options)
+    linked = link_inputs(reader.read_all(), options, reader.read_last_resorts)
     write_whole(options.output, linked.image, executable=True)
     if options.verify:
         from pyldso.verify import verify_output  # lief's import alone costs 0.3 s
@@ -75,13 +76,21 @@ def assemble(path: str, options: LinkOptions) -> ObjectFile:
     return read_source(path, SourceOptions(pic=options.pic, compiler_flags=flags))
 
 
-def link_inputs(inputs: list[Input], options: LinkOptions) -> Linked:
-    """Run the passes over `inputs` and return the file's bytes."""
+def link_inputs(
+    inputs: list[Input], options: LinkOptions, last_resorts: Callable[[], list[Input]] = list
+) -> Linked:
+    """Run the passes over `inputs` and return the file's bytes.
+
+    `last_resorts` gives the libraries that are asked for names which nothing else defines.
+    """
     machine = machine_of(EM.X86_64)
     output = OutputKind(options.is_shared, options.is_shared or options.is_pie)
     limit = options.error_limit
 
     symbols = resolve_symbols(inputs, options, machine, output)
+    if has_undefined(symbols) or unmet_needs(symbols):
+        for item in last_resorts():
+            symbols.add_input(item)
     report.raise_errors(report.duplicate_errors(symbols.duplicates), limit)
     # from here on no file is added: every name has the definition that it will have
 

@@ -31,8 +31,17 @@ LIBRARY_FOLDERS = (
 SOURCE_SUFFIXES = (".s", ".S", ".sx", ".c")
 
 LIBC = Library(":libc.so.6", is_as_needed=True)
-LOADER = Library(":ld-linux-x86-64.so.2", is_as_needed=True)
-"""Has `__tls_get_addr`; glibc's own libc.so script names it the same way."""
+LAST_RESORTS = (
+    Library(":ld-linux-x86-64.so.2", is_as_needed=True),
+    Library(":libgcc_s.so.1", is_as_needed=True),
+    Library(":libgcc.a"),
+)
+"""What gcc's driver adds: `__tls_get_addr`, arithmetic beyond the CPU's, CPU detection."""
+GCC_FOLDER = "/usr/lib/gcc/x86_64-linux-gnu"
+
+
+class LibraryNotFound(PyldsoError):  # noqa: N818 - it names what is wrong, as the others
+    """A `-lNAME` that no folder has."""
 
 
 class LinkedShared:
@@ -99,8 +108,18 @@ class InputReader:
             raise AsmError(diagnostics)
         if not options.nostdlib:
             inputs += self.read(LIBC)
-            inputs += self.read(LOADER)
         return without_repeats(inputs)
+
+    def read_last_resorts(self) -> list[Input]:
+        """Return the libraries that are asked where a name is defined nowhere else."""
+        inputs: list[Input] = []
+        if not self._options.nostdlib:
+            for library in LAST_RESORTS:
+                try:
+                    inputs += self.read(library)
+                except LibraryNotFound:
+                    continue  # the undefined name itself is what will be reported
+        return inputs
 
     def read(self, wanted: LinkInput) -> list[Input]:
         """Return what one input stands for: several files where it is a linker script."""
@@ -168,6 +187,8 @@ def read_elf(data: bytes, path: str, needed_name: str, *, is_as_needed: bool) ->
 def find_library(library: Library, folders: Sequence[str]) -> str:
     """Return the path of `-lNAME`; raises PyldsoError naming the folders that were searched."""
     searched = [*folders, *LIBRARY_FOLDERS]
+    if library.name == ":libgcc.a":
+        searched += gcc_folders()
     for folder in searched:
         for name in candidate_names(library):
             path = os.path.join(folder, name)
@@ -179,7 +200,16 @@ def find_library(library: Library, folders: Sequence[str]) -> str:
             if found:
                 return os.path.join(folder, min(found, key=lambda name: (len(name), name)))
     shown = library.name if library.name.startswith(":") else f"-l{library.name}"
-    raise PyldsoError(f"cannot find {shown} in {', '.join(folders) or 'the system folders'}")
+    raise LibraryNotFound(f"cannot find {shown} in {', '.join(folders) or 'the system folders'}")
+
+
+def gcc_folders() -> list[str]:
+    """Return the folders of gcc's own libraries, the newest version first."""
+    try:
+        versions = [name for name in os.listdir(GCC_FOLDER) if name.isdigit()]
+    except OSError:
+        return []
+    return [os.path.join(GCC_FOLDER, name) for name in sorted(versions, key=int, reverse=True)]
 
 
 def versioned_libraries(folder: str, name: str) -> list[str]:

@@ -231,6 +231,14 @@ class SymbolTable:
         self.objects[:] = self.objects[given:] + self.objects[:given]
 
 
+def has_undefined(symbols: SymbolTable) -> bool:
+    """Tell whether an object demands a name that nothing defines yet."""
+    return any(
+        resolved.rank == Rank.UNDEFINED and not resolved.is_weak_reference
+        for resolved in symbols.resolved.values()
+    )
+
+
 class UnmetNeed(NamedTuple):
     """A name that a shared object needs and that nothing in the link defines."""
 

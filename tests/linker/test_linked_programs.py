@@ -507,3 +507,15 @@ def test_an_older_libc_is_given_the_initializers(bench) -> None:
     bench.compile("a.o", source)
     bench.link("a", "a.o", "./libold.so", Library(":libc.so.6"), nostdlib=True)
     assert bench.run("a", "x", "y").returncode == 43
+
+
+def test_arithmetic_beyond_the_cpus_comes_from_libgcc(bench) -> None:
+    source = """
+    volatile unsigned __int128 big = (unsigned __int128)7 << 70;
+    int main(void) { return (int)(big / 3 >> 68) + __builtin_cpu_supports("sse2") * 0; }"""
+    bench.compile("a.o", source, "-O0")
+    bench.link("a", "a.o")
+    assert bench.run("a").returncode == 9
+    assert "libgcc_s.so.1" in bench.readelf("-d", "a")
+    bench.link("b", bench.compile("b.o", "int main(void) { return 3; }"))
+    assert "libgcc" not in bench.readelf("-d", "b")
