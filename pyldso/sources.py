@@ -64,7 +64,8 @@ def read_source(
     else:
         known = ", ".join((*_ASSEMBLY, *_PREPROCESSED[:1], ".c", ".o"))
         raise SourceError(path, "the name does not tell what the file is", f"known are {known}")
-    from pyldso.asm.assembler import AsmOptions, assemble  # keystone is slow to import
+    from pyldso.asm.assembler import assemble  # keystone is slow to import
+    from pyldso.asm.assembly import AsmOptions
 
     asm_options = AsmOptions(options.include_path, options.define_symbols)
     return assemble(data, path, asm_options, encoder)
@@ -103,7 +104,8 @@ def _run_compiler(path: str, options: SourceOptions, stage: str) -> bytes:
     try:
         done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
     except OSError as error:
-        raise SourceError(path, f"cannot start the compiler {command[0]}: {error.strerror}") from None
+        message = f"cannot start the compiler {command[0]}: {error.strerror}"
+        raise SourceError(path, message) from None
     messages = done.stderr.decode("utf-8", "replace").rstrip()
     if done.returncode:
         raise SourceError(path, f"{command[0]} failed (exit status {done.returncode})", messages)

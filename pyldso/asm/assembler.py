@@ -30,7 +30,10 @@ DEFAULT_OPTIONS = AsmOptions()
 
 
 def assemble(
-    text: str | bytes, path: str, options: AsmOptions = DEFAULT_OPTIONS, encoder: Encoder | None = None
+    text: str | bytes,
+    path: str,
+    options: AsmOptions = DEFAULT_OPTIONS,
+    encoder: Encoder | None = None,
 ) -> ObjectFile:
     """Return the object that a source assembles to.
 
@@ -41,7 +44,10 @@ def assemble(
 
 
 def assemble_with_warnings(
-    text: str | bytes, path: str, options: AsmOptions = DEFAULT_OPTIONS, encoder: Encoder | None = None
+    text: str | bytes,
+    path: str,
+    options: AsmOptions = DEFAULT_OPTIONS,
+    encoder: Encoder | None = None,
 ) -> tuple[ObjectFile, list[Diagnostic]]:
     """Return the object and the warnings of a source.
 
@@ -186,7 +192,9 @@ class Assembler:
         """Report what the source leaves open or never defines."""
         assembly = self.assembly
         if assembly.cfi.open is not None:
-            assembly.report("`.cfi_startproc' without `.cfi_endproc'", place=assembly.cfi.open.place)
+            place = assembly.cfi.open.place
+            assembly.report("`.cfi_startproc' without `.cfi_endproc'", place=place)
+        defined = [symbol.name for symbol in assembly.symbols.values() if symbol.is_defined]
         for symbol in assembly.undefined_local_labels():
             if "\x02" in symbol.name:
                 number = symbol.name.strip(".L\x02")
@@ -197,7 +205,7 @@ class Assembler:
                 assembly.report(
                     f"undefined local label `{symbol.name}'",
                     symbol.name,
-                    _similar(symbol.name, [s.name for s in assembly.symbols.values() if s.is_defined]),
+                    _similar(symbol.name, defined),
                     place=symbol.place,
                 )
 
@@ -248,7 +256,7 @@ class Assembler:
         """Write .debug_line, whose names stand in .debug_line_str, and lay them out again."""
         assembly = self.assembly
         table = assembly.line_table
-        if table is None or not table.rows and not table.files:
+        if table is None or not (table.rows or table.files):
             return None
         lines = assembly.sections.get((".debug_line", None))
         if lines is None:

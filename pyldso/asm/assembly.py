@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pyldso.asm.cfi_records import CfiRecords
 from pyldso.asm.errors import StatementError
-from pyldso.asm.expression import Expression, Operation, absolute, parse
+from pyldso.asm.expression import Expression, absolute, parse
 from pyldso.asm.fragments import Item
 from pyldso.asm.line_table import LineTable
 from pyldso.asm.section_names import default_attributes
@@ -150,7 +150,7 @@ class Assembly:
         Raises StatementError where a label or an `.equiv` has the name.
         """
         symbol = self.lookup(name)
-        if symbol.section is not None and symbol.equated is None or symbol.is_common:
+        if (symbol.section is not None and symbol.equated is None) or symbol.is_common:
             raise StatementError(f"symbol `{name}' is already defined", name)
         if symbol.equated is not None:
             if once:
@@ -253,7 +253,9 @@ class Assembly:
         Raises StatementError where expansions nest without end.
         """
         if len(self.sources) >= _DEEPEST_EXPANSION:
-            raise StatementError("macros or includes are nested too deeply: do they call themselves?")
+            raise StatementError(
+                "macros or includes are nested too deeply", hint="does one expand itself?"
+            )
         self.sources.append(source)
 
     def error(self, error: StatementError, place: int | None = None) -> None:
@@ -302,11 +304,3 @@ def _copy_attributes(symbol: AsmSymbol, source: AsmSymbol) -> None:
         symbol.size = source.size
     if not symbol.visibility:
         symbol.visibility = source.visibility
-
-
-def is_external(symbol: AsmSymbol) -> bool:
-    """Tell whether a directive made the symbol visible to other objects."""
-    return symbol.binding is not None and symbol.binding != STB.LOCAL
-
-
-__all__ = ["AsmOptions", "Assembly", "Operation", "TooManyErrorsError", "is_external"]

@@ -25,10 +25,29 @@ _DECORATION = re.compile(r"(?:\s*\{[\w%-]+\})+\Z")
 _PAIR = re.compile(r"([a-zA-Z][\w.]*)(?:\s+(.*))?\Z", re.DOTALL)
 
 # Mnemonics that take their size from a register when an immediate comes first.
-_SIZED_BY_REGISTER = frozenset("mov add sub and or xor cmp test adc sbb".split())
-_SHIFTS = frozenset("sal sar shl shr rol ror rcl rcr shld shrd bt bts btr btc".split())
+_SIZED_BY_REGISTER = frozenset(
+    ["mov", "add", "sub", "and", "or", "xor", "cmp", "test", "adc", "sbb"]
+)
+_SHIFTS = frozenset(
+    [
+        "sal",
+        "sar",
+        "shl",
+        "shr",
+        "rol",
+        "ror",
+        "rcl",
+        "rcr",
+        "shld",
+        "shrd",
+        "bt",
+        "bts",
+        "btr",
+        "btc",
+    ]
+)
 _BITS = {"b": 8, "w": 16, "l": 32, "q": 64}
-_BYTE_IMMEDIATE = frozenset("int outb outw outl inb inw inl aam aad".split())
+_BYTE_IMMEDIATE = frozenset(["int", "outb", "outw", "outl", "inb", "inw", "inl", "aam", "aad"])
 
 
 def split_operands(text: str) -> list[str]:
@@ -127,10 +146,11 @@ class AttReader:
 
     def _branch(self, mnemonic: str, operands: str) -> tuple[Item, bool]:
         target = operands.removesuffix(",pt").removesuffix(",pn").rstrip()
-        if target[0] in "%$(" or target.endswith(")") and "%" in target:
+        if target[0] in "%$(" or (target.endswith(")") and "%" in target):
             raise StatementError(
-                f"the target of `{mnemonic}' must be a label", target, f"write `*{target}' for an "
-                "indirect jump or call"
+                f"the target of `{mnemonic}' must be a label",
+                target,
+                f"write `*{target}' for an indirect jump or call",
             )
         tree, modifier, is_positional = parse(target, self._scope)
         if mnemonic in FIXED_BRANCHES:

@@ -12,7 +12,7 @@ from pyldso.asm.errors import StatementError
 
 # DWARF register numbers (psABI, figure 3.36).
 DWARF_REGISTERS: dict[str, int] = {
-    **{f"r{name}": n for n, name in enumerate("ax dx cx bx si di bp sp".split())},
+    **{f"r{name}": n for n, name in enumerate(["ax", "dx", "cx", "bx", "si", "di", "bp", "sp"])},
     **{f"r{number}": number for number in range(8, 16)},
     "rip": 16,
     **{f"xmm{number}": 17 + number for number in range(16)},

@@ -1,5 +1,4 @@
-"""What `.cfi_*` directives say of each function: a frame is a list of instructions (DWARF 5, 6.4).
-"""
+"""What `.cfi_*` directives say: a frame is a list of instructions (DWARF 5, 6.4)."""
 
 from __future__ import annotations
 

@@ -62,7 +62,8 @@ def _correct_evex(
     is_short = displacement is not None and "%rip" not in text and syntax == "att"
     value = int(displacement[1], 16) if displacement is not None and is_short else 0
     if value and displacement is not None:
-        longer = text[: displacement.start(1)] + hex(_LONG_DISPLACEMENT) + text[displacement.end(1) :]
+        before, after = text[: displacement.start(1)], text[displacement.end(1) :]
+        longer = before + hex(_LONG_DISPLACEMENT) + after
         again = encoder.raw(longer, syntax)
         if again is None:
             return None

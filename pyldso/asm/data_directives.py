@@ -92,10 +92,9 @@ def align(is_power: bool, unit: int, assembly: Assembly, name: str, operands: st
     maximum = assembly.absolute(parts[2]) if len(parts) > 2 and parts[2] else 0
     if maximum < 0:
         raise StatementError("the most bytes to skip cannot be negative", parts[2])
-    if not maximum or amount - 1 <= maximum or not fill:
-        pass
     section = assembly.stream.section
     section.alignment = max(section.alignment, amount)
+    assembly.mark_line()
     if amount > 1:
         assembly.add(Align(amount, fill, maximum))
 
@@ -171,14 +170,6 @@ def floats(form: str, assembly: Assembly, name: str, operands: str) -> None:
             assembly.add(struct.pack(form, value))
         except (ValueError, OverflowError):
             raise StatementError(f"`{operand}' is not a number that fits {name}", operand) from None
-
-
-def long_doubles(padding: int, assembly: Assembly, name: str, operands: str) -> None:
-    """Obey `.tfloat`: 80-bit numbers."""
-    from pyldso.asm.extended_float import extended_float  # rare
-
-    for operand in split_operands(operands):
-        assembly.add(extended_float(operand) + bytes(padding))
 
 
 def incbin(assembly: Assembly, name: str, operands: str) -> None:
@@ -275,7 +266,6 @@ DIRECTIVES: dict[str, _Directive] = {
     ".double": partial(floats, "<d"),
     ".dc.s": partial(floats, "<f"),
     ".dc.d": partial(floats, "<d"),
-    ".tfloat": partial(long_doubles, 0),
     ".incbin": incbin,
     ".reloc": reloc,
 }

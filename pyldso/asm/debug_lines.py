@@ -1,4 +1,4 @@
-"""`.file N` and `.loc`: rows of the line table, each at the instruction that follows (gas, 7.56)."""
+"""`.file N` and `.loc`: rows of the line table, each at the next instruction (gas, 7.56)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def loc(assembly: Assembly, name: str, operands: str) -> None:
     words = operands.split()
     if len(words) < 2:
         raise StatementError("`.loc' takes a file number and a line number", operands)
-    numbers = []
+    numbers: list[int] = []
     while words and len(numbers) < 3 and (words[0][0].isdigit() or words[0][0] == "-"):
         numbers.append(assembly.absolute(words.pop(0)))
     if len(numbers) < 2:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-import keystone
+import keystone  # type: ignore[import-untyped]
 
 from pyldso.asm.corrections import correct
 
@@ -37,7 +37,7 @@ ATT, INTEL = "att", "intel"
 
 
 class Template:
-    """An instruction in canonical text, where \\0 and \\1 stand for symbolic fields of 4 and 8 bytes.
+    """An instruction in canonical text; \\0 and \\1 stand for symbolic fields of 4 and 8 bytes.
 
     `kinds` tells what each field holds, in the order of the text: `d` a displacement, `r` one from
     %rip, `i` an immediate. Once encoded, `code` has zeros in the fields, and `fields` is
@@ -112,9 +112,7 @@ class Encoder:
         """Return keystone's own bytes for a text, or None where it refuses it."""
         engine = self._engines.get(syntax)
         if engine is None:
-            engine = self._engines[syntax] = keystone.Ks(
-                keystone.KS_ARCH_X86, keystone.KS_MODE_64
-            )
+            engine = self._engines[syntax] = keystone.Ks(keystone.KS_ARCH_X86, keystone.KS_MODE_64)
             engine.syntax = (
                 keystone.KS_OPT_SYNTAX_ATT if syntax == ATT else keystone.KS_OPT_SYNTAX_INTEL
             )
@@ -140,7 +138,8 @@ class Encoder:
 
     def _locate_fields(self, template: Template, first: bytes, second: bytes) -> None:
         """Find the fields where the two encodings differ: displacement first, then immediate."""
-        differing = [i for i, pair in enumerate(zip(first, second, strict=True)) if pair[0] != pair[1]]
+        pairs = zip(first, second, strict=True)
+        differing = [place for place, (one, other) in enumerate(pairs) if one != other]
         markers = _FIELD.findall(template.text)
         in_code_order = sorted(range(len(markers)), key=lambda i: template.kinds[i] == "i")
         located: dict[int, tuple[int, int, str]] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple, Protocol
 
 from pyldso.asm.errors import StatementError
@@ -16,30 +17,50 @@ from pyldso.asm.symbols import AsmSymbol
 _MASK = 0xFFFFFFFFFFFFFFFF
 _DEEPEST = 100
 
-NAME = r"[A-Za-z_.$\x80-\U0010ffff][\w.$\x01\x02\x80-\U0010ffff]*"
+NAME = r"(?:[^\W\d]|[.$])[\w.$]*"
 
 GOT_NAME = "_GLOBAL_OFFSET_TABLE_"
 
 # Relocation words whose use makes gas put _GLOBAL_OFFSET_TABLE_ into the symbol table.
 GOT_WORDS = frozenset(
-    "GOT GOTPCREL GOTOFF PLTOFF TLSGD TLSLD TLSLDM GOTTPOFF TPOFF DTPOFF TLSDESC TLSCALL".split()
+    [
+        "GOT",
+        "GOTPCREL",
+        "GOTOFF",
+        "PLTOFF",
+        "TLSGD",
+        "TLSLD",
+        "TLSLDM",
+        "GOTTPOFF",
+        "TPOFF",
+        "DTPOFF",
+        "TLSDESC",
+        "TLSCALL",
+    ]
 )
 
-_SIMPLE = re.compile(rf"(?!\.[-+\s])({NAME})(?:\s*([-+])\s*(0[xX][0-9a-fA-F]+|0|[1-9]\d*))?(?:@(\w+))?\Z")
-_DECIMAL = re.compile(r"-?(?:0|[1-9]\d*)\Z")
-_TOKEN = re.compile(
-    rf"""\s*(?:
-        (?P<number>0[xX][0-9a-fA-F]+|0[bB][01]+)(?!\w)
-      | (?P<local>\d+)(?P<direction>[bf])(?!\w)
-      | (?P<decimal>\d+)(?!\w)
-      | (?P<name>{NAME})(?:@(?P<modifier>\w+))?
-      | "(?P<quoted>(?:[^"\\]|\\.)*)"(?:@(?P<quoted_modifier>\w+))?
-      | '(?P<char>\\?.)'?
-      | (?P<operator><<|>>|==|!=|<>|<=|>=|&&|\|\||[-+*/%&|^!~<>()@])
-    )""",
-    re.VERBOSE,
+_SIMPLE = re.compile(
+    rf"(?!\.[-+\s])({NAME})(?:\s*([-+])\s*(0[xX][0-9a-fA-F]+|0|[1-9]\d*))?(?:@(\w+))?\Z"
 )
+_DECIMAL = re.compile(r"-?(?:0|[1-9]\d*)\Z")
 _CHAR_ESCAPES = {"n": 10, "t": 9, "r": 13, "b": 8, "f": 12}
+
+
+@cache
+def _token_pattern() -> re.Pattern[str]:
+    """Return the pattern of one token; compiled when the first long expression is met."""
+    return re.compile(
+        rf"""\s*(?:
+            (?P<number>0[xX][0-9a-fA-F]+|0[bB][01]+)(?!\w)
+          | (?P<local>\d+)(?P<direction>[bf])(?!\w)
+          | (?P<decimal>\d+)(?!\w)
+          | (?P<name>{NAME})(?:@(?P<modifier>\w+))?
+          | "(?P<quoted>(?:[^"\\]|\\.)*)"(?:@(?P<quoted_modifier>\w+))?
+          | '(?P<char>\\?.)'?
+          | (?P<operator><<|>>|==|!=|<>|<=|>=|&&|\|\||[-+*/%&|^!~<>()@])
+        )""",
+        re.VERBOSE,
+    )
 
 
 class Operation:
@@ -147,11 +168,12 @@ class _Parser:
         self.is_positional = False
         self.depth = 0
         self.match: re.Match[str] | None = None
+        self.next_token = _token_pattern().match
         self.advance()
 
     def advance(self) -> None:
         """Read the next token into `match`; None at the end of the text."""
-        self.match = _TOKEN.match(self.text, self.position)
+        self.match = self.next_token(self.text, self.position)
         if self.match:
             self.position = self.match.end()
 
@@ -211,7 +233,7 @@ class _Parser:
         """Parse a number, a character, a name or a numeric label."""
         match = self.match
         if match is None or match["operator"]:
-            self.fail()
+            raise self.failure()
         self.advance()
         if digits := match["number"] or match["decimal"]:
             return to_int(digits)
@@ -234,12 +256,12 @@ class _Parser:
         is_first = not self.text[: match.start()].strip()
         return self.scope.lookup(name, quietly=not is_first and name.startswith(".L"))
 
-    def fail(self) -> None:
-        """Report what stands where an operand should."""
+    def failure(self) -> StatementError:
+        """Return the error for what stands where an operand should."""
         rest = self.text[self.match.start() if self.match else self.position :].strip()
         if not rest:
-            raise StatementError("expression expected", self.text.strip())
-        raise StatementError(f"junk `{rest}' in expression", rest)
+            return StatementError("expression expected", self.text.strip())
+        return StatementError(f"junk `{rest}' in expression", rest)
 
 
 def _negate(name: str, operand: Expression) -> Expression:
@@ -274,7 +296,7 @@ def parse(text: str, scope: Scope) -> tuple[Expression, str, bool]:
     parser = _Parser(text, scope)
     tree = parser.binary(0)
     if parser.match is not None or text[parser.position :].strip():
-        parser.fail()
+        raise parser.failure()
     return tree, parser.modifier, parser.is_positional
 
 

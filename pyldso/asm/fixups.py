@@ -42,8 +42,17 @@ _WORDS: dict[tuple[str, int, bool], int] = {
 }
 WORDS = frozenset(word for word, _, _ in _WORDS) | {"TLSCALL", "TLSLDM"}
 _TLS_TYPES = frozenset(
-    (R.TLSGD, R.TLSLD, R.DTPOFF32, R.DTPOFF64, R.GOTTPOFF, R.TPOFF32, R.TPOFF64)
-    + (R.GOTPC32_TLSDESC, R.TLSDESC_CALL)
+    (
+        R.TLSGD,
+        R.TLSLD,
+        R.DTPOFF32,
+        R.DTPOFF64,
+        R.GOTTPOFF,
+        R.TPOFF32,
+        R.TPOFF64,
+        R.GOTPC32_TLSDESC,
+        R.TLSDESC_CALL,
+    )
 )
 
 _ABSOLUTE = {8: R.ABS64, 4: R.ABS32, 2: R.ABS16, 1: R.ABS8}

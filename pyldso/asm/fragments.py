@@ -56,9 +56,9 @@ class Align(NamedTuple):
 
 
 class Fill(NamedTuple):
-    """`count` copies of `unit`, where the count is known only after layout."""
+    """`repeat` copies of `unit`, where the number is known only after layout."""
 
-    count: Expression
+    repeat: Expression
     unit: bytes
 
 
@@ -113,7 +113,16 @@ class LayoutError(Exception):
 class Laid:
     """A section being laid out: `fixed[i]` is followed by `variables[i]` of `sizes[i]` bytes."""
 
-    __slots__ = ("fixed", "fixups", "line_marks", "places", "regions", "section", "sizes", "variables")
+    __slots__ = (
+        "fixed",
+        "fixups",
+        "line_marks",
+        "places",
+        "regions",
+        "section",
+        "sizes",
+        "variables",
+    )
 
     def __init__(self, section: AsmSection) -> None:
         self.section = section
@@ -168,9 +177,9 @@ def _chop_stream(laid: Laid, stream: Stream) -> None:
             lines.append((fragment, len(fixed), place))
             previous_line = place
         if kind is Template:
-            fixed += item.code  # type: ignore[union-attr,operator]
+            fixed += item.code  # type: ignore[union-attr,arg-type]
         elif kind is bytes:
-            fixed += item  # type: ignore[operator]
+            fixed += item  # type: ignore[arg-type]
         elif isinstance(item, Instruction):
             code = item.template.code or b""
             for (offset, size, field), (tree, modifier) in zip(
@@ -267,8 +276,8 @@ def _relax_section(laid: Laid, count: int) -> bool:
             stretch += wanted - size
             changed = True
         if at > _LARGEST_SECTION:
-            error = StatementError(f"section {laid.section.name} grows larger than 2 GiB")
-            raise LayoutError(error, laid.places[index])
+            too_large = StatementError(f"section {laid.section.name} grows larger than 2 GiB")
+            raise LayoutError(too_large, laid.places[index])
     starts[-1] += stretch
     return changed
 
@@ -286,9 +295,7 @@ def _branch_size(laid: Laid, index: int, branch: Branch, at: int, stretch: int) 
         base = inner.plus
     address = value.constant + address_of(target)
     is_ahead = base.fragment > index
-    if stretch and is_ahead and (
-        stretch < 0 or laid.regions[base.fragment] == laid.regions[index]
-    ):
+    if stretch and is_ahead and (stretch < 0 or laid.regions[base.fragment] == laid.regions[index]):
         # It will move as this branch did, unless an alignment between them absorbs it.
         address += stretch
     distance = address - at - len(branch.short) - 1
@@ -302,7 +309,7 @@ def _variable_size(variable: Variable, at: int) -> int:
     if isinstance(variable, Leb):
         return len(leb128(absolute(variable.tree), variable.is_signed))
     if isinstance(variable, Fill):
-        count = absolute(variable.count)
+        count = absolute(variable.repeat)
         if count < 0:
             raise StatementError(f"negative repeat count {count}")
         return count * len(variable.unit)
@@ -343,7 +350,14 @@ def join(laid: Laid) -> bytearray:
             where = len(laid.fixed[index]) + len(opcode)
             laid.fixups.append(
                 Fixup(
-                    index, where, width, "j", variable.target, variable.modifier, width, b"",
+                    index,
+                    where,
+                    width,
+                    "j",
+                    variable.target,
+                    variable.modifier,
+                    width,
+                    b"",
                     laid.places[index],
                 )
             )

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from pyldso.asm.errors import StatementError
 
-_BLOCK_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:\\.|[^\n])|#[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
+_BLOCK_COMMENT = r'"(?:[^"\\\n]|\\.)*"|\'(?:\\.|[^\n])|#[^\n]*|/\*.*?(?:\*/|\Z)'
 _CUT = re.compile(r'"(?:[^"\\]|\\.)*("?)|\'(?:\\.|.)|[;#]')
-_LABEL = re.compile(r'\s*(?:([A-Za-z_.$\x80-\U0010ffff][\w.$?@\x01\x02\x80-\U0010ffff]*|\d+)|"((?:[^"\\]|\\.)*)")\s*:(?!:)')
+_LABEL = re.compile(r'\s*(?:((?:[^\W\d]|[.$])[\w.$?@]*|\d+)|"((?:[^"\\]|\\.)*)")\s*:(?!:)')
 _ASSIGNMENT = re.compile(r"\s*([A-Za-z_.$][\w.$]*)\s*(==?)(?!=)\s*(.*)\Z", re.DOTALL)
 _WORD = re.compile(r"\s*([^\s,:;\"'(]+)\s*(.*)\Z", re.DOTALL)
 _SPECIAL = frozenset("\"'#;")
@@ -32,7 +32,7 @@ def split_lines(text: str) -> list[str]:
     if "\r" in text:
         text = text.replace("\r\n", "\n")
     if "/*" in text:
-        text = _BLOCK_COMMENT.sub(_blank, text)
+        text = re.sub(_BLOCK_COMMENT, _blank, text, flags=re.DOTALL)
     return text.split("\n")
 
 
@@ -119,12 +119,9 @@ def read_strings(text: str) -> list[bytes]:
         content = _unescape(match[1])
         place = match.end()
         rest = text[place:].lstrip()
-        if rest and rest[0] == '"' and strings is not None:
-            # Adjacent strings are separate literals, as `.string "a" "b"` is to gas.
-            strings.append(content)
-            continue
         strings.append(content)
-        if rest:
+        # Adjacent strings are separate literals, as `.string "a" "b"` is to gas.
+        if rest and rest[0] != '"':
             if rest[0] != ",":
                 raise StatementError(f"junk `{rest}' after a string", rest)
             place = text.index(",", place) + 1

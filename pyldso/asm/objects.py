@@ -11,8 +11,7 @@ from pyldso.asm.symbols import AsmSection, AsmSymbol, is_local_label
 from pyldso.elf.constants import EM, SHF, SHN, SHT, STB, STT
 from pyldso.elf.object import Group, LineMap, ObjectFile, Section, Symbol
 
-
-_ENTRY_SIZES = {SHT.INIT_ARRAY: 8, SHT.FINI_ARRAY: 8, SHT.PREINIT_ARRAY: 8}
+_ENTRY_SIZES: dict[int, int] = {SHT.INIT_ARRAY: 8, SHT.FINI_ARRAY: 8, SHT.PREINIT_ARRAY: 8}
 
 
 def build_object(
@@ -83,7 +82,8 @@ def _build_symbols(
         built.symbols.append(Symbol(name, type=STT.FILE, shndx=SHN.ABS))
     signatures = {group.signature for group in built.groups}
     rows: list[tuple[AsmSymbol, Symbol]] = []
-    late = [symbol for symbol in assembly.symbols.values() if symbol.is_used and not symbol.is_listed]
+    known = assembly.symbols.values()
+    late = [symbol for symbol in known if symbol.is_used and not symbol.is_listed]
     for symbol in (*assembly.ordered_symbols, *late):
         if not _is_wanted(symbol, signatures):
             continue

@@ -7,8 +7,26 @@ _GENERAL = "ax bx cx dx si di bp sp"
 NAMES: frozenset[str] = frozenset(
     [
         *(prefix + name for name in _GENERAL.split() for prefix in ("r", "e", "")),
-        *"al bl cl dl ah bh ch dh sil dil bpl spl rip eip riz eiz st".split(),
-        *"cs ds es fs gs ss cr0 cr2 cr3 cr4 cr8 cr9".split(),
+        *[
+            "al",
+            "bl",
+            "cl",
+            "dl",
+            "ah",
+            "bh",
+            "ch",
+            "dh",
+            "sil",
+            "dil",
+            "bpl",
+            "spl",
+            "rip",
+            "eip",
+            "riz",
+            "eiz",
+            "st",
+        ],
+        *["cs", "ds", "es", "fs", "gs", "ss", "cr0", "cr2", "cr3", "cr4", "cr8", "cr9"],
         *(f"r{number}{suffix}" for number in range(8, 16) for suffix in ("", "d", "w", "b")),
         *(f"{kind}mm{number}" for number in range(32) for kind in "xyz"),
         *(f"{kind}{number}" for number in range(8) for kind in ("mm", "k", "db", "dr", "st")),
@@ -19,9 +37,11 @@ NAMES: frozenset[str] = frozenset(
 )
 
 _SUFFIXES = {
-    **{name: "b" for name in "al bl cl dl ah bh ch dh sil dil bpl spl".split()},
+    **dict.fromkeys(
+        ["al", "bl", "cl", "dl", "ah", "bh", "ch", "dh", "sil", "dil", "bpl", "spl"], "b"
+    ),
     **{f"r{number}b": "b" for number in range(8, 16)},
-    **{name: "w" for name in _GENERAL.split()},
+    **dict.fromkeys(_GENERAL.split(), "w"),
     **{f"r{number}w": "w" for number in range(8, 16)},
     **{f"e{name}": "l" for name in _GENERAL.split()},
     **{f"r{number}d": "l" for number in range(8, 16)},

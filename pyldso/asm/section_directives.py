@@ -113,7 +113,7 @@ def push(assembly: Assembly, name: str, operands: str) -> None:
     assembly.section_stack.append((assembly.stream, assembly.subsection, assembly.previous))
     parts = split_operands(operands)
     subsection = 0
-    if len(parts) > 1 and parts[1] and parts[1][0] not in "\"@%":
+    if len(parts) > 1 and parts[1] and parts[1][0] not in '"@%':
         subsection = assembly.absolute(parts.pop(1))
     found = find_section(assembly, ",".join(parts))
     assembly.switch(found.stream(subsection), subsection)

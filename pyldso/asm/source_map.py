@@ -85,7 +85,7 @@ class SourceMap:
 
     def expansions(self, place: int) -> list[str]:
         """Return notes that tell from where the source of a place was expanded, innermost first."""
-        notes = []
+        notes: list[str] = []
         source = self.source_of(place)
         while source.called_at and len(notes) < 5:
             notes.append(f"{self.locate(source.called_at)}: note: in {source.title}")

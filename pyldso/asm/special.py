@@ -55,8 +55,24 @@ PREFIXES: dict[str, int] = {
     **{
         "rex" + ("." + letters if letters else ""): 0x40 | bits
         for bits, letters in enumerate(
-            ["", "b", "x", "xb", "r", "rb", "rx", "rxb", "w", "wb", "wx", "wxb", "wr", "wrb"]
-            + ["wrx", "wrxb"]
+            [
+                "",
+                "b",
+                "x",
+                "xb",
+                "r",
+                "rb",
+                "rx",
+                "rxb",
+                "w",
+                "wb",
+                "wx",
+                "wxb",
+                "wr",
+                "wrb",
+                "wrx",
+                "wrxb",
+            ]
         )
     },
     "rex64": 0x48,
@@ -88,7 +104,9 @@ FIXED: dict[str, bytes] = {
 }
 del FIXED["hreset"]
 
-_NUMBERS = {name: number for number, name in enumerate("ax cx dx bx sp bp si di".split())}
+_NUMBERS = {
+    name: number for number, name in enumerate(["ax", "cx", "dx", "bx", "sp", "bp", "si", "di"])
+}
 
 
 def _number(register: str) -> tuple[int, bool] | None:

@@ -123,9 +123,7 @@ def _natural(amount: int) -> int:
     return alignment
 
 
-def _common_operands(
-    assembly: Assembly, name: str, operands: str
-) -> tuple[AsmSymbol, int, int]:
+def _common_operands(assembly: Assembly, name: str, operands: str) -> tuple[AsmSymbol, int, int]:
     parts = split_operands(operands)
     if len(parts) not in (2, 3):
         raise StatementError(f"`{name}' takes a symbol, a size and an alignment", operands)

@@ -136,7 +136,7 @@ class AsmSection:
         self.starts: list[int] = [0]
         self.fixed: list[bytearray] = []
         self.variables: list[object] = []
-        self.contents = b""
+        self.contents: bytes | bytearray = b""
         self.symbol = AsmSymbol(name)
         self.symbol.type = STT.SECTION
         self.symbol.section = self

@@ -192,7 +192,8 @@ def _join(obj: ObjectFile, rows: list[_Row], names: StringTable) -> bytes:
     early = [row for row in rows[1:-1] if row.header.sh_type != SHT.RELA]
     for row in (*early, *late, rows[-1]):
         out += bytes(-len(out) % max(row.header.sh_addralign, 1))
-        row.header = row.header._replace(sh_name=names.offset(_encode(row.name)), sh_offset=len(out))
+        name = names.offset(_encode(row.name))
+        row.header = row.header._replace(sh_name=name, sh_offset=len(out))
         if row.header.sh_type != SHT.NOBITS:
             out += row.data
     out += bytes(-len(out) % 8)

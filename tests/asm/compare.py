@@ -87,10 +87,8 @@ def _section_differences(
         shorter = min(len(mine.data), len(other.data))
         place = next((i for i, (a, b) in enumerate(pairs) if a != b), shorter)
         line = mine.lines.find(place) if mine.lines else None
-        found.append(
-            f"{mine.name}: differs at {place:#x} ({line}): {bytes(mine.data[place:place + 16]).hex()}"
-            f" instead of {bytes(other.data[place:place + 16]).hex()}"
-        )
+        ours, theirs = (bytes(part.data[place : place + 16]).hex() for part in (mine, other))
+        found.append(f"{mine.name}: differs at {place:#x} ({line}): {ours} instead of {theirs}")
     rows, other_rows = relocation_rows(left, mine), relocation_rows(right, other)
     if rows != other_rows:
         found += [f"{mine.name}: {row} only in ours" for row in rows if row not in other_rows][:5]
