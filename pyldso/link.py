@@ -13,10 +13,11 @@ from typing import NamedTuple
 from pyldso.arch.machine import Machine, OutputKind, machine_of
 from pyldso.elf.constants import EM, ET
 from pyldso.elf.object import ObjectFile
+from pyldso.errors import PyldsoError
 from pyldso.linker import report
 from pyldso.linker.apply import apply_relocations
 from pyldso.linker.chunk import Chunk, StringTable
-from pyldso.linker.create import Synthetic, TlsBase, create_synthetic, link_tables
+from pyldso.linker.create import Synthetic, TlsBase, create_synthetic, flags_of, link_tables
 from pyldso.linker.define import (
     allocate_commons,
     define_boundaries,
@@ -41,8 +42,11 @@ from pyldso.linker.options import LinkOptions
 from pyldso.linker.resolve import SymbolTable, columns_of, has_undefined, unmet_needs
 from pyldso.linker.scan import relax_sections, scan_relocations
 from pyldso.linker.sections import InputSection, gather_sections
+from pyldso.linker.symbols import Rank
 from pyldso.linker.symtab import Symtab
 from pyldso.output import write_whole
+
+HASH_STYLES = ("gnu", "sysv", "both")
 
 
 class Linked(NamedTuple):
@@ -83,6 +87,8 @@ def link_inputs(
 
     `last_resorts` gives the libraries that are asked for names which nothing else defines.
     """
+    if options.hash_style not in HASH_STYLES:
+        raise PyldsoError(f"--hash-style={options.hash_style}: use {', '.join(HASH_STYLES)}")
     machine = machine_of(EM.X86_64)
     output = OutputKind(options.is_shared, options.is_shared or options.is_pie)
     limit = options.error_limit
@@ -111,15 +117,18 @@ def link_inputs(
     errors = report.undefined_errors(demands.undefined, symbols)
     errors += report.unmet_errors(unmet, symbols)
     errors += report.problem_errors(demands.problems, machine)
+    errors += report.copy_errors(demands.copies)
+    entry = entry_name(options)
+    if entry is not None and symbols.resolved[entry].rank <= Rank.SHARED:
+        errors += report.entry_errors(entry, symbols)
     report.raise_errors(errors, limit)
     # from here on only a value that does not fit can go wrong
 
     tls = TlsBase()
     synthetic = create_synthetic(demands, symbols, machine, output, tls, is_dynamic=is_dynamic)
     chunks: list[Chunk] = [*outputs, *synthetic.chunks()]
-    chunks += link_tables(
-        synthetic, symbols, options, outputs, has_static_tls=demands.needs_static_tls
-    )
+    flags = flags_of(demands, output)
+    chunks += link_tables(synthetic, symbols, options, outputs, flags=flags)
     if frame is not None:
         chunks += [frame, EhFrameHeader(frame)]
     build_id = None if options.build_id == "none" else BuildId(options.build_id)
@@ -149,13 +158,13 @@ def link_inputs(
     image = write_chunks(layout)
     overflows = apply_relocations(sections, image, machine, constants)
     report.raise_errors(report.overflow_errors(overflows, machine), limit)
-    entry = entry_address(symbols, options)
+    start = symbols.resolved[entry].value if entry is not None else 0
     e_type = ET.DYN if output.is_position_independent else ET.EXEC
     ident = Ident(e_type, machine.number, os_abi(symbols))
-    write_headers(image, layout, names, ident, entry)
+    write_headers(image, layout, names, ident, start)
     if build_id is not None:
         build_id.seal(image)
-    return Linked(image, layout, synthetic, entry)
+    return Linked(image, layout, synthetic, start)
 
 
 def resolve_symbols(
@@ -183,12 +192,6 @@ def resolve_symbols(
 def entry_name(options: LinkOptions) -> str | None:
     """Return the symbol where the process starts; a shared object has one only by `-e`."""
     return options.entry or (None if options.is_shared else "_start")
-
-
-def entry_address(symbols: SymbolTable, options: LinkOptions) -> int:
-    """Return e_entry."""
-    name = entry_name(options)
-    return symbols.resolved[name].value if name else 0
 
 
 def related_sections(symbols: SymbolTable) -> list[InputSection]:

@@ -256,9 +256,12 @@ def link_tables(
     options: LinkOptions,
     outputs: list[OutputSection],
     *,
-    has_static_tls: bool,
+    flags: DF,
 ) -> list[Chunk]:
-    """Return .interp, the hash and version tables; fill the dynamic section."""
+    """Return .interp, the hash and version tables; fill the dynamic section.
+
+    `flags` are those of DT_FLAGS that follow from the code rather than from the options.
+    """
     dynamic, dynsym = synthetic.dynamic, synthetic.dynsym
     if dynamic is None or dynsym is None:
         return []
@@ -285,7 +288,7 @@ def link_tables(
     if not options.is_shared:
         dynamic.add(DT.DEBUG, 0)
     add_relocation_tables(dynamic, synthetic)
-    add_flags(dynamic, options, has_static_tls=has_static_tls and options.is_shared)
+    add_flags(dynamic, options, flags)
     if needs.size:
         versym = Versym(dynsym, needs)
         chunks += [versym, needs]
@@ -371,9 +374,21 @@ FLAG_WORDS: dict[str, tuple[DF, DF1]] = {
 """What the words of `-z` set in DT_FLAGS and DT_FLAGS_1."""
 
 
-def add_flags(dynamic: Dynamic, options: LinkOptions, *, has_static_tls: bool) -> None:
+def flags_of(demands: Demands, output: OutputKind) -> DF:
+    """Return the DT_FLAGS that the relocations ask for."""
+    flags = DF(0)
+    if demands.needs_static_tls and output.is_shared:
+        flags |= DF.STATIC_TLS
+    if demands.has_text_relocations:
+        flags |= DF.TEXTREL
+    return flags
+
+
+def add_flags(dynamic: Dynamic, options: LinkOptions, flags: DF) -> None:
     """Add DT_FLAGS and DT_FLAGS_1."""
-    flags, flags_1 = int(DF.STATIC_TLS if has_static_tls else 0), 0
+    flags_1 = DF1(0)
+    if flags & DF.TEXTREL:
+        dynamic.add(DT.TEXTREL, 0)
     for word in options.z_options:
         if word in FLAG_WORDS:
             flags |= FLAG_WORDS[word][0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyldso.arch.machine import Machine
-from pyldso.elf.constants import STT
+from pyldso.elf.constants import STT, STV
 from pyldso.errors import Diagnostic, LinkError
 from pyldso.linker.apply import Overflow
 from pyldso.linker.inputs import LinkedShared
@@ -143,6 +143,31 @@ def problem_errors(problems: list[Problem], machine: Machine) -> list[Diagnostic
             text = f"relocation {name} cannot be used against symbol {shown}; {reason}"
         diagnostics.append(Diagnostic(text, notes=(*defined_in(target), where)))
     return diagnostics
+
+
+def copy_errors(copies: list[Resolved]) -> list[Diagnostic]:
+    """Return an error for each variable of a library that cannot be copied (R_*_COPY)."""
+    diagnostics: list[Diagnostic] = []
+    for target in copies:
+        symbol = target.export.symbol if target.export else None
+        if symbol is None:
+            continue
+        remedy = f"recompile what refers to it with -fPIC, or let {target.name} have a "
+        if symbol.visibility == STV.PROTECTED:
+            reason, remedy = "it is protected", remedy + "default visibility"
+        elif not symbol.st_size:
+            reason, remedy = "it has no size", f"{remedy}.type of @object and a .size"
+        else:
+            continue
+        text = f"cannot copy the variable {target.name} into the program: {reason}"
+        diagnostics.append(Diagnostic(text, notes=(*defined_in(target), f">>> {remedy}")))
+    return diagnostics
+
+
+def entry_errors(name: str, symbols: SymbolTable) -> list[Diagnostic]:
+    """Return an error for an entry point that no object defines."""
+    notes = guess_notes(name, known_names(symbols))
+    return [Diagnostic(f"undefined symbol: {name}, the entry point", notes=tuple(notes))]
 
 
 def overflow_errors(overflows: list[Overflow], machine: Machine) -> list[Diagnostic]:

@@ -69,6 +69,7 @@ class Demands:
         "copies",
         "dynamic",
         "got",
+        "has_text_relocations",
         "needs_got_base",
         "needs_static_tls",
         "needs_tls_module",
@@ -90,6 +91,7 @@ class Demands:
         self.needs_tls_module = False
         self.needs_got_base = False
         self.needs_static_tls = False
+        self.has_text_relocations = False
         self.dynamic: list[DynamicRelocation] = []
         self.undefined: dict[Resolved, list[Place]] = {}
         self.problems: list[Problem] = []
@@ -196,6 +198,8 @@ def _take(
                 reason = "is in read-only memory; recompile with -fPIC"
                 demands.problems.append(Problem(place, r_type, target, reason))
                 return
+            if not is_writable:
+                demands.has_text_relocations = True
             types = machine.types
             if need & SYMBOLIC:
                 row = DynamicRelocation(member, r_offset, types.symbolic, target, r_addend)

@@ -249,3 +249,32 @@ def test_damaged_inputs_end_in_a_link_or_one_clear_error(walkthrough, name) -> N
             link_inputs(InputReader(options, lambda path: pytest.fail(path)).read_all(), options)
         except PyldsoError as error:
             assert error.render()
+
+
+def test_a_variable_without_size_cannot_be_copied(bench) -> None:
+    bench.compile("lib.o", ".data\n.globl counter\ncounter: .long 5\n")
+    bench.shared("libcounter.so", "lib.o")
+    bench.compile("a.o", ".text\n.globl main\nmain: mov counter(%rip), %eax\nret\n")
+    assert failure("a.o", "./libcounter.so").splitlines() == [
+        "error: cannot copy the variable counter into the program: it has no size",
+        ">>> defined in ./libcounter.so",
+        ">>> recompile what refers to it with -fPIC, or let counter have a .type of @object and a "
+        ".size",
+    ]
+
+
+def test_an_entry_point_that_is_missing_is_named(bench) -> None:
+    bench.compile("a.o", "int begin(void) { return 0; } int main(void) { return 0; }")
+    text = failure("a.o", entry="begn", nostartfiles=True)
+    assert text.startswith(
+        "error: undefined symbol: begn, the entry point\n>>> did you mean: begin"
+    )
+    assert failure("a.o", nostartfiles=True).startswith(
+        "error: undefined symbol: _start, the entry"
+    )
+
+
+def test_an_unknown_style_is_refused(bench) -> None:
+    bench.compile("a.o", "int main(void) { return 0; }")
+    assert failure("a.o", hash_style="md5") == "error: --hash-style=md5: use gnu, sysv, both"
+    assert failure("a.o", build_id="0xyz").startswith("error: --build-id=0xyz: use sha1, none or")

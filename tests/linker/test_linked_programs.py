@@ -519,3 +519,20 @@ def test_arithmetic_beyond_the_cpus_comes_from_libgcc(bench) -> None:
     assert "libgcc_s.so.1" in bench.readelf("-d", "a")
     bench.link("b", bench.compile("b.o", "int main(void) { return 3; }"))
     assert "libgcc" not in bench.readelf("-d", "b")
+
+
+def test_text_relocations_are_made_where_they_are_asked_for(bench) -> None:
+    source = """
+    .text
+    .globl main
+    main: mov table(%rip), %rax
+          mov (%rax), %eax
+          ret
+    table: .quad value
+    .data
+    value: .long 8
+    """
+    bench.compile("a.o", source)
+    bench.link("a", "a.o", z_options=["notext"])
+    assert bench.run("a").returncode == 8
+    assert "TEXTREL" in bench.readelf("-d", "a")

@@ -1,0 +1,96 @@
+"""What mkso makes of assembly: shared objects, and with -c objects for any linker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pyldso.errors import AsmError, PyldsoError
+from pyldso.linker.options import InputFile, LinkOptions
+from pyldso.mkso import MksoOptions, mkso
+
+ADDVEC = """
+        .text
+        .globl  addvec
+        .type   addvec, @function
+addvec: xorl    %eax, %eax
+.Lloop: cmpl    %ecx, %eax
+        jge     .Ldone
+        movslq  %eax, %r8
+        movl    (%rdi,%r8,4), %r9d
+        addl    (%rsi,%r8,4), %r9d
+        movl    %r9d, (%rdx,%r8,4)
+        incl    %eax
+        jmp     .Lloop
+.Ldone: ret
+        .size   addvec, .-addvec
+"""
+COUNTED = """
+        .text
+        .globl  count
+        .type   count, @function
+count:  movq    total@GOTPCREL(%rip), %rax
+        incl    (%rax)
+        movl    (%rax), %eax
+        ret
+        .size   count, .-count
+        .data
+        .globl  total
+        .type   total, @object
+        .size   total, 4
+total:  .long   41
+"""
+
+
+def options(*names: str, **more: object) -> LinkOptions:
+    return LinkOptions(inputs=[InputFile(name) for name in names], verify=True, **more)
+
+
+def test_a_shared_object_is_made_of_sources(bench) -> None:
+    Path("addvec.s").write_text(ADDVEC)
+    Path("count.s").write_text(COUNTED)
+    mkso(MksoOptions(options("addvec.s", "count.s", output="libboth.so")))
+    bench.check("libboth.so")
+    main = r"""
+    #include <stdio.h>
+    void addvec(int *, int *, int *, int); int count(void); extern int total;
+    int main(void) {
+        int x[] = {1, 2}, y[] = {3, 4}, z[2];
+        addvec(x, y, z, 2);
+        printf("%d %d %d %d\n", z[0], z[1], count(), total);
+        return 0;
+    }"""
+    bench.compile("main.o", main)
+    bench.tool("gcc", "-o", "by_ld", "main.o", "./libboth.so")
+    bench.link("by_us", "main.o", "./libboth.so")
+    assert bench.output("by_ld") == bench.output("by_us") == "4 6 42 42\n"
+
+
+def test_each_source_becomes_an_object_in_the_current_folder(bench) -> None:
+    Path("sub").mkdir()
+    Path("sub/addvec.s").write_text(ADDVEC)
+    Path("count.s").write_text(COUNTED)
+    mkso(MksoOptions(options("sub/addvec.s", "count.s"), compile_only=True))
+    assert Path("addvec.o").exists()
+    bench.tool("gcc", "-shared", "-o", "libboth.so", "addvec.o", "count.o")
+    mkso(MksoOptions(options("count.s"), compile_only=True, output="named.o"))
+    assert Path("named.o").stat().st_mode & 0o111 == 0
+
+
+def test_the_errors_of_all_sources_come_together(bench) -> None:
+    Path("one.s").write_text("movl %eaz, %ebx\n")
+    Path("two.s").write_text("nop\nnosuchthing %eax\n")
+    for compile_only in (False, True):
+        with pytest.raises(AsmError) as caught:
+            mkso(MksoOptions(options("one.s", "two.s", output="x.so"), compile_only=compile_only))
+        text = caught.value.render()
+        assert "one.s:1:" in text
+        assert "two.s:2:" in text
+        assert not any(Path(name).exists() for name in ("x.so", "one.o", "two.o"))
+
+
+def test_an_object_is_no_source(bench) -> None:
+    bench.compile("a.o", "int a;")
+    with pytest.raises(PyldsoError, match="-c takes sources"):
+        mkso(MksoOptions(options("a.o"), compile_only=True))
