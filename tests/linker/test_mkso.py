@@ -58,7 +58,8 @@ def test_a_shared_object_is_made_of_sources(bench) -> None:
     int main(void) {
         int x[] = {1, 2}, y[] = {3, 4}, z[2];
         addvec(x, y, z, 2);
-        printf("%d %d %d %d\n", z[0], z[1], count(), total);
+        int counted = count();
+        printf("%d %d %d %d\n", z[0], z[1], counted, total);
         return 0;
     }"""
     bench.compile("main.o", main)
