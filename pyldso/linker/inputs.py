@@ -199,7 +199,7 @@ def find_library(library: Library, folders: Sequence[str]) -> str:
             found = versioned_libraries(folder, library.name)
             if found:
                 return os.path.join(folder, min(found, key=lambda name: (len(name), name)))
-    shown = library.name if library.name.startswith(":") else f"-l{library.name}"
+    shown = library.name[1:] if library.name.startswith(":") else f"-l{library.name}"
     raise LibraryNotFound(f"cannot find {shown} in {', '.join(folders) or 'the system folders'}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
-from pyldso.arch.machine import Machine, OutputKind
+from pyldso.arch.machine import Machine, OutputKind, Row
 from pyldso.elf.constants import SHF
 from pyldso.linker.chunk import Chunk
 from pyldso.linker.needs import needs_of
@@ -16,7 +16,8 @@ R_TYPE = 0xFFFFFFFF
 
 # as plain integers: an IntFlag's operators cost a microsecond each
 PLT_NEEDS = int(Need.PLT | Need.CANONICAL_PLT)
-IMPOSSIBLE = int(Need.UNDEFINED | Need.ERROR)
+UNDEFINED = int(Need.UNDEFINED)
+ERROR = int(Need.ERROR)
 DYNAMIC_NEEDS = int(Need.DYNAMIC | Need.RELATIVE)
 SYMBOLIC = int(Need.DYNAMIC)
 INSTEAD_OF_DYNAMIC = int(Need.COPY | Need.CANONICAL_PLT)
@@ -141,71 +142,72 @@ def scan_relocations(
 
     Those of sections that are not in memory (debugging information) are only checked.
     """
-    demands = Demands()
+    scanner = Scanner(machine, allows_text=allows_text)
     needs = needs_of(machine, output)
     nothing = dict.fromkeys(needs, (0,) * len(Column))
     for member in sections:
+        scanner.scan(member, needs if member.section.sh_flags & SHF.ALLOC else nothing)
+    return scanner.demands
+
+
+class Scanner:
+    """The walk: what each relocation needs goes to `demands`."""
+
+    __slots__ = ("_allows_text", "_relocations", "_types", "demands")
+
+    def __init__(self, machine: Machine, *, allows_text: bool) -> None:
+        self._relocations = machine.relocations
+        self._types = machine.types
+        self._allows_text = allows_text
+        self.demands = Demands()
+
+    def scan(self, member: InputSection, needs: dict[int, tuple[int, ...]]) -> None:
+        """Walk the relocations of one section; `needs` are by r_type and Column."""
         targets = member.owner.targets
-        size = member.size
-        needs_here = needs if member.section.sh_flags & SHF.ALLOC else nothing
-        for r_offset, r_info, r_addend in member.relocations:
-            target = targets[r_info >> 32]
+        size = len(member.data)
+        for row in member.relocations:
+            r_offset, r_info, _ = row
             r_type = r_info & R_TYPE
-            columns = needs_here.get(r_type)
+            columns = needs.get(r_type)
             if columns is None:
-                place = Place(member, r_offset)
-                demands.problems.append(Problem(place, r_type, None, "is not for object files"))
-                continue
-            if r_offset + 8 > size and r_offset + machine.relocations[r_type].size > size:
-                place = Place(member, r_offset)
-                demands.problems.append(Problem(place, r_type, None, "lies outside the section"))
-                continue
-            need = columns[target.column]
-            if need:
-                _take(
-                    demands, member, r_offset, r_type, r_addend, target, need, machine, allows_text
-                )
-    return demands
-
-
-def _take(
-    demands: Demands,
-    member: InputSection,
-    r_offset: int,
-    r_type: int,
-    r_addend: int,
-    target: Resolved,
-    need: int,
-    machine: Machine,
-    allows_text: bool,
-) -> None:
-    """Enter one relocation that needs something of the output."""
-    if need & IMPOSSIBLE:
-        place = Place(member, r_offset)
-        if need & Need.UNDEFINED:
-            demands.undefined.setdefault(target, []).append(place)
-        else:
-            demands.problems.append(Problem(place, r_type, target, "recompile with -fPIC"))
-        return
-    if need & DYNAMIC_NEEDS:
-        is_writable = member.section.sh_flags & SHF.WRITE
-        if need & SYMBOLIC and need & INSTEAD_OF_DYNAMIC:
-            # the choice of the table: the dynamic linker fills a word that may be written
-            need &= ~INSTEAD_OF_DYNAMIC if is_writable else ~SYMBOLIC
-        if need & DYNAMIC_NEEDS:
-            if not (is_writable or allows_text):
-                place = Place(member, r_offset)
-                reason = "is in read-only memory; recompile with -fPIC"
-                demands.problems.append(Problem(place, r_type, target, reason))
-                return
-            if not is_writable:
-                demands.has_text_relocations = True
-            types = machine.types
-            if need & SYMBOLIC:
-                row = DynamicRelocation(member, r_offset, types.symbolic, target, r_addend)
+                self._refuse(member, row, None, "is not for object files")
+            elif r_offset + 8 > size and r_offset + self._relocations[r_type].size > size:
+                self._refuse(member, row, None, "lies outside the section's content")
             else:
-                row = DynamicRelocation(
-                    member, r_offset, types.relative, target, r_addend, AddendOf.TARGET
-                )
-            demands.dynamic.append(row)
-    demands.take(target, need)
+                target = targets[r_info >> 32]
+                need = columns[target.column]
+                if need:
+                    self._take(member, row, target, need)
+
+    def _refuse(self, member: InputSection, row: Row, target: Resolved | None, reason: str) -> None:
+        place = Place(member, row[0])
+        self.demands.problems.append(Problem(place, row[1] & R_TYPE, target, reason))
+
+    def _take(self, member: InputSection, row: Row, target: Resolved, need: int) -> None:
+        """Enter one relocation that needs something of the output."""
+        if need & UNDEFINED:
+            self.demands.undefined.setdefault(target, []).append(Place(member, row[0]))
+        elif need & ERROR:
+            self._refuse(member, row, target, "recompile with -fPIC")
+        else:
+            if need & SYMBOLIC and need & INSTEAD_OF_DYNAMIC:
+                # the choice of the table: the dynamic linker fills a word that may be written
+                need &= ~INSTEAD_OF_DYNAMIC if member.is_writable else ~SYMBOLIC
+            if need & DYNAMIC_NEEDS:
+                self._add_dynamic(member, row, target, need)
+            self.demands.take(target, need)
+
+    def _add_dynamic(self, member: InputSection, row: Row, target: Resolved, need: int) -> None:
+        """Leave a word to the dynamic linker, which must be able to write it."""
+        if not member.is_writable:
+            if not self._allows_text:
+                self._refuse(member, row, target, "is in read-only memory; recompile with -fPIC")
+                return
+            self.demands.has_text_relocations = True
+        types, (r_offset, _, addend) = self._types, row
+        if need & SYMBOLIC:
+            dynamic = DynamicRelocation(member, r_offset, types.symbolic, target, addend)
+        else:
+            base = AddendOf.TARGET
+            dynamic = DynamicRelocation(member, r_offset, types.relative, target, addend, base)
+        self.demands.dynamic.append(dynamic)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 from pathlib import Path
 
+import pytest
+
 from pyldso.elf.shared_reader import read_shared
-from pyldso.link import link
-from pyldso.linker.options import InputFile, LinkOptions
+from pyldso.link import link, link_inputs
+from pyldso.linker.inputs import InputReader
+from pyldso.linker.options import InputFile, Library, LinkOptions
+from pyldso.verify import VerificationError, verify_output
 
 
 def test_the_program_names_interpreter_libraries_and_versions(walkthrough) -> None:
@@ -107,3 +112,48 @@ def test_stripped_output_runs_without_symbols(walkthrough) -> None:
     walkthrough.link("small", "main2.o", "./libvector.so", strip_all=True)
     assert walkthrough.output("small") == "z = [4 6]\n"
     assert ".symtab" not in walkthrough.readelf("-S", "small")
+
+
+@pytest.mark.parametrize("linker", ["bfd", "lld", "mold"])
+def test_other_linkers_take_our_libraries(walkthrough, linker) -> None:
+    if shutil.which({"bfd": "ld", "lld": "ld.lld"}.get(linker, linker)) is None:
+        pytest.skip(f"{linker} is not installed")
+    words = ["-B/usr/libexec/mold"] if linker == "mold" else [f"-fuse-ld={linker}"]
+    walkthrough.tool("gcc", *words, "-o", "theirs", "main2.o", "./libvector.so")
+    assert walkthrough.output("theirs") == "z = [4 6]\n"
+
+
+@pytest.mark.parametrize("linker", ["bfd", "lld", "mold"])
+def test_libraries_of_other_linkers_are_taken(walkthrough, linker) -> None:
+    if shutil.which({"bfd": "ld", "lld": "ld.lld"}.get(linker, linker)) is None:
+        pytest.skip(f"{linker} is not installed")
+    words = ["-B/usr/libexec/mold"] if linker == "mold" else [f"-fuse-ld={linker}"]
+    walkthrough.tool("gcc", "-shared", *words, "-o", "libvector.so", "addvec.o")
+    walkthrough.link("ours", "main2.o", "./libvector.so")
+    assert walkthrough.output("ours") == "z = [4 6]\n"
+
+
+def test_the_verifier_sees_what_was_not_meant(walkthrough) -> None:
+    options = LinkOptions(inputs=[InputFile("main2.o"), InputFile("./libvector.so")])
+    reader = InputReader(options, lambda path: pytest.fail(path))
+    linked = link_inputs(reader.read_all(), options)
+    meant = (linked.layout, linked.synthetic, linked.entry)
+    dynamic = next(chunk for chunk in linked.layout.chunks if chunk.name == ".dynamic")
+    relocations = next(chunk for chunk in linked.layout.chunks if chunk.name == ".rela.plt")
+    for offset, what in (
+        (24, "the entry point differs"),
+        (64 + 4, "segment 0x6"),
+        (dynamic.offset + 8, "dynamic entry 0x1"),
+        (relocations.offset, "relocation 0x"),
+    ):
+        changed = bytearray(linked.image)
+        changed[offset] ^= 1
+        Path("changed").write_bytes(changed)
+        with pytest.raises(VerificationError, match=what):
+            verify_output("changed", *meant)
+
+
+def test_an_explicit_libc_is_linked_once(walkthrough) -> None:
+    walkthrough.link("a", "main2.o", "./libvector.so", Library("c"))
+    assert walkthrough.readelf("-d", "a").count("[libc.so.6]") == 1
+    assert walkthrough.output("a") == "z = [4 6]\n"
