@@ -6,6 +6,7 @@ shown as a person reads it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -77,14 +78,9 @@ def raise_problems(path: str, problems: list[str]) -> None:
 
 def compare(kind: str, meant: Iterable[str], read: Iterable[str]) -> list[str]:
     """Return a line for each row that stands on one side only; the order does not matter."""
-    remaining = list(read)
-    problems: list[str] = []
-    for row in meant:
-        if row in remaining:
-            remaining.remove(row)
-        else:
-            problems.append(f"{kind} {row} is not in the file")
-    return problems + [f"{kind} {row} was not meant" for row in remaining]
+    wanted, found = Counter(meant), Counter(read)
+    missing = [f"{kind} {row} is not in the file" for row in wanted - found]
+    return missing + [f"{kind} {row} was not meant" for row in found - wanted]
 
 
 def check_layout(binary: Binary) -> list[str]:

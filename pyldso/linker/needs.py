@@ -32,35 +32,35 @@ Rows = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
 # An IFUNC's column: its PLT entry stands for it (PLT), and is what addresses mean.
 WORD = (  # absolute local   data      code      weak      ifunc    undefined discarded
-    (     __,        REL,    DYN,      DYN,      DYN,      REL_PLT, UND,      __),  # shared
-    (     __,        REL,    DYN,      DYN,      DYN,      REL_PLT, UND,      __),  # PIE
-    (     __,        __,     DYN_COPY, DYN_CPLT, __,       PLT,     UND,      __),  # exec
+    (     __,        REL,    DYN,      DYN,      DYN,      REL_PLT, UND,      ERR),  # shared
+    (     __,        REL,    DYN,      DYN,      DYN,      REL_PLT, UND,      ERR),  # PIE
+    (     __,        __,     DYN_COPY, DYN_CPLT, __,       PLT,     UND,      ERR),  # exec
 )  # fmt: skip
 ABSOLUTE = (
-    (     __,        ERR,    ERR,      ERR,      ERR,      ERR,     UND,      __),
-    (     __,        ERR,    ERR,      ERR,      __,       ERR,     UND,      __),
-    (     __,        __,     COPY,     CPLT,     __,       PLT,     UND,      __),
+    (     __,        ERR,    ERR,      ERR,      ERR,      ERR,     UND,      ERR),
+    (     __,        ERR,    ERR,      ERR,      __,       ERR,     UND,      ERR),
+    (     __,        __,     COPY,     CPLT,     __,       PLT,     UND,      ERR),
 )  # fmt: skip
 RELATIVE = (
-    (     ERR,       __,     ERR,      PLT,      ERR,      PLT,     UND,      __),
-    (     ERR,       __,     COPY,     CPLT,     __,       PLT,     UND,      __),
-    (     __,        __,     COPY,     CPLT,     __,       PLT,     UND,      __),
+    (     ERR,       __,     ERR,      PLT,      ERR,      PLT,     UND,      ERR),
+    (     ERR,       __,     COPY,     CPLT,     __,       PLT,     UND,      ERR),
+    (     __,        __,     COPY,     CPLT,     __,       PLT,     UND,      ERR),
 )  # fmt: skip
 CALL = (
-    (     __,        __,     PLT,      PLT,      PLT,      PLT,     UND,      __),
-    (     __,        __,     PLT,      PLT,      PLT,      PLT,     UND,      __),
-    (     __,        __,     PLT,      PLT,      PLT,      PLT,     UND,      __),
+    (     __,        __,     PLT,      PLT,      PLT,      PLT,     UND,      ERR),
+    (     __,        __,     PLT,      PLT,      PLT,      PLT,     UND,      ERR),
+    (     __,        __,     PLT,      PLT,      PLT,      PLT,     UND,      ERR),
 )  # fmt: skip
 G_PLT = GOT | PLT
 THROUGH_GOT = (
-    (     GOT,       GOT,    GOT,      GOT,      GOT,      G_PLT,   UND,      __),
-    (     GOT,       GOT,    GOT,      GOT,      GOT,      G_PLT,   UND,      __),
-    (     GOT,       GOT,    GOT,      GOT,      GOT,      G_PLT,   UND,      __),
+    (     GOT,       GOT,    GOT,      GOT,      GOT,      G_PLT,   UND,      ERR),
+    (     GOT,       GOT,    GOT,      GOT,      GOT,      G_PLT,   UND,      ERR),
+    (     GOT,       GOT,    GOT,      GOT,      GOT,      G_PLT,   UND,      ERR),
 )  # fmt: skip
 FROM_GOT = (
-    (     ERR,       BASE,   ERR,      PLT,      ERR,      PLT,     UND,      __),
-    (     ERR,       BASE,   COPY,     CPLT,     BASE,     PLT,     UND,      __),
-    (     BASE,      BASE,   COPY,     CPLT,     BASE,     PLT,     UND,      __),
+    (     ERR,       BASE,   ERR,      PLT,      ERR,      PLT,     UND,      ERR),
+    (     ERR,       BASE,   COPY,     CPLT,     BASE,     PLT,     UND,      ERR),
+    (     BASE,      BASE,   COPY,     CPLT,     BASE,     PLT,     UND,      ERR),
 )  # fmt: skip
 GOT_ITSELF = ((BASE,) * 8,) * 3
 SIZE = (
@@ -69,20 +69,20 @@ SIZE = (
     (     __,        __,     __,       __,       __,       __,      UND,      __),
 )  # fmt: skip
 THREAD_OFFSET = (
-    (     ERR,       ERR,    ERR,      ERR,      ERR,      ERR,     UND,      __),
-    (     ERR,       __,     ERR,      ERR,      ERR,      ERR,     UND,      __),
-    (     ERR,       __,     ERR,      ERR,      ERR,      ERR,     UND,      __),
+    (     ERR,       ERR,    ERR,      ERR,      ERR,      ERR,     UND,      ERR),
+    (     ERR,       __,     ERR,      ERR,      ERR,      ERR,     UND,      ERR),
+    (     ERR,       __,     ERR,      ERR,      ERR,      ERR,     UND,      ERR),
 )  # fmt: skip
 BLOCK_OFFSET = (
-    (     ERR,       __,     ERR,      ERR,      ERR,      ERR,     UND,      __),
-    (     ERR,       __,     ERR,      ERR,      ERR,      ERR,     UND,      __),
-    (     ERR,       __,     ERR,      ERR,      ERR,      ERR,     UND,      __),
+    (     ERR,       __,     ERR,      ERR,      ERR,      ERR,     UND,      ERR),
+    (     ERR,       __,     ERR,      ERR,      ERR,      ERR,     UND,      ERR),
+    (     ERR,       __,     ERR,      ERR,      ERR,      ERR,     UND,      ERR),
 )  # fmt: skip
 S_IE = IE | STAT
 
 
 def _tls(need: int) -> Rows:
-    row = (ERR, need, need, need, need, ERR, UND, __)
+    row = (ERR, need, need, need, need, ERR, UND, ERR)
     return (row, row, row)
 
 

@@ -187,6 +187,10 @@ class Scanner:
         """Enter one relocation that needs something of the output."""
         if need & UNDEFINED:
             self.demands.undefined.setdefault(target, []).append(Place(member, row[0]))
+        elif need & ERROR and target.column == Column.DISCARDED:
+            # exception tables stay when a function that they tell of is dropped
+            if not member.section.name.startswith(".gcc_except_table"):
+                self._refuse(member, row, target, "is against a section that was dropped")
         elif need & ERROR:
             self._refuse(member, row, target, "recompile with -fPIC")
         else:

@@ -278,3 +278,13 @@ def test_an_unknown_style_is_refused(bench) -> None:
     bench.compile("a.o", "int main(void) { return 0; }")
     assert failure("a.o", hash_style="md5") == "error: --hash-style=md5: use gnu, sysv, both"
     assert failure("a.o", build_id="0xyz").startswith("error: --build-id=0xyz: use sha1, none or")
+
+
+def test_code_that_needs_a_dropped_section_is_an_error(bench) -> None:
+    group = '.section .text.f,"axG",@progbits,f,comdat\n.weak f\nf: ret\n.Lpart: ret\n'
+    bench.compile("one.o", f"{group}.text\n.globl main\nmain: ret\n")
+    bench.compile("two.o", f"{group}.text\n.globl g\ng: call .Lpart\nret\n")
+    text = failure("one.o", "two.o")
+    assert "relocation R_X86_64_PC32" in text or "relocation R_X86_64_PLT32" in text
+    assert "is against a section that was dropped" in text
+    assert ">>> referenced by two.o:(.text+0x1) (g)" in text
