@@ -20,6 +20,7 @@ from pyldso.asm.errors import StatementError
 from pyldso.asm.fixups import AsmRelocation, resolve
 from pyldso.asm.fragments import Instruction, Item, Laid, LayoutError, chop, join, relax
 from pyldso.asm.lexer import cut, read_statement, split_lines
+from pyldso.asm.macros import call
 from pyldso.asm.objects import build_object
 from pyldso.asm.symbols import AsmSection, AsmSymbol
 from pyldso.elf.constants import SHF, SHT
@@ -27,6 +28,8 @@ from pyldso.elf.object import ObjectFile
 from pyldso.errors import AsmError, Diagnostic
 
 DEFAULT_OPTIONS = AsmOptions()
+
+_LINE_WISE = (".if", ".else", ".endif", ".rept", ".irp", ".macro", ".endm", ".endr")
 
 
 def assemble(
@@ -60,7 +63,7 @@ def assemble_with_warnings(
         built = assembler.assemble(text)
     except TooManyErrorsError:
         built = None
-    diagnostics = assembler.assembly.diagnostics
+    diagnostics = assembler.assembly.diagnostics()
     if built is None or assembler.assembly.error_count:
         raise AsmError(diagnostics)
     return built, diagnostics
@@ -73,6 +76,7 @@ class Assembler:
         self.assembly = Assembly(path, options)
         self.encoder = encoder
         self.reader = AttReader(self.assembly)
+        self.assembly.encode_pending = self.encode_pending
         self._known: dict[str, Item] = {}
         """Lines that are one instruction and mean the same wherever they stand."""
 
@@ -149,6 +153,12 @@ class Assembler:
                 return
             if len(statements) == 1:
                 self._obey(statements[0], line)
+            elif any(statement.startswith(_LINE_WISE) for statement in statements):
+                # Conditions and repetitions are read by lines: make lines of the statements.
+                source = assembly.sources[-1]
+                first = source.first_line + assembly.place - source.base
+                again = assembly.source_map.open(source.path, statements, first)
+                assembly.push_source(again)
             else:
                 for statement in statements:
                     self._obey(statement, None)
@@ -166,8 +176,12 @@ class Assembler:
         if not word:
             return
         if is_assignment:
-            tree = assembly.expression(rest)
-            assembly.equate(word, assembly.settle(tree), once="==" in text)
+            if word == ".":
+                DIRECTIVES[".org"](assembly, ".org", rest)
+            else:
+                assembly.equate(word, assembly.expression(rest), once="==" in text)
+        elif assembly.macros and word.lower() in assembly.macros:
+            call(assembly, assembly.macros[word.lower()], rest)
         elif word[0] == ".":
             directive = DIRECTIVES.get(word) or DIRECTIVES.get(word.lower())
             if directive is None:
@@ -195,6 +209,8 @@ class Assembler:
             place = assembly.cfi.open.place
             assembly.report("`.cfi_startproc' without `.cfi_endproc'", place=place)
         defined = [symbol.name for symbol in assembly.symbols.values() if symbol.is_defined]
+        for place in assembly.conditions:
+            assembly.report("`.if' without `.endif'", place=place)
         for symbol in assembly.undefined_local_labels():
             if "\x02" in symbol.name:
                 number = symbol.name.strip(".L\x02")
@@ -210,6 +226,16 @@ class Assembler:
                 )
 
     # Encoding
+
+    def encode_pending(self) -> None:
+        """Encode what was read so far, for an expression that needs the length of it.
+
+        Raises StatementError where an instruction has no encoding.
+        """
+        templates = self.reader.templates.values()
+        self.encoder.encode(templates)
+        if any(template.error for template in templates):
+            raise StatementError("the size of an instruction before this is not known")
 
     def encode(self) -> None:
         """Encode all templates, and report each line whose instruction has no encoding."""

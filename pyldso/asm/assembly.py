@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyldso.asm.cfi_records import CfiRecords
+from pyldso.asm.encoder import ATT
 from pyldso.asm.errors import StatementError
-from pyldso.asm.expression import Expression, absolute, parse
-from pyldso.asm.fragments import Item
+from pyldso.asm.expression import Expression, Operation, absolute, leaves, parse
+from pyldso.asm.fragments import Item, chop
 from pyldso.asm.line_table import LineTable
 from pyldso.asm.section_names import default_attributes
 from pyldso.asm.source_map import Source, SourceMap
 from pyldso.asm.symbols import AsmSection, AsmSymbol, Stream, is_local_label
 from pyldso.elf.constants import STB, STT
 from pyldso.errors import Diagnostic, Location
+
+if TYPE_CHECKING:
+    from pyldso.asm.macros import Macro
 
 _MOST_ERRORS = 100
 _ANONYMOUS = ".L\x01"
@@ -40,7 +46,7 @@ class Assembly:
         self.source_map = SourceMap()
         self.sources: list[Source] = []
         self.place = 0
-        self.diagnostics: list[Diagnostic] = []
+        self._diagnostics: list[tuple[int, Diagnostic]] = []
         self.error_count = 0
 
         self.symbols: dict[str, AsmSymbol] = {}
@@ -59,8 +65,16 @@ class Assembly:
         self.section_stack: list[tuple[Stream, int, tuple[Stream, int] | None]] = []
         self.cfi = CfiRecords()
         self.line_table: LineTable | None = None
+        self.encode_pending: Callable[[], None] = lambda: None
+        """Encodes the instructions read so far; set by the assembler."""
+        self.conditions: list[int] = []
+        """Places of the `.if`s that are open."""
+        self.macros: dict[str, Macro] = {}
+        self.macro_count = 0
+        self.expanded_lines = 0
+        self.syntax = ATT
         self.volatile_equates = False
-        """A symbol was given a second value: lines remembered before name the old one."""
+        """What a line means has changed: lines remembered before may not be used again."""
         for name in (".text", ".data", ".bss"):
             sh_type, flags = default_attributes(name)
             self.create_section(name, None, sh_type, flags)
@@ -165,6 +179,8 @@ class Assembly:
             self.volatile_equates = True
         symbol.equated = tree
         symbol.place = self.place
+        if isinstance(tree, Operation) and isinstance(tree.right, int):
+            tree = tree.left
         if isinstance(tree, AsmSymbol):
             _copy_attributes(symbol, tree)
 
@@ -195,11 +211,25 @@ class Assembly:
         tree = self.expression(text)
         if isinstance(tree, int):
             return tree
-        return absolute(self.settle(tree))
+        self._settle(tree)
+        return absolute(tree)
 
-    def settle(self, tree: Expression) -> Expression:
-        """Return the tree with differences of labels computed; replaced by the assembler."""
-        return tree
+    def _settle(self, tree: Expression) -> None:
+        """Give the labels of an expression their places, if only fixed bytes lie between them.
+
+        Raises StatementError where what lies between is not known before the whole source is.
+        """
+        labels = [symbol for symbol in leaves(tree) if symbol.section is not None]
+        if not labels:
+            return
+        self.encode_pending()
+        for section in {label.section for label in labels if label.section is not None}:
+            chop(section)
+            fragments = {label.fragment for label in labels if label.section is section}
+            if len(fragments) > 1:
+                raise StatementError(
+                    "the distance of these labels is not known yet", labels[0].name
+                )
 
     # Sections and items
 
@@ -258,6 +288,10 @@ class Assembly:
             )
         self.sources.append(source)
 
+    def diagnostics(self) -> list[Diagnostic]:
+        """Return what was reported, in the order of the source."""
+        return [pair[1] for pair in sorted(self._diagnostics, key=lambda pair: pair[0])]
+
     def error(self, error: StatementError, place: int | None = None) -> None:
         """Remember an error at a place of the source."""
         self.report(error.message, error.token, error.hint, place)
@@ -277,23 +311,32 @@ class Assembly:
         where = self.place if place is None else place
         location = self.source_map.locate(where)
         text = self.source_map.text(where)
-        column = text.find(token) + 1 if token else 0
-        if not column:
-            column = len(text) - len(text.lstrip()) + 1
+        column = _column(text, token)
         notes = tuple(hint.split("\n")) if hint else ()
-        self.diagnostics.append(
-            Diagnostic(
-                message,
-                Location(location.path, location.line, column),
-                severity,
-                text[:300],
-                notes + tuple(self.source_map.expansions(where)),
-            )
+        diagnostic = Diagnostic(
+            message,
+            Location(location.path, location.line, column),
+            severity,
+            text[:300],
+            notes + tuple(self.source_map.expansions(where)),
         )
+        self._diagnostics.append((where, diagnostic))
         if severity == "error":
             self.error_count += 1
             if self.error_count >= _MOST_ERRORS:
                 raise TooManyErrorsError
+
+
+def _column(text: str, token: str) -> int:
+    """Return where a token stands as a word, else anywhere, else the start of the statement."""
+    if token:
+        pattern = re.escape(token)
+        before = r"(?<![\w.$])" if token[0].isalnum() else ""
+        for wanted in (rf"{before}{pattern}(?!\w)", pattern):
+            match = re.search(wanted, text, re.IGNORECASE)
+            if match:
+                return match.start() + 1
+    return len(text) - len(text.lstrip()) + 1
 
 
 def _copy_attributes(symbol: AsmSymbol, source: AsmSymbol) -> None:

@@ -21,6 +21,7 @@ _MEMORY = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _SEGMENT = re.compile(r"%([c-gs]s)\s*:\s*(.*)\Z", re.DOTALL)
+_SEPARATORS = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:\\.|.)\'?|[][(){},]')
 _DECORATION = re.compile(r"(?:\s*\{[\w%-]+\})+\Z")
 _PAIR = re.compile(r"([a-zA-Z][\w.]*)(?:\s+(.*))?\Z", re.DOTALL)
 
@@ -56,19 +57,15 @@ def split_operands(text: str) -> list[str]:
         return [part.strip() for part in text.split(",")]
     parts: list[str] = []
     depth = start = 0
-    quoted = False
-    for place, char in enumerate(text):
-        if char == '"' and text[place - 1 : place] != "\\":
-            quoted = not quoted
-        elif quoted:
-            continue
+    for match in _SEPARATORS.finditer(text):
+        char = match[0]
+        if char == "," and depth == 0:
+            parts.append(text[start : match.start()].strip())
+            start = match.end()
         elif char in "([{":
             depth += 1
         elif char in ")]}":
             depth -= 1
-        elif char == "," and depth == 0 and text[place - 1 : place] != "'":
-            parts.append(text[start:place].strip())
-            start = place + 1
     parts.append(text[start:].strip())
     return parts
 
@@ -310,7 +307,7 @@ def bad_register(text: str) -> StatementError:
     import difflib  # an error only
 
     name = text.lstrip("%").lower()
-    close = difflib.get_close_matches(name, sorted(NAMES), 1, 0.5)
+    close = difflib.get_close_matches(name, sorted(NAMES - {"riz", "eiz"}), 1, 0.5)
     mark = "%" if text.startswith("%") else ""
     hint = f"did you mean `{mark}{close[0]}'?" if close else ""
     return StatementError(f"bad register name `{text}'", text, hint)

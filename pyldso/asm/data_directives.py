@@ -122,7 +122,7 @@ def skip(assembly: Assembly, name: str, operands: str) -> None:
     parts = split_operands(operands)
     if not parts[0] or len(parts) > 2:
         raise StatementError(f"`{name}' takes a size and a fill value", operands)
-    count = assembly.settle(assembly.expression(parts[0]))
+    count = assembly.expression(parts[0])
     value = assembly.absolute(parts[1]) if len(parts) > 1 and parts[1] else 0
     put_fill(assembly, count, bytes([value & 0xFF]), parts[0])
 
@@ -141,7 +141,7 @@ def fill(assembly: Assembly, name: str, operands: str) -> None:
     unit = (value & 0xFFFFFFFF).to_bytes(8, "little")[:size]
     if size == 0:
         return
-    put_fill(assembly, assembly.settle(assembly.expression(parts[0])), unit, parts[0])
+    put_fill(assembly, assembly.expression(parts[0]), unit, parts[0])
 
 
 def org(assembly: Assembly, name: str, operands: str) -> None:

@@ -375,6 +375,23 @@ def _sum(left: Value, right: Value, sign: int) -> Value:
     return Value(pluses[0] if pluses else None, minuses[0] if minuses else None, constant)
 
 
+def leaves(tree: Expression) -> list[AsmSymbol]:
+    """Return the symbols of a tree, with those that equates stand for."""
+    found: list[AsmSymbol] = []
+    waiting: list[Expression] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Operation):
+            waiting += [node.left, node.right]
+        elif isinstance(node, AsmSymbol):
+            if node in found:
+                continue
+            found.append(node)
+            if node.equated is not None:
+                waiting.append(node.equated)
+    return found
+
+
 def absolute(tree: Expression) -> int:
     """Return the number a tree is worth now.
 

@@ -211,6 +211,8 @@ def _against(
         target = home.symbol
         if r_type == R.PLT32:
             r_type = R.PC32
+    elif r_type == R.PLT32 and target.type == STT.GNU_IFUNC and not target.is_external:
+        r_type = R.PC32
     target.is_used = True
     return AsmRelocation(place, r_type, target, addend)
 

@@ -7,7 +7,7 @@ where two layouts are possible the bytes should be GNU as's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pyldso.asm.encoder import Template
@@ -82,6 +82,8 @@ class Mark(NamedTuple):
     tree: Expression
     r_type: int
 
+
+_FieldOperand = tuple[tuple[int, int, str], tuple[Expression, str]]
 
 Variable = Branch | Align | Fill | Org | Leb
 Item = Template | Instruction | bytes | AsmSymbol | Data | Mark | Variable
@@ -182,9 +184,10 @@ def _chop_stream(laid: Laid, stream: Stream) -> None:
             fixed += item  # type: ignore[arg-type]
         elif isinstance(item, Instruction):
             code = item.template.code or b""
-            for (offset, size, field), (tree, modifier) in zip(
-                item.template.fields, item.operands, strict=True
-            ):
+            fields: Iterable[_FieldOperand] = zip(item.template.fields, item.operands, strict=True)
+            if len(item.operands) > 1:
+                fields = sorted(fields, key=lambda pair: pair[0][0])
+            for (offset, size, field), (tree, modifier) in fields:
                 tail = len(code) - offset
                 where = len(fixed) + offset
                 fixups.append(

@@ -106,22 +106,27 @@ _STRING = re.compile(r'\s*"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
 
 def read_strings(text: str) -> list[bytes]:
-    """Return the bytes of comma- or blank-separated string literals, with gas's escapes.
+    """Return the bytes of comma-separated string literals, with gas's escapes.
 
     Raises StatementError for what is not a string.
     """
     strings: list[bytes] = []
     place = 0
+    continues = False
     while place < len(text.rstrip()):
         match = _STRING.match(text, place)
         if match is None:
             raise StatementError("expected a string in double quotes", text[place:].strip())
         content = _unescape(match[1])
+        # Literals without a comma between them are one string: `.asciz "a" "b"`.
+        if continues:
+            strings[-1] += content
+        else:
+            strings.append(content)
         place = match.end()
         rest = text[place:].lstrip()
-        strings.append(content)
-        # Adjacent strings are separate literals, as `.string "a" "b"` is to gas.
-        if rest and rest[0] != '"':
+        continues = rest[:1] == '"'
+        if rest and not continues:
             if rest[0] != ",":
                 raise StatementError(f"junk `{rest}' after a string", rest)
             place = text.index(",", place) + 1

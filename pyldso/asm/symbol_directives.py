@@ -88,7 +88,7 @@ def set_(once: bool, assembly: Assembly, name: str, operands: str) -> None:
 
         org(assembly, name, value)
         return
-    assembly.equate(symbol_name, assembly.settle(assembly.expression(value)), once=once)
+    assembly.equate(symbol_name, assembly.expression(value), once=once)
 
 
 def common(assembly: Assembly, name: str, operands: str) -> None:
@@ -102,7 +102,9 @@ def common(assembly: Assembly, name: str, operands: str) -> None:
     symbol.is_common = True
     symbol.size = amount
     symbol.type = symbol.type or STT.OBJECT
-    symbol.common_alignment = max(symbol.common_alignment, alignment or _natural(amount))
+    if not alignment:
+        alignment = next((power for power in (1, 2, 4, 8) if power >= amount), 16)
+    symbol.common_alignment = max(symbol.common_alignment, alignment)
     symbol.binding = symbol.binding or STB.GLOBAL
     symbol.place = assembly.place
 
