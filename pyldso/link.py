@@ -13,7 +13,7 @@ from typing import NamedTuple
 from pyldso.arch.machine import Machine, OutputKind, machine_of
 from pyldso.elf.constants import EM, ET
 from pyldso.elf.object import ObjectFile
-from pyldso.errors import PyldsoError
+from pyldso.errors import Diagnostic, PyldsoError
 from pyldso.linker import report
 from pyldso.linker.apply import apply_relocations
 from pyldso.linker.chunk import Chunk, StringTable
@@ -37,10 +37,10 @@ from pyldso.linker.image import (
 from pyldso.linker.inputs import Input, InputReader
 from pyldso.linker.layout import Layout, LayoutRules, assign_addresses, sort_chunks
 from pyldso.linker.merge import merge_strings
-from pyldso.linker.notes import BuildId, property_note
+from pyldso.linker.notes import BuildId, Note, property_note
 from pyldso.linker.options import LinkOptions
-from pyldso.linker.resolve import SymbolTable, columns_of, has_undefined, unmet_needs
-from pyldso.linker.scan import relax_sections, scan_relocations
+from pyldso.linker.resolve import SymbolTable, UnmetNeed, columns_of, has_undefined, unmet_needs
+from pyldso.linker.scan import Demands, relax_sections, scan_relocations
 from pyldso.linker.sections import InputSection, gather_sections
 from pyldso.linker.symbols import Rank
 from pyldso.linker.symtab import Symtab
@@ -87,16 +87,12 @@ def link_inputs(
 
     `last_resorts` gives the libraries that are asked for names which nothing else defines.
     """
-    if options.hash_style not in HASH_STYLES:
-        raise PyldsoError(f"--hash-style={options.hash_style}: use {', '.join(HASH_STYLES)}")
+    check_options(options)
     machine = machine_of(EM.X86_64)
     output = OutputKind(options.is_shared, options.is_shared or options.is_pie)
     limit = options.error_limit
 
-    symbols = resolve_symbols(inputs, options, machine, output)
-    if has_undefined(symbols) or unmet_needs(symbols):
-        for item in last_resorts():
-            symbols.add_input(item)
+    symbols = resolve_symbols(inputs, options, machine, output, last_resorts)
     report.raise_errors(report.duplicate_errors(symbols.duplicates), limit)
     # from here on no file is added: every name has the definition that it will have
 
@@ -110,45 +106,27 @@ def link_inputs(
     columns_of(symbols, options, is_dynamic=is_dynamic)
     mark_exports(symbols, is_shared=output.is_shared, export_dynamic=options.export_dynamic)
     frame = build_eh_frame(symbols.objects)
+    # from here on every section and symbol is known for what it is
 
     sections = related_sections(symbols)
     relax_sections(sections, machine, output)
     demands = scan_relocations(sections, machine, output, allows_text=options.has_z("notext"))
-    errors = report.undefined_errors(demands.undefined, symbols)
-    errors += report.unmet_errors(unmet, symbols)
-    errors += report.problem_errors(demands.problems, machine)
-    errors += report.copy_errors(demands.copies)
-    entry = entry_name(options)
-    if entry is not None and symbols.resolved[entry].rank <= Rank.SHARED:
-        errors += report.entry_errors(entry, symbols)
-    report.raise_errors(errors, limit)
+    report.raise_errors(errors_of(demands, unmet, symbols, options, machine), limit)
     # from here on only a value that does not fit can go wrong
 
     tls = TlsBase()
     synthetic = create_synthetic(demands, symbols, machine, output, tls, is_dynamic=is_dynamic)
     chunks: list[Chunk] = [*outputs, *synthetic.chunks()]
-    flags = flags_of(demands, output)
-    chunks += link_tables(synthetic, symbols, options, outputs, flags=flags)
-    if frame is not None:
-        chunks += [frame, EhFrameHeader(frame)]
-    build_id = None if options.build_id == "none" else BuildId(options.build_id)
-    notes = [build_id, property_note(symbols.objects)]
-    chunks += [note for note in notes if note is not None]
+    chunks += link_tables(synthetic, symbols, options, outputs, flags=flags_of(demands, output))
+    chunks += [frame, EhFrameHeader(frame)] if frame is not None else []
+    notes = create_notes(symbols, options)
     names = StringTable(".shstrtab")
-    if not options.strip_all:
-        symtab = Symtab(symbols.objects, list(symbols.resolved.values()), StringTable(".strtab"))
-        chunks += [symtab, symtab.strings]
-    chunks.append(names)
+    chunks += [*notes, *create_symtab(symbols, options), names]
     for chunk in chunks:
         names.add(chunk.name)
     # from here on every chunk has its size
 
-    rules = LayoutRules(
-        image_base=0 if output.is_position_independent else options.image_base,
-        relro=not options.has_z("norelro"),
-        bind_now=options.has_z("now"),
-        executable_stack=needs_executable_stack(symbols, options),
-    )
+    rules = layout_rules(symbols, options, output)
     layout = assign_addresses(sort_chunks(chunks, rules), rules)
     set_tls_base(tls, layout, machine)
     place_boundaries(symbols, layout, tls, is_shared=output.is_shared)
@@ -158,17 +136,26 @@ def link_inputs(
     image = write_chunks(layout)
     overflows = apply_relocations(sections, image, machine, constants)
     report.raise_errors(report.overflow_errors(overflows, machine), limit)
-    start = symbols.resolved[entry].value if entry is not None else 0
+    start = entry_address(symbols, options)
     e_type = ET.DYN if output.is_position_independent else ET.EXEC
-    ident = Ident(e_type, machine.number, os_abi(symbols))
-    write_headers(image, layout, names, ident, start)
-    if build_id is not None:
-        build_id.seal(image)
+    write_headers(image, layout, names, Ident(e_type, machine.number, os_abi(symbols)), start)
+    for note in notes:
+        note.seal(image)
     return Linked(image, layout, synthetic, start)
 
 
+def check_options(options: LinkOptions) -> None:
+    """Raise PyldsoError for words that mean nothing."""
+    if options.hash_style not in HASH_STYLES:
+        raise PyldsoError(f"--hash-style={options.hash_style}: use {', '.join(HASH_STYLES)}")
+
+
 def resolve_symbols(
-    inputs: list[Input], options: LinkOptions, machine: Machine, output: OutputKind
+    inputs: list[Input],
+    options: LinkOptions,
+    machine: Machine,
+    output: OutputKind,
+    last_resorts: Callable[[], list[Input]],
 ) -> SymbolTable:
     """Bring all inputs together, with the archive members and built-ins that they ask for."""
     symbols = SymbolTable(options.wrap)
@@ -186,7 +173,59 @@ def resolve_symbols(
             libc_version=symbols.version_of("__libc_start_main"),
         )
     )
+    if has_undefined(symbols) or unmet_needs(symbols):
+        for item in last_resorts():
+            symbols.add_input(item)
     return symbols
+
+
+def errors_of(
+    demands: Demands,
+    unmet: list[UnmetNeed],
+    symbols: SymbolTable,
+    options: LinkOptions,
+    machine: Machine,
+) -> list[Diagnostic]:
+    """Return all that the scan found wrong."""
+    errors = report.undefined_errors(demands.undefined, symbols)
+    errors += report.unmet_errors(unmet, symbols)
+    errors += report.problem_errors(demands.problems, machine)
+    errors += report.copy_errors(demands.copies)
+    entry = entry_name(options)
+    if entry is not None and symbols.resolved[entry].rank <= Rank.SHARED:
+        errors += report.entry_errors(entry, symbols)
+    return errors
+
+
+def create_notes(symbols: SymbolTable, options: LinkOptions) -> list[Note]:
+    """Return the build-id and the combined properties of the inputs."""
+    build_id = None if options.build_id == "none" else BuildId(options.build_id)
+    notes = [build_id, property_note(symbols.objects)]
+    return [note for note in notes if note is not None]
+
+
+def create_symtab(symbols: SymbolTable, options: LinkOptions) -> list[Chunk]:
+    """Return .symtab and .strtab, nothing where `-s` leaves them out."""
+    if options.strip_all:
+        return []
+    symtab = Symtab(symbols.objects, list(symbols.resolved.values()), StringTable(".strtab"))
+    return [symtab, symtab.strings]
+
+
+def layout_rules(symbols: SymbolTable, options: LinkOptions, output: OutputKind) -> LayoutRules:
+    """Return what of the options matters to the layout."""
+    return LayoutRules(
+        image_base=0 if output.is_position_independent else options.image_base,
+        relro=not options.has_z("norelro"),
+        bind_now=options.has_z("now"),
+        executable_stack=needs_executable_stack(symbols, options),
+    )
+
+
+def entry_address(symbols: SymbolTable, options: LinkOptions) -> int:
+    """Return e_entry."""
+    name = entry_name(options)
+    return symbols.resolved[name].value if name is not None else 0
 
 
 def entry_name(options: LinkOptions) -> str | None:

@@ -36,7 +36,19 @@ def sha1(content: bytearray) -> bytes:
     return digest
 
 
-class BuildId(BytesChunk):
+class Note(BytesChunk):
+    """A note section of the linker's own."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str, content: bytes, alignment: int) -> None:
+        super().__init__(name, SHT.NOTE, SHF.ALLOC, content, alignment)
+
+    def seal(self, image: bytearray) -> None:
+        """Put into the finished image what depends on all of it."""
+
+
+class BuildId(Note):
     """.note.gnu.build-id; for `sha1` the hash of the file with zeros in its place."""
 
     __slots__ = ("is_hash",)
@@ -49,7 +61,7 @@ class BuildId(BytesChunk):
             raise PyldsoError(f"--build-id={style}: use sha1, none or 0x<digits>") from None
         note = NHDR.pack(len(OWNER), len(value), NT_GNU_BUILD_ID) + OWNER + value
         note += bytes(-len(note) % 4)
-        super().__init__(".note.gnu.build-id", SHT.NOTE, SHF.ALLOC, note, 4)
+        super().__init__(".note.gnu.build-id", note, 4)
 
     def seal(self, image: bytearray) -> None:
         """Put the hash of the finished image into the note."""
@@ -112,7 +124,7 @@ def merge_properties(objects: list[LinkedObject]) -> dict[int, int]:
     return merged
 
 
-def property_note(objects: list[LinkedObject]) -> BytesChunk | None:
+def property_note(objects: list[LinkedObject]) -> Note | None:
     """Return the output's .note.gnu.property, None where nothing is left to say."""
     merged = merge_properties(objects)
     # without an IBT PLT the output cannot promise what the inputs do
@@ -121,4 +133,4 @@ def property_note(objects: list[LinkedObject]) -> BytesChunk | None:
         return None
     body = b"".join(PROPERTY.pack(t, 4, value) + bytes(4) for t, value in merged.items())
     note = NHDR.pack(len(OWNER), len(body), NT_GNU_PROPERTY_TYPE_0) + OWNER + body
-    return BytesChunk(".note.gnu.property", SHT.NOTE, SHF.ALLOC, note, 8)
+    return Note(".note.gnu.property", note, 8)

@@ -157,3 +157,12 @@ def test_an_explicit_libc_is_linked_once(walkthrough) -> None:
     walkthrough.link("a", "main2.o", "./libvector.so", Library("c"))
     assert walkthrough.readelf("-d", "a").count("[libc.so.6]") == 1
     assert walkthrough.output("a") == "z = [4 6]\n"
+
+
+def test_properties_of_the_inputs_are_combined(walkthrough) -> None:
+    walkthrough.compile("main2.o", "int main(void) { return 0; }", "-mneeded", "-fcf-protection")
+    walkthrough.link("with", "main2.o")
+    notes = walkthrough.readelf("-n", "with")
+    assert "x86 ISA needed: x86-64-baseline" in notes
+    assert "IBT" not in notes  # the start code and the PLT do not promise it
+    assert "GNU_PROPERTY" in walkthrough.readelf("-l", "with")
