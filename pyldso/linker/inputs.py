@@ -126,7 +126,10 @@ class InputReader:
         if isinstance(wanted, InputFile):
             return self.read_file(wanted.path, wanted.path, is_as_needed=False)
         path = find_library(wanted, self._options.library_path)
-        return self.read_file(path, os.path.basename(path), is_as_needed=wanted.is_as_needed)
+        inputs = self.read_file(path, os.path.basename(path), is_as_needed=wanted.is_as_needed)
+        if wanted.is_whole:
+            return [one for item in inputs for one in all_members(item)]
+        return inputs
 
     def read_file(self, path: str, needed_name: str, *, is_as_needed: bool) -> list[Input]:
         """Return the object, archive, shared object or script that `path` holds.
@@ -160,6 +163,16 @@ class InputReader:
         if is_script(path):
             raise ElfFormatError(script, f"linker script: it names another script, {path}")
         return self.read_file(path, os.path.basename(path), is_as_needed=is_as_needed)
+
+
+def all_members(item: Input) -> list[Input]:
+    """Return the objects of an archive, any other input as it is (`--whole-archive`)."""
+    if not isinstance(item, Archive):
+        return [item]
+    return [
+        read_object(item.content(member), f"{item.path}({member.name})")
+        for member in item.members()
+    ]
 
 
 def without_repeats(inputs: list[Input]) -> list[Input]:

@@ -42,7 +42,7 @@ ABSOLUTE = (
     (     __,        __,     COPY,     CPLT,     __,       PLT,     UND,      ERR),
 )  # fmt: skip
 RELATIVE = (
-    (     ERR,       __,     ERR,      PLT,      ERR,      PLT,     UND,      ERR),
+    (     ERR,       __,     ERR,      ERR,      ERR,      PLT,     UND,      ERR),
     (     ERR,       __,     COPY,     CPLT,     __,       PLT,     UND,      ERR),
     (     __,        __,     COPY,     CPLT,     __,       PLT,     UND,      ERR),
 )  # fmt: skip
@@ -58,7 +58,7 @@ THROUGH_GOT = (
     (     GOT,       GOT,    GOT,      GOT,      GOT,      G_PLT,   UND,      ERR),
 )  # fmt: skip
 FROM_GOT = (
-    (     ERR,       BASE,   ERR,      PLT,      ERR,      PLT,     UND,      ERR),
+    (     ERR,       BASE,   ERR,      ERR,      ERR,      PLT,     UND,      ERR),
     (     ERR,       BASE,   COPY,     CPLT,     BASE,     PLT,     UND,      ERR),
     (     BASE,      BASE,   COPY,     CPLT,     BASE,     PLT,     UND,      ERR),
 )  # fmt: skip

@@ -365,6 +365,17 @@ def test_archive_members_come_in_when_they_are_needed(bench) -> None:
     assert bench.output("b") == "11\n"
 
 
+def test_a_whole_archive_brings_all_its_members(bench) -> None:
+    bench.compile("one.o", "int one(void) { return 1; }", "-fpic")
+    bench.compile("two.o", "int two(void) { return 2; }", "-fpic")
+    bench.tool("ar", "rcs", "liball.a", "one.o", "two.o")
+    whole = Library("all", is_whole=True)
+    bench.shared("liball.so", whole, library_path=[str(bench.folder)])
+    symbols = bench.readelf("--dyn-syms", "liball.so")
+    assert " one\n" in symbols
+    assert " two\n" in symbols
+
+
 def test_a_library_is_found_by_soname_and_runpath(bench) -> None:
     (bench.folder / "lib").mkdir()
     bench.compile("lib.o", "int seven(void) { return 7; }", "-fpic")
