@@ -9,13 +9,13 @@ relocation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pyldso.asm.assembly import AsmOptions, Assembly, TooManyErrorsError
 from pyldso.asm.att import AttReader
 from pyldso.asm.directives import DIRECTIVES
 from pyldso.asm.eh_frame import FrameWriter
-from pyldso.asm.encoder import Encoder, Template
+from pyldso.asm.encoder import ATT, Encoder, Template
 from pyldso.asm.errors import StatementError
 from pyldso.asm.fixups import AsmRelocation, resolve
 from pyldso.asm.fragments import Instruction, Item, Laid, LayoutError, chop, join, relax
@@ -75,7 +75,7 @@ class Assembler:
     def __init__(self, path: str, options: AsmOptions, encoder: Encoder) -> None:
         self.assembly = Assembly(path, options)
         self.encoder = encoder
-        self.reader = AttReader(self.assembly)
+        self._readers = {ATT: AttReader(self.assembly)}
         self.assembly.encode_pending = self.encode_pending
         self._known: dict[str, Item] = {}
         """Lines that are one instruction and mean the same wherever they stand."""
@@ -195,7 +195,7 @@ class Assembler:
         assembly.is_first_mention = False
         if assembly.line_table is not None:
             assembly.mark_line()
-        items, is_positional = self.reader.read(text)
+        items, is_positional = self._reader().read(text)
         is_positional |= assembly.is_first_mention
         for item in items:
             assembly.stream.add(item, assembly.place)
@@ -232,16 +232,31 @@ class Assembler:
 
         Raises StatementError where an instruction has no encoding.
         """
-        templates = self.reader.templates.values()
-        self.encoder.encode(templates)
-        if any(template.error for template in templates):
+        self._encode_templates()
+        if any(template.error for template in self._templates()):
             raise StatementError("the size of an instruction before this is not known")
 
     def encode(self) -> None:
         """Encode all templates, and report each line whose instruction has no encoding."""
-        self.encoder.encode(self.reader.templates.values())
-        if any(template.error for template in self.reader.templates.values()):
+        self._encode_templates()
+        if any(template.error for template in self._templates()):
             self._report_bad_instructions()
+
+    def _templates(self) -> Iterator[Template]:
+        for reader in self._readers.values():
+            yield from reader.templates.values()
+
+    def _encode_templates(self) -> None:
+        self.encoder.encode(self._templates())
+
+    def _reader(self) -> AttReader:
+        """Return the reader of the present syntax."""
+        syntax = self.assembly.syntax
+        if syntax not in self._readers:
+            from pyldso.asm.intel import IntelReader  # few sources need it
+
+            self._readers[syntax] = IntelReader(self.assembly)
+        return self._readers[syntax]
 
     def _report_bad_instructions(self) -> None:
         from pyldso.asm.mnemonics import explain  # an error only

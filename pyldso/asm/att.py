@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pyldso.arch.x86_64.relocations import R_X86_64
-from pyldso.asm.encoder import FIELD_32, FIELD_64, Template, fixed_template
+from pyldso.asm.encoder import ATT, FIELD_32, FIELD_64, Template, fixed_template
 from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import Expression, Scope, parse
 from pyldso.asm.fragments import Branch, Instruction, Item, Mark
@@ -70,7 +70,7 @@ def split_operands(text: str) -> list[str]:
     return parts
 
 
-class _Fields:
+class Fields:
     """The symbolic fields of one instruction, as its operands are read."""
 
     __slots__ = ("is_positional", "kinds", "operands", "scope")
@@ -91,6 +91,11 @@ class _Fields:
         self.operands.append((tree, modifier))
         return marker
 
+    def peek_number(self, text: str) -> int | None:
+        """Return the number that a text is worth, or None where it is an address."""
+        tree, modifier, _ = parse(text, self.scope)
+        return tree if isinstance(tree, int) and not modifier else None
+
 
 def hexadecimal(value: int) -> str:
     """Write a number as keystone reads it rightly."""
@@ -100,10 +105,21 @@ def hexadecimal(value: int) -> str:
 class AttReader:
     """Reads AT&T instructions; templates are shared between equal texts."""
 
+    syntax = ATT
+
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self.templates: dict[tuple[str, str], Template] = {}
         """Every template made, by text and kinds: what the encoder has to encode."""
+
+    def _is_direct(self, operands: str) -> bool:
+        return operands[0] != "*"
+
+    def _tls_call(self, mnemonic: str, operands: str) -> str:
+        """Return the symbol of a call through a TLS descriptor, or an empty string."""
+        if operands[-14:].lower() == "@tlscall(%rax)":
+            return operands.lstrip("* ")[:-14].rstrip()
+        return ""
 
     def read(self, text: str) -> tuple[list[Item], bool]:
         """Return the items of one instruction, and whether they depend on where it stands.
@@ -126,14 +142,15 @@ class AttReader:
             text = operands.lstrip(";, \t")
         if prefixes:
             items.append(bytes(prefixes))
-        if (mnemonic in BRANCHES or mnemonic in FIXED_BRANCHES) and operands[:1] not in ("*", ""):
+        is_branch = mnemonic in BRANCHES or mnemonic in FIXED_BRANCHES
+        if is_branch and operands and self._is_direct(operands):
             item, is_positional = self._branch(mnemonic, operands)
             return [*items, item], is_positional
         code = special_code(mnemonic, operands)
         if code is not None:
             return [*items, fixed_template(code)], False
-        if operands.endswith("@tlscall(%rax)") or operands.endswith("@TLSCALL(%rax)"):
-            symbol = operands.lstrip("* ")[: -len("@tlscall(%rax)")]
+        symbol = self._tls_call(mnemonic, operands)
+        if symbol:
             tree, _, is_positional = parse(symbol, self._scope)
             self._scope.lookup("_GLOBAL_OFFSET_TABLE_")
             # call *(%rax), which the linker recognises by its relocation (psABI, TLS descriptors)
@@ -159,7 +176,7 @@ class AttReader:
         return Branch(short, near, tree, modifier), is_positional
 
     def _ordinary(self, mnemonic: str, operands: str) -> tuple[Item, bool]:
-        fields = _Fields(self._scope)
+        fields = Fields(self._scope)
         if not operands:
             return self._template(mnemonic, ""), False
         parts = split_operands(operands)
@@ -181,10 +198,10 @@ class AttReader:
     def _template(self, text: str, kinds: str) -> Template:
         template = self.templates.get((text, kinds))
         if template is None:
-            template = self.templates[text, kinds] = Template(text, kinds)
+            template = self.templates[text, kinds] = Template(text, kinds, self.syntax)
         return template
 
-    def _operand(self, mnemonic: str, text: str, size: int, fields: _Fields) -> str:
+    def _operand(self, mnemonic: str, text: str, size: int, fields: Fields) -> str:
         if not text:
             raise StatementError("an operand is missing")
         first = text[0]
@@ -212,7 +229,7 @@ class AttReader:
                     return _register(text) + decoration
         return star + self._memory(mnemonic, text, fields) + decoration
 
-    def _immediate(self, mnemonic: str, text: str, size: int, fields: _Fields) -> str:
+    def _immediate(self, mnemonic: str, text: str, size: int, fields: Fields) -> str:
         marker = FIELD_64 if mnemonic.startswith("movabs") else FIELD_32
         value = fields.number_or_field(text[1:], "i", marker)
         if isinstance(value, str):
@@ -227,7 +244,7 @@ class AttReader:
             raise StatementError(f"immediate {value:#x} does not fit in {size or 64} bits", text)
         return "$" + hexadecimal(value)
 
-    def _memory(self, mnemonic: str, text: str, fields: _Fields) -> str:
+    def _memory(self, mnemonic: str, text: str, fields: Fields) -> str:
         match = _MEMORY.match(text) if text.endswith(")") else None
         if match is None or not (match["base"] or match["index"] or "," in text):
             return self._absolute(mnemonic, text, fields)
@@ -239,7 +256,7 @@ class AttReader:
             if isinstance(value, str):
                 out += value
             else:
-                out += _displacement(value, displacement)
+                out += check_displacement(value, displacement)
         if base == "eip" or index == "eip":
             raise StatementError("addressing relative to %eip is not supported", "%eip")
         out += "(" + ("%" + _known(base) if base else "")
@@ -253,7 +270,7 @@ class AttReader:
             out += ",%riz,1"
         return out + ")"
 
-    def _absolute(self, mnemonic: str, text: str, fields: _Fields) -> str:
+    def _absolute(self, mnemonic: str, text: str, fields: Fields) -> str:
         """Read an address without registers; keystone needs an index to keep it absolute."""
         out = ""
         match = _SEGMENT.match(text)
@@ -265,7 +282,7 @@ class AttReader:
             value = fields.number_or_field(text, "d", FIELD_64)
             return out + (value if isinstance(value, str) else hexadecimal(value))
         value = fields.number_or_field(text, "d")
-        out += value if isinstance(value, str) else _displacement(value, text)
+        out += value if isinstance(value, str) else check_displacement(value, text)
         return out + "(,%riz,1)"
 
 
@@ -282,7 +299,8 @@ def _operand_size(mnemonic: str, last: str) -> int:
     return _BITS.get(suffix, 0)
 
 
-def _displacement(value: int, text: str) -> str:
+def check_displacement(value: int, text: str) -> str:
+    """Return a displacement in hex; raises StatementError beyond 32 bits."""
     if not -(1 << 31) <= value < 1 << 31:
         raise StatementError(f"displacement {value:#x} does not fit in 32 bits", text)
     return hexadecimal(value)

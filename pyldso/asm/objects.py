@@ -82,6 +82,7 @@ def _build_symbols(
         built.symbols.append(Symbol(name, type=STT.FILE, shndx=SHN.ABS))
     signatures = {group.signature for group in built.groups}
     rows: list[tuple[AsmSymbol, Symbol]] = []
+    versioned: list[tuple[AsmSymbol, Symbol]] = []
     known = assembly.symbols.values()
     late = [symbol for symbol in known if symbol.is_used and not symbol.is_listed]
     for symbol in (*assembly.ordered_symbols, *late):
@@ -92,11 +93,14 @@ def _build_symbols(
         except StatementError as error:
             assembly.error(error, symbol.place)
             continue
-        rows += [(symbol, version) for version in _versions(symbol, made)]
+        if not symbol.versions or made.is_defined:
+            rows.append((symbol, made))
+        versioned += [(symbol, version) for version in _versions(symbol, made)]
     for group in built.groups:
         if group.signature not in assembly.symbols:
             made = Symbol(group.signature, shndx=SHN.ABS)
             rows.append((AsmSymbol(group.signature), made))
+    rows += versioned
     numbers: dict[AsmSymbol, int] = {}
     rows.sort(key=lambda row: row[1].binding != STB.LOCAL)
     for symbol, made in rows:
@@ -164,10 +168,8 @@ def _place_equate(symbol: AsmSymbol, made: Symbol, sections: dict[AsmSection, Se
 
 
 def _versions(symbol: AsmSymbol, made: Symbol) -> list[Symbol]:
-    """Return the symbol, or what `.symver` makes of it: further names with versions."""
-    if not symbol.versions:
-        return [made]
-    rows = [made] if made.is_defined else []
+    """Return the further names with versions that `.symver` gives."""
+    rows: list[Symbol] = []
     for versioned in symbol.versions:
         name, _, version = versioned.partition("@")
         again = Symbol(

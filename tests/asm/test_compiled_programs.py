@@ -32,6 +32,9 @@ LEVELS = (
     "-O2 -fno-pic -no-pie",
     "-O0 -g",
     "-O2 -g -fpic",
+    "-O2 -masm=intel",
+    "-O0 -fpic -masm=intel",
+    "-O3 -mavx2 -mfma",
 )
 
 
@@ -46,7 +49,7 @@ def test_compiler_output_gives_the_bytes_of_gnu_as(
     assert differences(our_object(assembly), gnu_object(assembly, gnu_as)) == []
 
 
-CLANG_LEVELS = ("-O0 -fPIC", "-O2", "-O0 -g", "-O2 -g")
+CLANG_LEVELS = ("-O0 -fPIC", "-O2", "-O0 -g", "-O2 -g", "-O1 -masm=intel")
 
 
 @pytest.mark.parametrize("flags", CLANG_LEVELS)
