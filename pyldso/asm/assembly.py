@@ -53,6 +53,8 @@ class Assembly:
         self.ordered_symbols: list[AsmSymbol] = []
         """In the order in which gas puts them into the symbol table."""
         self.file_names: list[str] = []
+        self.in_data = False
+        """The operands of `.long` and its kin are read: gas lists no `.L` name for them."""
         self.is_first_mention = False
         """A `.L` name was just met for the first time; the next mention must not be skipped."""
         self._local_labels: dict[int, list[AsmSymbol]] = {}
@@ -95,7 +97,7 @@ class Assembly:
             if is_local_label(name):
                 self.is_first_mention = True
                 return symbol
-        if not symbol.is_listed and not quietly:
+        if not symbol.is_listed and not (quietly or (self.in_data and is_local_label(name))):
             symbol.is_listed = True
             self.ordered_symbols.append(symbol)
         return symbol

@@ -25,6 +25,14 @@ def numbers(size: int, assembly: Assembly, name: str, operands: str) -> None:
     """Obey `.byte`, `.short`, `.long`, `.quad`: numbers of `size` bytes, or symbols."""
     if not operands:
         return
+    assembly.in_data = True
+    try:
+        _put_numbers(size, assembly, operands)
+    finally:
+        assembly.in_data = False
+
+
+def _put_numbers(size: int, assembly: Assembly, operands: str) -> None:
     out = bytearray()
     bits = 8 * size
     mask = (1 << bits) - 1

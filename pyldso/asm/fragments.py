@@ -154,10 +154,12 @@ def chop(section: AsmSection) -> Laid:
         if isinstance(variable, Align | Org):
             region += 1
     laid.regions.append(region)
-    laid.sizes = [_first_size(laid, variable) for variable in laid.variables]
     starts = [0]
-    for index, size in enumerate(laid.sizes):
-        starts.append(starts[-1] + len(laid.fixed[index]) + size)
+    for index, variable in enumerate(laid.variables):
+        at = starts[-1] + len(laid.fixed[index])
+        size = _first_size(laid, variable, at)
+        laid.sizes.append(size)
+        starts.append(at + size)
     section.starts = starts
     return laid
 
@@ -227,7 +229,10 @@ def _is_near(laid: Laid, branch: Branch) -> bool:
     )
 
 
-def _first_size(laid: Laid, variable: Variable) -> int:
+def _first_size(laid: Laid, variable: Variable, at: int) -> int:
+    """Return the size from which relaxation starts: branches short, LEB128 one byte."""
+    if isinstance(variable, Align):
+        return _variable_size(variable, at)
     if isinstance(variable, Branch):
         try:
             is_near = _is_near(laid, variable)
@@ -297,10 +302,13 @@ def _branch_size(laid: Laid, index: int, branch: Branch, at: int, stretch: int) 
             break
         base = inner.plus
     address = value.constant + address_of(target)
-    is_ahead = base.fragment > index
-    if stretch and is_ahead and (stretch < 0 or laid.regions[base.fragment] == laid.regions[index]):
-        # It will move as this branch did, unless an alignment between them absorbs it.
-        address += stretch
+    if stretch and base.fragment > index:
+        if stretch < 0 or laid.regions[base.fragment] == laid.regions[index]:
+            # It will move as this branch did, unless an alignment between them absorbs it.
+            address += stretch
+        elif address < at + 1:
+            # What came before has grown past it: a forward branch must not look backward.
+            return laid.sizes[index]
     distance = address - at - len(branch.short) - 1
     return len(branch.short) + 1 if -128 <= distance <= 127 else len(branch.near) + 4
 

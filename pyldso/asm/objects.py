@@ -33,7 +33,7 @@ def build_object(
     numbers = _build_symbols(assembly, built, sections)
     for section, rows in relocations.items():
         sections[section].relocations = [
-            (r_offset, (numbers[symbol] if symbol else 0) << 32 | r_type, r_addend)
+            (r_offset, (numbers.get(symbol, 0) if symbol else 0) << 32 | r_type, r_addend)
             for r_offset, r_type, symbol, r_addend in rows
         ]
     return built

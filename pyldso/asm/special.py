@@ -93,16 +93,19 @@ FIXED: dict[str, bytes] = {
     "saveprevssp": b"\xf3\x0f\x01\xea",
     "xsusldtrk": b"\xf2\x0f\x01\xe8",
     "xresldtrk": b"\xf2\x0f\x01\xe9",
-    "hreset": b"",
     "wbnoinvd": b"\xf3\x0f\x09",
     "ud2": b"\x0f\x0b",
     "ud2a": b"\x0f\x0b",
     "fwait": b"\x9b",
     "wait": b"\x9b",
+    "movsd": b"\xa5",
+    "cmpsd": b"\xa7",
+    "stosd": b"\xab",
+    "lodsd": b"\xad",
+    "scasd": b"\xaf",
     "icebp": b"\xf1",
     "int1": b"\xf1",
 }
-del FIXED["hreset"]
 
 _NUMBERS = {
     name: number for number, name in enumerate(["ax", "cx", "dx", "bx", "sp", "bp", "si", "di"])
