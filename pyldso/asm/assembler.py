@@ -29,6 +29,9 @@ from pyldso.errors import AsmError, Diagnostic
 
 DEFAULT_OPTIONS = AsmOptions()
 
+# More than this in one section is a slip in an alignment or a fill.
+_LARGEST_CONTENTS = 256 << 20
+
 _LINE_WISE = (".if", ".else", ".endif", ".rept", ".irp", ".macro", ".endm", ".endr")
 
 
@@ -279,18 +282,26 @@ class Assembler:
         laid = {section: chop(section) for section in sections}
         parts = list(laid.values())
         try:
-            relax(parts)
+            # Code mostly depends on itself alone; what measures it can wait until it stands still.
+            relax([part for part in parts if not part.measures])
+            measuring = [part for part in parts if part.measures]
+            relax(measuring)
             table = self.assembly.line_table
             if table is not None and table.rows:
                 # Numbers of views show in LEB128 data, so that sizes may change once more.
-                table.set_views()
-                relax(parts)
+                if table.set_views():
+                    relax(measuring)
         except LayoutError as error:
             self.assembly.error(error.error, error.place)
             return None
         except StatementError as error:
             self.assembly.error(error)
             return None
+        for part in parts:
+            if part.section.has_contents and part.size > _LARGEST_CONTENTS:
+                size = f"{part.size >> 20} MiB"
+                self.assembly.report(f"section {part.section.name} of {size} is too large")
+                return None
         return laid
 
     def write_line_table(self, laid: dict[AsmSection, Laid]) -> dict[AsmSection, Laid] | None:

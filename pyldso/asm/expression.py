@@ -312,6 +312,9 @@ def evaluate(tree: Expression, depth: int = 0) -> Value:
         raise StatementError("symbol definition loop or expression nested too deeply")
     if isinstance(tree, AsmSymbol):
         return _evaluate_symbol(tree, depth)
+    distance = _distance(tree)
+    if distance is not None:
+        return Value(None, None, distance)
     left = evaluate(tree.left, depth + 1)
     right = evaluate(tree.right, depth + 1)
     operator = tree.operator
@@ -331,6 +334,21 @@ def evaluate(tree: Expression, depth: int = 0) -> Value:
             return Value(None, None, truth)
     name = symbol.name if symbol else ""
     raise StatementError(f"`{operator}' needs numbers, but `{name}' is an address", name)
+
+
+def _distance(tree: Operation) -> int | None:
+    """Return the difference of two labels of one section: nearly all operations are that."""
+    left, right = tree.left, tree.right
+    if (
+        tree.operator == "-"
+        and type(left) is AsmSymbol
+        and type(right) is AsmSymbol
+        and left.section is right.section is not None
+        and left.equated is None
+        and right.equated is None
+    ):
+        return left.address - right.address
+    return None
 
 
 def _evaluate_symbol(symbol: AsmSymbol, depth: int) -> Value:

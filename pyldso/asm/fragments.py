@@ -138,6 +138,11 @@ class Laid:
         """(fragment, offset, source line) of each instruction, in sections that hold code."""
 
     @property
+    def measures(self) -> bool:
+        """Tell whether sizes here depend on distances that may lie in other sections."""
+        return any(isinstance(variable, Leb | Fill | Org) for variable in self.variables)
+
+    @property
     def size(self) -> int:
         """Bytes of the section by the present layout."""
         return self.section.starts[-1] + len(self.fixed[-1])

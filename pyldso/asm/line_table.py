@@ -96,8 +96,12 @@ class LineTable:
         self.directories.append(directory)
         return len(self.directories) - 1
 
-    def set_views(self) -> None:
-        """Give each view symbol its number: how many rows before it have the same address."""
+    def set_views(self) -> bool:
+        """Give each view symbol its number: how many rows before it have the same address.
+
+        Tell whether one is too large for the byte that LEB128 data has for it so far.
+        """
+        largest = 0
         for by_subsection in self.rows.values():
             view = 0
             previous: int | None = None
@@ -107,6 +111,8 @@ class LineTable:
                 previous = address
                 if row.view is not None:
                     row.view.equated = view
+                    largest = max(largest, view)
+        return largest > 127
 
     def items(self, strings: AsmSection | None, laid: dict[AsmSection, Laid]) -> list[Item]:
         """Return the contents of .debug_line; names go to the section `strings` in version 5."""
