@@ -287,10 +287,9 @@ class Assembler:
             measuring = [part for part in parts if part.measures]
             relax(measuring)
             table = self.assembly.line_table
-            if table is not None and table.rows:
-                # Numbers of views show in LEB128 data, so that sizes may change once more.
-                if table.set_views():
-                    relax(measuring)
+            # Numbers of views show in LEB128 data, so that sizes may change once more.
+            if table is not None and table.rows and table.set_views():
+                relax(measuring)
         except LayoutError as error:
             self.assembly.error(error.error, error.place)
             return None

@@ -9,7 +9,7 @@ from pyldso.asm.encoder import ATT, FIELD_32, FIELD_64, Template, fixed_template
 from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import Expression, Scope, parse
 from pyldso.asm.fragments import Branch, Instruction, Item, Mark
-from pyldso.asm.registers import NAMES, suffix_of
+from pyldso.asm.registers import NAMES, can_address, suffix_of
 from pyldso.asm.special import BRANCHES, FIXED_BRANCHES, PREFIXES, special_code
 from pyldso.asm.symbols import AsmSymbol
 
@@ -259,9 +259,9 @@ class AttReader:
                 out += check_displacement(value, displacement)
         if base == "eip" or index == "eip":
             raise StatementError("addressing relative to %eip is not supported", "%eip")
-        out += "(" + ("%" + _known(base) if base else "")
+        out += "(" + ("%" + addressing_register(base) if base else "")
         if index:
-            out += ",%" + _known(index)
+            out += ",%" + addressing_register(index)
             if scale:
                 if scale not in ("1", "2", "4", "8"):
                     raise StatementError(f"scale factor `{scale}' is not 1, 2, 4 or 8", scale)
@@ -311,6 +311,14 @@ def _known(name: str) -> str:
     if lowered not in NAMES:
         raise bad_register("%" + name)
     return lowered
+
+
+def addressing_register(name: str) -> str:
+    """Return a register in lower case; raises StatementError where it cannot form an address."""
+    known = _known(name)
+    if not can_address(known):
+        raise StatementError(f"`{name}' cannot be part of an address", name)
+    return known
 
 
 def _register(text: str) -> str:

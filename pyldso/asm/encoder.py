@@ -14,6 +14,7 @@ from typing import Any
 import keystone  # type: ignore[import-untyped]
 
 from pyldso.asm.corrections import correct
+from pyldso.asm.special import is_string_with_operands
 
 FIELD_32, FIELD_64 = "\0", "\1"
 
@@ -87,7 +88,9 @@ class Encoder:
     def _encode_texts(self, texts: list[str], syntax: str) -> None:
         sound = []
         for text in texts:
-            if len(text) <= _LONGEST and _WHITELIST.match(text):
+            mnemonic, _, operands = text.partition(" ")
+            is_safe = len(text) <= _LONGEST and _WHITELIST.match(text)
+            if is_safe and not is_string_with_operands(mnemonic, operands):
                 sound.append(text)
             else:
                 self._memo[syntax, text] = None
@@ -119,6 +122,8 @@ class Encoder:
         try:
             code = engine.asm(text, 0, True)[0]
         except keystone.KsError:
+            # After an error an engine is not to be trusted: some later call may crash.
+            del self._engines[syntax]
             return None
         return bytes(code) if code is not None else None
 

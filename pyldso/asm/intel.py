@@ -7,6 +7,7 @@ import re
 from pyldso.asm.att import (
     AttReader,
     Fields,
+    addressing_register,
     check_displacement,
     hexadecimal,
     split_operands,
@@ -68,6 +69,8 @@ class _Address:
         for sign, term in _terms(text):
             factors = [factor.strip() for factor in term.split("*")]
             registers = [name for name in map(_register, factors) if name]
+            for name in registers:
+                addressing_register(name)
             if not registers:
                 rest.append(sign + term)
             elif sign == "-" or len(registers) > 1 or len(factors) > 2:

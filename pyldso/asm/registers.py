@@ -55,6 +55,20 @@ def suffix_of(register: str) -> str:
     return _SUFFIXES.get(register, "")
 
 
+_ADDRESSING = frozenset(
+    [
+        *(name for name, suffix in _SUFFIXES.items() if suffix in ("l", "q")),
+        *("rip", "riz", "eiz", "dx"),
+    ]
+)
+_VECTOR_INDEX = ("xmm", "ymm", "zmm")
+
+
+def can_address(name: str) -> bool:
+    """Tell whether a register may stand in an address; vectors may as an index of a gather."""
+    return name in _ADDRESSING or name.startswith(_VECTOR_INDEX)
+
+
 def is_register(name: str) -> bool:
     """Tell whether `name` (lower case, no %) is a register."""
     return name in NAMES

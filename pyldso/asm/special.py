@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 _CONDITIONS = "o|no|b c nae|ae nb nc|e z|ne nz|be na|a nbe|s|ns|p pe|np po|l nge|ge nl|le ng|g nle"
 
 CONDITION_CODES: dict[str, int] = {
@@ -137,12 +139,58 @@ _ONE_REGISTER = {
 }
 
 
+_STRING_OPCODES = {
+    "movs": 0xA4,
+    "cmps": 0xA6,
+    "stos": 0xAA,
+    "lods": 0xAC,
+    "scas": 0xAE,
+    "ins": 0x6C,
+    "outs": 0x6E,
+}
+_STRING_SIZES = {
+    **dict.fromkeys(("b", "byte", "al"), "b"),
+    **dict.fromkeys(("w", "word", "ax"), "w"),
+    **dict.fromkeys(("l", "d", "dword", "eax"), "l"),
+    **dict.fromkeys(("q", "qword", "rax"), "q"),
+}
+_STRING_PREFIXES = {"b": b"", "w": b"\x66", "l": b"", "q": b"\x48"}
+_STRING_OPERAND = re.compile(
+    r"(?:(?:byte|word|dword|qword)ptr)?(?:%?[de]s:)?[(\[]%?(?:rdi|rsi|dx)[)\]]|%?(?:[re]?ax|al|dx)"
+)
+
+
+def is_string_with_operands(mnemonic: str, operands: str) -> bool:
+    """Tell whether keystone would corrupt its memory: a string instruction with operands."""
+    name = mnemonic if mnemonic in _STRING_OPCODES else mnemonic[:-1]
+    is_string = name in _STRING_OPCODES and mnemonic[len(name) :] in ("", "b", "w", "l", "q", "d")
+    if mnemonic in ("movsd", "cmpsd") and re.search(r"\bxmm\d", operands):
+        return False
+    return bool(operands) and (is_string or mnemonic.startswith("xlat"))
+
+
+def _string_code(mnemonic: str, compact: str) -> bytes | None:
+    """Return a string instruction whose operands are written out, though they are fixed."""
+    name = mnemonic if mnemonic in _STRING_OPCODES else mnemonic[:-1]
+    parts = compact.split(",")
+    if name not in _STRING_OPCODES or not all(map(_STRING_OPERAND.fullmatch, parts)):
+        return None
+    size = _STRING_SIZES.get(mnemonic[len(name) :])
+    for part in parts:
+        size = size or _STRING_SIZES.get(part.partition("ptr")[0].lstrip("%"))
+    if size is None or (size == "q" and name in ("ins", "outs")):
+        return None
+    return _STRING_PREFIXES[size] + bytes([_STRING_OPCODES[name] | (size != "b")])
+
+
 def special_code(mnemonic: str, operands: str) -> bytes | None:
     """Return the bytes of an instruction that is known without keystone."""
     compact = operands.replace(" ", "").replace("\t", "").lower()
     fixed = FIXED.get(f"{mnemonic} {compact}" if compact else mnemonic)
     if fixed is not None:
         return fixed
+    if is_string_with_operands(mnemonic, compact):
+        return _string_code(mnemonic, compact)
     row = _ONE_REGISTER.get(mnemonic)
     register = _number(compact) if row else None
     if row is None or register is None:

@@ -20,7 +20,7 @@ from pyldso.elf.constants import (
     STB,
     STT,
 )
-from pyldso.elf.object import Group, ObjectFile, Section
+from pyldso.elf.object import Group, ObjectFile, Section, Symbol
 from pyldso.elf.records import EHDR, RELA, SHDR, SYM, Ehdr, Shdr
 
 GRP_COMDAT = 1
@@ -79,7 +79,8 @@ def write_object(obj: ObjectFile) -> bytes:
     has_symbols = len(obj.symbols) > 1
     _link_sections(obj, rows, indices, symtab, has_symbols)
     section_names = StringTable()
-    for name in (".symtab", ".strtab", ".shstrtab"):
+    tables = (".symtab", ".strtab", ".shstrtab") if has_symbols else (".shstrtab",)
+    for name in tables:
         section_names.add(name.encode())
     # Groups come first in the table, but GNU as names them last.
     for row in (*rows[1 + len(obj.groups) :], *rows[1 : 1 + len(obj.groups)]):
@@ -95,6 +96,11 @@ def write_object(obj: ObjectFile) -> bytes:
 
 def _encode(name: str) -> bytes:
     return name.encode("utf-8", "surrogateescape")
+
+
+def _symbol_name(symbol: Symbol) -> bytes:
+    """Return the name in the string table; a section's symbol has none of its own."""
+    return b"" if symbol.type == STT.SECTION else _encode(symbol.name + symbol.version)
 
 
 def _number_sections(obj: ObjectFile) -> tuple[list[_Row], dict[Section, int]]:
@@ -163,7 +169,7 @@ def _symbol_table(obj: ObjectFile, indices: dict[Section, int]) -> tuple[bytes, 
     """Return .strtab, .symtab and the index of the first symbol that is not local."""
     strings = StringTable()
     for symbol in obj.symbols:
-        strings.add(_encode(symbol.name + symbol.version))
+        strings.add(_symbol_name(symbol))
     text = strings.finish()
     out = bytearray()
     first_global = len(obj.symbols)
@@ -176,7 +182,7 @@ def _symbol_table(obj: ObjectFile, indices: dict[Section, int]) -> tuple[bytes, 
             # GNU as gives a signature that names nothing else the group's own section.
             shndx = signatures[symbol.name]
         out += SYM.pack(
-            strings.offset(_encode(symbol.name + symbol.version)),
+            strings.offset(_symbol_name(symbol)),
             symbol.binding << 4 | symbol.type,
             symbol.visibility,
             shndx,

@@ -92,3 +92,25 @@ back:	jrcxz back
 	ret $8
 	lret
 	iretq
+	movsb (%rsi), %es:(%rdi)
+	rep stosq %rax, %es:(%rdi)
+	repne scasb %es:(%rdi), %al
+	lodsl (%rsi), %eax
+	cmpsw
+	rep movsl
+	.intel_syntax noprefix
+	rep movsd
+	rep stos qword ptr [rdi], rax
+	mov eax, dword ptr [rbx+rcx*4-8]
+	lea rdi, foo[rip+4]
+	mov rax, qword ptr fs:40
+	mov byte ptr [rax], 1
+	movsx rax, dword ptr [rdi]
+	cvtsi2sd xmm0, dword ptr [rsp+4]
+	call [qword ptr [rax]]
+	jmp qword ptr foo@GOTPCREL[rip]
+	mov edi, offset flat:foo
+	push 5
+	fld tbyte ptr [rsp]
+	.att_syntax
+	ret
