@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyldso.elf.constants import ELFMAG
 from pyldso.elf.object import ObjectFile
-from pyldso.errors import PyldsoError
+from pyldso.errors import Diagnostic, PyldsoError
 
 if TYPE_CHECKING:
     from pyldso.asm.encoder import Encoder
@@ -25,6 +26,8 @@ class SourceOptions(NamedTuple):
     include_path: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
     define_symbols: tuple[tuple[str, int], ...] = ()
+    report: Callable[[Diagnostic], None] | None = None
+    """Called with each warning of the assembler; the compiler's go to stderr by themselves."""
 
 
 class SourceError(PyldsoError):
@@ -64,11 +67,16 @@ def read_source(
     else:
         known = ", ".join((*_ASSEMBLY, *_PREPROCESSED[:1], ".c", ".o"))
         raise SourceError(path, "the name does not tell what the file is", f"known are {known}")
-    from pyldso.asm.assembler import assemble  # keystone is slow to import
+    # keystone is slow to import
+    from pyldso.asm.assembler import assemble_with_warnings
     from pyldso.asm.assembly import AsmOptions
 
     asm_options = AsmOptions(options.include_path, options.define_symbols)
-    return assemble(data, path, asm_options, encoder)
+    built, warnings = assemble_with_warnings(data, path, asm_options, encoder)
+    if options.report is not None:
+        for warning in warnings:
+            options.report(warning)
+    return built
 
 
 def _read(path: str) -> bytes:
@@ -102,17 +110,14 @@ def _run_compiler(path: str, options: SourceOptions, stage: str) -> bytes:
         command += ["-x", "assembler-with-cpp"]
     command.append(path)
     try:
-        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False
+        )
     except OSError as error:
         message = f"cannot start the compiler {command[0]}: {error.strerror}"
         raise SourceError(path, message) from None
-    messages = done.stderr.decode("utf-8", "replace").rstrip()
     if done.returncode:
-        raise SourceError(path, f"{command[0]} failed (exit status {done.returncode})", messages)
-    if messages:
-        import sys
-
-        print(messages, file=sys.stderr)
+        raise SourceError(path, f"{command[0]} failed (exit status {done.returncode})")
     return done.stdout
 
 

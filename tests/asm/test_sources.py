@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from pyldso.elf.object_writer import write_object
+from pyldso.errors import PyldsoError
 from pyldso.sources import SourceOptions, read_source
 from tests.asm.compare import differences, gnu_object
 
@@ -68,3 +71,19 @@ def test_included_files_and_binary_data(tmp_path: Path, gnu_as: str) -> None:
     )
     built = write_object(read_source(str(source)))
     assert differences(built, gnu_object(source, gnu_as)) == []
+
+
+def test_warnings_reach_who_asks_for_them(tmp_path: Path) -> None:
+    source = tmp_path / "x.s"
+    source.write_text('\t.byte 0x123\n\t.warning "careful"\n')
+    seen: list[str] = []
+    read_source(str(source), SourceOptions(report=lambda warning: seen.append(warning.render())))
+    assert "x.s:1:8: warning: value 0x123 truncated to 0x23" in seen[0]
+    assert "warning: careful" in seen[1]
+
+
+def test_a_compiler_that_fails_is_named(tmp_path: Path, gcc: str) -> None:
+    source = tmp_path / "x.c"
+    source.write_text("int broken(\n")
+    with pytest.raises(PyldsoError, match=r"failed \(exit status 1\)"):
+        read_source(str(source))
