@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyldso.asm.assembly import Assembly
 from pyldso.asm.errors import StatementError
-from pyldso.asm.expression import address_of, evaluate
+from pyldso.asm.expression import Expression, address_of, evaluate
 from pyldso.asm.fixups import AsmRelocation
 from pyldso.asm.fragments import Laid
 from pyldso.asm.symbols import AsmSection, AsmSymbol, is_local_label
@@ -138,7 +138,7 @@ def _build_symbol(symbol: AsmSymbol, sections: dict[AsmSection, Section]) -> Sym
         made.shndx = SHN.COMMON
         made.st_value = symbol.common_alignment
     elif symbol.equated is not None:
-        _place_equate(symbol, made, sections)
+        _place_equate(symbol.name, symbol.equated, made, sections)
     elif symbol.section is not None:
         made.section = sections[symbol.section]
         made.st_value = address_of(symbol)
@@ -154,11 +154,12 @@ def _build_symbol(symbol: AsmSymbol, sections: dict[AsmSection, Section]) -> Sym
     return made
 
 
-def _place_equate(symbol: AsmSymbol, made: Symbol, sections: dict[AsmSection, Section]) -> None:
-    assert symbol.equated is not None
-    value = evaluate(symbol.equated)
+def _place_equate(
+    name: str, tree: Expression, made: Symbol, sections: dict[AsmSection, Section]
+) -> None:
+    value = evaluate(tree)
     if value.minus is not None:
-        raise StatementError(f"`{symbol.name}' is set to no single address", symbol.name)
+        raise StatementError(f"`{name}' is set to no single address", name)
     if value.plus is None:
         made.shndx = SHN.ABS
         made.st_value = value.constant & 0xFFFFFFFFFFFFFFFF
