@@ -44,6 +44,12 @@ LINK_OPTIONS = (
         ("--as-needed",), "as_needed", "Drop the libraries that follow if nothing uses them.", INPUT
     ),
     Option(("--no-as-needed",), "as_needed", "Keep them (the default).", INPUT, constant=False),
+    Option(("-Bstatic",), "static", "Let the -l that follow find archives only.", INPUT),
+    Option(("-Bdynamic",), "static", "Let them find libraries, too (the default).", INPUT,
+           constant=False),
+    Option(("--whole-archive",), "whole", "Take all members of the -l that follow.", INPUT),
+    Option(("--no-whole-archive",), "whole", "Take those that are asked for (the default).", INPUT,
+           constant=False),
     Option(("-nostdlib",), "nostdlib", "Add neither start code nor libc.", INPUT),
     Option(("-nodefaultlibs",), "nodefaultlibs", "Do not add libc.", INPUT),
     Option(("-nostartfiles",), "nostartfiles", "Do not add start code.", INPUT),
@@ -134,14 +140,21 @@ def link_options(arguments: Arguments, *, is_shared: bool) -> LinkOptions:
 def link_inputs(arguments: Arguments) -> list[LinkInput]:
     """Return files and libraries in their order, each with the switches that hold where it is."""
     inputs: list[LinkInput] = []
-    is_as_needed = False
+    switches = {"static": False, "as_needed": False, "whole": False}
     for dest, value in arguments.items:
         if dest == "":
             inputs.append(InputFile(str(value)))
         elif dest == "library":
-            inputs.append(Library(str(value), is_as_needed=is_as_needed))
-        elif dest == "as_needed":
-            is_as_needed = bool(value)
+            inputs.append(
+                Library(
+                    str(value),
+                    is_static=switches["static"],
+                    is_as_needed=switches["as_needed"],
+                    is_whole=switches["whole"],
+                )
+            )
+        elif dest in switches:
+            switches[dest] = bool(value)
     return inputs
 
 

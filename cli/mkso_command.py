@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .arguments import Arguments, Command, Option, UsageError
+from .arguments import Arguments, Command, Option
 from .exit_status import ExitStatus
 from .linking import (
     COMPILER_OPTIONS,
@@ -36,12 +36,13 @@ def execute(arguments: Arguments) -> int:
     """Make the shared object or the objects, and return the exit status."""
     from pyldso.mkso import MksoOptions, mkso
 
-    compile_only = arguments.flag("compile_only")
-    options = link_options(arguments, is_shared=True)
-    output = arguments.last("output")
-    if compile_only and output and len(options.inputs) > 1:
-        raise UsageError("-o names one file, but -c makes one of each input")
-    mkso(MksoOptions(link=options, compile_only=compile_only, output=output))
+    mkso(
+        MksoOptions(
+            link=link_options(arguments, is_shared=True),
+            compile_only=arguments.flag("compile_only"),
+            output=arguments.last("output"),
+        )
+    )
     return ExitStatus.OK
 
 

@@ -13,16 +13,19 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import os
-from collections.abc import Callable
-from struct import unpack_from
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from struct import pack, unpack_from
 from typing import Any, NamedTuple
 
 from pyldso.arch.x86_64 import registers
 from pyldso.errors import PyldsoError
+from pyldso.kernel import host
 from pyldso.kernel.mmu import (
     ADDRESS_BITS,
     EXECUTE,
     EXECUTED,
+    MAPPED,
     PAGE_MASK,
     PAGE_SHIFT,
     PAGE_SIZE,
@@ -39,6 +42,7 @@ _HOOK_MEM_READ = 1 << 10
 _HOOK_MEM_READ_UNMAPPED, _HOOK_MEM_WRITE_UNMAPPED, _HOOK_MEM_FETCH_UNMAPPED = 16, 32, 64
 _HOOK_MEM_FETCH_PROT = 512
 _INSN_SYSCALL, _INSN_IN, _INSN_OUT = 699, 218, 500
+_GDTR_ID = 243
 _CTL_TB_REMOVE_CACHE, _CTL_TLB_FLUSH, _CTL_TLB_TYPE = 9, 11, 12
 _CTL_WRITE = 1 << 30
 _TLB_VIRTUAL = 1
@@ -59,7 +63,26 @@ _BAD_PHYSICAL = 1 << 50
 _BAD_SIZE = 1 << 40
 _FIRST_TLB_SIZE, _LARGEST_TLB_SIZE = 256, 1 << 20
 
-DIVIDE_ERROR, BREAKPOINT, INVALID_OPCODE, GENERAL_PROTECTION, PAGE_FAULT = 0, 3, 6, 13, 14
+# As in Linux's arch/x86/include/asm/segment.h
+_DESCRIPTORS = (
+    0,
+    0,
+    0x00AF9B000000FFFF,  # kernel code
+    0x00CF93000000FFFF,  # kernel data
+    0,
+    0x00CFF3000000FFFF,  # user data
+    0x00AFFB000000FFFF,  # user code, 64 bits
+)
+_USER_CS, _USER_DS = 0x33, 0x2B
+_USER_RFLAGS = 0x202
+_IRETQ = b"\x48\xcf"
+_SCRATCH_PAGE = 0x7FFFFFFFF000
+"""The last page below the hole in the address space: Linux maps nothing there (TASK_SIZE)."""
+_ODD_ADDRESS = 0x5B1D_7E57_0DD5_0BAD
+"""Not canonical, so never mapped; an address like no other."""
+
+DIVIDE_ERROR, DEBUG, BREAKPOINT, INVALID_OPCODE, GENERAL_PROTECTION = 0, 1, 3, 6, 13
+PAGE_FAULT, X87_ERROR, ALIGNMENT_CHECK, SIMD_ERROR = 14, 16, 17, 19
 """Exception vectors (Intel SDM volume 3, table 6-1)."""
 
 
@@ -99,7 +122,7 @@ class Cpu:
         self.resolve_page_fault: Callable[[int, int], bool] = lambda address, access: False
         self._fault: Fault | None = None
         self._hook_error: BaseException | None = None
-        self._refused: tuple[int, int] = (0, 0)
+        self._refused: tuple[int, int] | None = None
         self._address_field: int | None = None
         self._contexts: list[ctypes.c_void_p] = []
         self._callbacks: list[object] = []
@@ -131,15 +154,18 @@ class Cpu:
         )
         self.has_quick_exits = not force_portable and self._skip_exit_requests()
         self._add_hooks()
+        self._enter_user_mode()
 
     # ---- running -------------------------------------------------------------------------
 
     def start(self, pc: int, until: int) -> Fault | None:
         """Run from `pc` until `stop`, a fault (returned), or `until` is reached.
 
-        Raises what `on_syscall` raised.
+        `until` must be executable and not begin its page: libunicorn makes an empty block for it
+        that reaches back one byte, and a fault of that would hide the guest's own. Raises what
+        `on_syscall` raised.
         """
-        self._fault = None
+        self._fault = self._refused = None
         error = self._library.uc_emu_start(
             self._uc,
             ctypes.c_uint64(pc),
@@ -150,10 +176,12 @@ class Cpu:
         if self._hook_error is not None:
             raised, self._hook_error = self._hook_error, None
             raise raised
-        if self._fault is None and error != _ERR_OK:
-            # In the quick way a refused access ends here; the page is known from the fill hook.
+        if self._fault is None and self._refused is not None and error != _ERR_OK:
+            # In the quick way a refused access ends here; its page is known from the fill hook.
             page, access = self._refused
-            self._fault = Fault(PAGE_FAULT, self._exact_address(page), access)
+            return Fault(PAGE_FAULT, self._exact_address(page), access)
+        if self._fault is None and error != _ERR_OK:
+            raise MachineError(f"the emulator stopped at {self.pc:#x} (libunicorn error {error})")
         return self._fault
 
     def stop(self) -> None:
@@ -303,12 +331,12 @@ class Cpu:
         memory_type = ctypes.CFUNCTYPE(
             number, pointer, number, address, number, ctypes.c_int64, pointer
         )
-        interrupt_type = ctypes.CFUNCTYPE(void, pointer, ctypes.c_uint32, pointer)
-        invalid_type = ctypes.CFUNCTYPE(number, pointer, pointer)
         in_type = ctypes.CFUNCTYPE(ctypes.c_uint32, pointer, ctypes.c_uint32, number, pointer)
         out_type = ctypes.CFUNCTYPE(
             void, pointer, ctypes.c_uint32, number, ctypes.c_uint32, pointer
         )
+        interrupt_type = ctypes.CFUNCTYPE(void, pointer, ctypes.c_uint32, pointer)
+        invalid_type = ctypes.CFUNCTYPE(number, pointer, pointer)
         self._hook(_HOOK_TLB_FILL, fill_type(self._make_fill()))
         self._hook(_HOOK_INSN, plain_type(self._syscall_hook), instruction=_INSN_SYSCALL)
         self._hook(_HOOK_INTR, interrupt_type(self._interrupt_hook))
@@ -412,8 +440,9 @@ class Cpu:
     def _bad_memory_hook(
         self, _uc: Any, _kind: int, address: int, _size: int, _value: int, _user: Any
     ) -> int:
-        page, access = self._refused
-        self._fault = Fault(PAGE_FAULT, page | (address & PAGE_MASK), access)
+        if self._refused is not None:
+            page, access = self._refused
+            self._fault = Fault(PAGE_FAULT, page | (address & PAGE_MASK), access)
         return 0
 
     def _syscall_hook(self, _uc: Any, _user: Any) -> None:
@@ -431,18 +460,88 @@ class Cpu:
         self._fault = Fault(INVALID_OPCODE)
         return 0
 
-    def _port_hook(self, *_arguments: Any) -> int:
+    def _port_hook(self, *_arguments: int) -> int:
+        # RIP is only as exact as the block here.
         self._fault = Fault(GENERAL_PROTECTION)
         self.stop()
         return 0
 
     def _exact_address(self, page: int) -> int:
-        """Return the address of the refused access inside `page`.
+        """Return the address of the refused access, which lies in `page`.
 
-        It stands in a field of uc_struct, whose place is found by causing a fault at an address
-        that is like no other.
+        A field of uc_struct holds it. Which one is found once, by a fault at an address that is
+        like no other.
         """
-        return page
+        words = self._machine_words()
+        if self._address_field is None:
+            self._address_field = self._find_address_field()
+        if self._address_field is None or words[self._address_field] & ~PAGE_MASK != page:
+            return page
+        return words[self._address_field]
+
+    def _machine_words(self) -> list[int]:
+        """Return the first page of uc_struct as numbers."""
+        return (ctypes.c_uint64 * (PAGE_SIZE // 8)).from_address(self._uc.value or 0)[:]
+
+    def _find_address_field(self) -> int | None:
+        saved = self.save()
+        # mov al, [_ODD_ADDRESS]
+        with self._scratch_page(b"\xa0" + _ODD_ADDRESS.to_bytes(8, "little")) as page:
+            self._library.uc_emu_start(
+                self._uc,
+                ctypes.c_uint64(page),
+                ctypes.c_uint64(page + PAGE_SIZE // 2),
+                ctypes.c_uint64(0),
+                ctypes.c_uint64(0),
+            )
+        self.restore(saved)
+        self._fault = self._refused = None
+        words = self._machine_words()
+        return words.index(_ODD_ADDRESS) if _ODD_ADDRESS in words else None
+
+    # ---- the way into user mode ------------------------------------------------------------
+
+    @contextmanager
+    def _scratch_page(self, content: bytes) -> Iterator[int]:
+        """Lend the machine a page of its own, outside the mappings of the process."""
+        arena, page = self._arena, _SCRATCH_PAGE
+        if not arena.open_windows(page, PAGE_SIZE) or arena.permission(page):
+            raise MachineError("the emulator's own page is in use")
+        flags = host.MAP_PRIVATE | host.MAP_ANONYMOUS
+        arena.map_host(page, PAGE_SIZE, host.PROT_READ | host.PROT_WRITE, flags, -1, 0)
+        offset = arena.offset(page)
+        arena.view[offset : offset + len(content)] = content
+        arena.set_permissions(page, page + PAGE_SIZE, MAPPED | READ | WRITE | EXECUTE)
+        try:
+            yield page
+        finally:
+            self.flush_code(page, page + PAGE_SIZE)
+            arena.set_permissions(page, page + PAGE_SIZE, 0)
+            arena.unmap_host(page, PAGE_SIZE)
+            self.flush_tlb()
+
+    def _enter_user_mode(self) -> None:
+        """Leave ring 0, in which libunicorn starts, for ring 3 as Linux runs programs.
+
+        Privileged instructions then fault by themselves. The way is the processor's own: a
+        descriptor table and one `iretq` (Intel SDM volume 3, 3.4.5 and 6.14).
+        """
+        page = _SCRATCH_PAGE
+        table = b"".join(descriptor.to_bytes(8, "little") for descriptor in _DESCRIPTORS)
+        frame_offset, code_offset = len(table), 0x100
+        target, stack = page + code_offset + len(_IRETQ), page + PAGE_SIZE
+        frame = (target, _USER_CS, _USER_RFLAGS, stack, _USER_DS)
+        content = table + b"".join(word.to_bytes(8, "little") for word in frame)
+        content = content.ljust(code_offset, b"\0") + _IRETQ + b"\x90" * 16
+        with self._scratch_page(content):
+            # struct uc_x86_mmr: u16 selector, u64 base, u32 limit, u32 flags
+            gdtr = pack("<HxxxxxxQII", 0, page, len(table) - 1, 0)
+            self._quick.uc_reg_write(self._uc, ctypes.c_int(_GDTR_ID), gdtr)
+            self.sp = page + frame_offset
+            fault = self.start(page + code_offset, target)
+        if fault is not None or self.pc != target:
+            raise MachineError("the emulator does not reach user mode")
+        self.sp = 0
 
 
 _FLUSH_TLB = ctypes.c_int(_CTL_TLB_FLUSH | _CTL_WRITE)

@@ -564,8 +564,14 @@ class AddressSpace:
         return self.arena.view[offset : offset + length]
 
     def host_pointer(self, address: int, length: int, need: int = READ) -> int:
-        """Return the host address of a checked guest range, for calls into the host's kernel."""
-        return self.arena.base + self.translate(address, length, need)
+        """Return the host address of a checked guest range, for calls into the host's kernel.
+
+        Code translated from pages that the call will write to is forgotten.
+        """
+        offset = self.translate(address, length, need)
+        if need & WRITE:
+            self.flush_code(address, length)
+        return self.arena.base + offset
 
     def read(self, address: int, length: int) -> bytes:
         """Return a copy of guest memory, whatever its protection."""
@@ -585,8 +591,12 @@ class AddressSpace:
         self.arena.view[offset : offset + length] = data
 
     def flush_code(self, address: int, length: int) -> None:
-        """Forget code translated from a range that was changed through a view."""
-        self._flush_executed(page_down(address), page_up(address + length))
+        """Forget code translated from a range that was or will be changed by the host."""
+        first = self.arena.offset(address) >> PAGE_SHIFT
+        if length > PAGE_SIZE or self.arena.permissions[first] & EXECUTED:
+            self._flush_executed(page_down(address), page_up(address + length))
+        elif (address & PAGE_MASK) + length > PAGE_SIZE:
+            self._flush_executed(page_up(address), page_up(address + length))
 
     def read_u32(self, address: int) -> int:
         """Return a 32-bit number."""

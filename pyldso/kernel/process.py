@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -18,12 +17,12 @@ from pyldso.arch.x86_64.syscalls import syscall_numbers, syscall_row
 from pyldso.events import EventStream, Topic
 from pyldso.kernel import procfs
 from pyldso.kernel.binding import Argument, BoundSyscall
-from pyldso.kernel.cpu import GENERAL_PROTECTION, Cpu, Fault
+from pyldso.kernel.cpu import PAGE_FAULT, Cpu, Fault
 from pyldso.kernel.events import ProcessEnded as ProcessEndedEvent
 from pyldso.kernel.events import Refused, SyscallEntered, SyscallExited
 from pyldso.kernel.files import AT_FDCWD, Files, Policy
 from pyldso.kernel.layout import Layout
-from pyldso.kernel.memory import MMAP_TOP, AddressSpace
+from pyldso.kernel.memory import AddressSpace, Vma
 from pyldso.kernel.mmu import EXECUTE, READ, Arena
 from pyldso.kernel.signals import SignalState, killed_by
 from pyldso.kernel.status import Exited, ExitStatus, Killed, ProcessEnded
@@ -34,8 +33,10 @@ if TYPE_CHECKING:
 
 TRAP_BASE = 0x70000000
 """System call numbers from here on are traps, where they come from pyldso's own page."""
-_MAX_STUB_PAGES = 16
-_HLT = 0xF4
+_STUB_SIZE = 16 * 0x1000
+_HLT = b"\xf4"
+_RETURN_OFFSET = 16
+"""Where in the stub pages `call` returns to, and `run` never does."""
 _UNKNOWN_SYSCALL = -errno.ENOSYS
 _SYSCALL = b"\x0f\x05"
 _RET = b"\xc3"
@@ -96,9 +97,9 @@ class Process:
         self._refused: set[str] = set()
         self._traps: list[TrapHandler] = []
         self._pending_trap: TrapHandler | None = None
-        self._stub_pages: list[int] = []
-        self._stub_end = 0
-        self._return_address = 0
+        self._stubs = self._map_stubs()
+        self._return_address = self._stubs.start + _RETURN_OFFSET
+        self._stub_end = self._return_address + _RETURN_OFFSET
         self._watcher = Watcher(self.cpu.stop, self.files)
 
     # ---- what the dynamic linker asks for: through the guest's own system calls ------------
@@ -210,32 +211,23 @@ class Process:
         The guest can read and run the page but neither change nor unmap it.
         """
         address = (self._stub_end + 15) & ~15
-        if not self._stub_pages:
-            address = self._new_stub_pages()
-        if address + len(code) > self._stub_pages[-1] + _MAX_STUB_PAGES * 0x1000:
+        if address + len(code) > self._stubs.end:
             raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        self._stubs.label = "[pyldso]"
         self.memory.write(address, code)
         self._stub_end = address + len(code)
         return address
 
-    def _new_stub_pages(self) -> int:
-        """Map the stub pages: in the gap above the highest mapping, where nothing else goes."""
+    def _map_stubs(self) -> Vma:
+        """Map pyldso's own pages: in the gap above the highest mapping, where nothing else goes."""
         start = self.layout.mmap_top
-        self.memory.map(
-            start, _MAX_STUB_PAGES * 0x1000, READ | EXECUTE, fixed=True, label="[pyldso]"
-        )
+        self.memory.map(start, _STUB_SIZE, READ | EXECUTE, fixed=True)
+        self.memory.write(start, _HLT * _STUB_SIZE)
         vma = self.memory.find(start)
-        if vma is not None:
-            vma.is_sealed = True
-        self._stub_pages.append(start)
-        # Not at the page's start: libunicorn's empty block for `until` reaches back one byte.
-        self._return_address = start + 16
-        return start + 32
-
-    def _is_stub(self, address: int) -> bool:
-        return any(
-            start <= address < start + _MAX_STUB_PAGES * 0x1000 for start in self._stub_pages
-        )
+        if vma is None:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        vma.is_sealed = True
+        return vma
 
     # ---- running ---------------------------------------------------------------------------
 
@@ -253,8 +245,6 @@ class Process:
 
     def _prepare_call(self, arguments: Sequence[int]) -> None:
         """Set registers and stack as a call of a function to the return stub leaves them."""
-        if not self._stub_pages:
-            self._stub_end = self._new_stub_pages()
         cpu, sp = self.cpu, self.cpu.sp
         for register, value in zip(registers.CALL_ARGUMENTS, arguments, strict=False):
             cpu.set(register, value & _MASK)
@@ -295,7 +285,8 @@ class Process:
         with self._watcher.watching(self.limits.seconds):
             try:
                 self._loop(pc)
-                status: ExitStatus = Killed(signal.SIGSEGV, self.cpu.pc)
+                # Nobody has called: the guest went astray into pyldso's own page.
+                status: ExitStatus = killed_by(self, Fault(PAGE_FAULT, self.cpu.pc, EXECUTE))
             except ProcessEnded as end:
                 status = end.status
         return self.end(status)
@@ -312,8 +303,7 @@ class Process:
     def _loop(self, pc: int) -> None:
         """Run from `pc` until the return stub is reached; ProcessEnded leaves the loop too."""
         cpu = self.cpu
-        # Inside the stub page it is executable, as `until` must be; unmapped before there is one.
-        until = self._return_address or MMAP_TOP
+        until = self._return_address
         while True:
             self._check_watcher()
             fault = cpu.start(pc, until)
@@ -328,17 +318,8 @@ class Process:
                 pc = cpu.pc
                 continue
             pc = cpu.pc
-            if pc == until and until == self._return_address:
+            if pc == until:
                 return
-            if self._stopped_at_hlt(pc):
-                cpu.pc = pc - 1
-                raise ProcessEnded(killed_by(self, Fault(GENERAL_PROTECTION)))
-
-    def _stopped_at_hlt(self, pc: int) -> bool:
-        try:
-            return self.memory.read(pc - 1, 1)[0] == _HLT and not self._watcher.has_fired
-        except OSError:
-            return False
 
     def _check_watcher(self) -> None:
         number = self._watcher.take()
@@ -348,7 +329,7 @@ class Process:
     def _on_syscall(self) -> None:
         """Answer the guest's system call: the machine stands on the instruction."""
         number, *arguments = self.cpu.syscall_registers()
-        if number >= TRAP_BASE and self._is_stub(self.cpu.pc):
+        if number >= TRAP_BASE and self._stubs.start <= self.cpu.pc < self._stubs.end:
             self._pending_trap = self._traps[number - TRAP_BASE]
             self.cpu.stop()
             return

@@ -15,7 +15,8 @@ _NAME_COLUMN = 73
 
 def maps_text(memory: AddressSpace) -> bytes:
     """Return what /proc/self/maps shows."""
-    return b"".join(map(_maps_line, memory.vmas))
+    shown = (vma for vma in memory.vmas if vma.name or not vma.is_sealed)  # not pyldso's empty page
+    return b"".join(map(_maps_line, shown))
 
 
 def _maps_line(vma: Vma) -> bytes:

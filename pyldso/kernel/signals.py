@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 SIGNAL_COUNT = 64
 SIG_DFL, SIG_IGN = 0, 1
 SI_KERNEL, SI_USER, SI_TKILL = 0x80, 0, -6
-SEGV_MAPERR, SEGV_ACCERR, BUS_ADRERR = 1, 2, 2
-ILL_ILLOPN, FPE_INTDIV, FPE_FLTDIV, TRAP_BRKPT = 2, 1, 3, 1
+SEGV_MAPERR, SEGV_ACCERR, BUS_ADRALN, BUS_ADRERR = 1, 2, 1, 2
+ILL_ILLOPN, FPE_INTDIV, FPE_FLTDIV, FPE_FLTINV, TRAP_TRACE = 2, 1, 3, 7, 2
 
 _HARMLESS = frozenset((signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH))
 """Signals whose default is to be ignored (signal(7))."""
@@ -54,7 +54,8 @@ def raise_signal(process: Process, number: int) -> int:
         return 0
     if handler != SIG_DFL:
         process.refuse(f"signal handler of {signal_name(number)}", "handlers are not called yet")
-    raise ProcessEnded(Killed(number, process.cpu.pc, None, SI_TKILL))
+    after_syscall = process.cpu.pc + 2
+    raise ProcessEnded(Killed(number, after_syscall, None, SI_TKILL))
 
 
 def deliver_pending(process: Process) -> int:
@@ -79,19 +80,21 @@ def signal_name(number: int) -> str:
 class _Exception(NamedTuple):
     signal: int
     code: int
-    pc_is_after: bool = False
+    tells_address: bool
 
 
 # What Linux makes of an x86 exception (arch/x86/kernel/traps.c).
 _EXCEPTIONS = {
-    0: _Exception(signal.SIGFPE, FPE_INTDIV),
-    1: _Exception(signal.SIGTRAP, TRAP_BRKPT),
-    3: _Exception(signal.SIGTRAP, SI_KERNEL),
-    6: _Exception(signal.SIGILL, ILL_ILLOPN),
-    16: _Exception(signal.SIGFPE, FPE_FLTDIV),
-    17: _Exception(signal.SIGBUS, 1),
-    19: _Exception(signal.SIGFPE, FPE_FLTDIV),
+    cpu.DIVIDE_ERROR: _Exception(signal.SIGFPE, FPE_INTDIV, True),
+    cpu.DEBUG: _Exception(signal.SIGTRAP, TRAP_TRACE, True),
+    cpu.BREAKPOINT: _Exception(signal.SIGTRAP, SI_KERNEL, False),
+    cpu.INVALID_OPCODE: _Exception(signal.SIGILL, ILL_ILLOPN, True),
+    cpu.X87_ERROR: _Exception(signal.SIGFPE, FPE_FLTDIV, True),
+    cpu.ALIGNMENT_CHECK: _Exception(signal.SIGBUS, BUS_ADRALN, False),
+    cpu.SIMD_ERROR: _Exception(signal.SIGFPE, FPE_FLTINV, True),
 }
+_FIRST_INTERRUPT = 32
+_LENGTH_OF_INT = 2
 
 
 def killed_by(process: Process, fault: cpu.Fault) -> Killed:
@@ -100,22 +103,32 @@ def killed_by(process: Process, fault: cpu.Fault) -> Killed:
     if fault.vector == cpu.PAGE_FAULT:
         return _killed_by_access(process, fault, pc)
     known = _EXCEPTIONS.get(fault.vector)
-    if known is None:  # general protection, and interrupts that a program may not raise
-        return Killed(signal.SIGSEGV, pc, None, SI_KERNEL)
-    address = pc if known.signal in (signal.SIGFPE, signal.SIGILL) else None
-    return Killed(known.signal, pc, address, known.code)
+    if known is not None:
+        address = pc if known.tells_address else None
+        return Killed(known.signal, pc, address, known.code)
+    if fault.vector >= _FIRST_INTERRUPT:  # `int n`, which leaves RIP behind itself
+        return Killed(
+            signal.SIGSEGV,
+            pc - _LENGTH_OF_INT,
+            None,
+            SI_KERNEL,
+            f"interrupt {fault.vector:#x} is not for programs",
+        )
+    return Killed(signal.SIGSEGV, pc, None, SI_KERNEL, "privileged instruction or bad segment")
 
 
 def _killed_by_access(process: Process, fault: cpu.Fault, pc: int) -> Killed:
     address = fault.address or 0
     if fault.access == EXECUTE:
         pc = address
-    if address >> 47:
+    if (address + (1 << 47)) >> 48 & 0xFFFF:
         # Not a canonical address: a general protection fault, which tells no address.
-        return Killed(signal.SIGSEGV, pc, None, SI_KERNEL)
+        reason = f"{address:#x} is not a canonical address"
+        return Killed(signal.SIGSEGV, pc, None, SI_KERNEL, reason)
     permission = process.memory.arena.permission(address)
     if permission & PAST_EOF:
-        return Killed(signal.SIGBUS, pc, address, BUS_ADRERR)
+        reason = "beyond the end of the mapped file"
+        return Killed(signal.SIGBUS, pc, address, BUS_ADRERR, reason)
     code = SEGV_ACCERR if process.memory.find(address) else SEGV_MAPERR
     return Killed(signal.SIGSEGV, pc, address, code, _explain(fault, permission))
 

@@ -19,6 +19,7 @@ from pyldso.elf.constants import (
 )
 from pyldso.elf.dynamic import gnu_hash, parse_dynamic, parse_verdef, parse_verneed, sysv_hash
 from pyldso.elf.records import SYM, Phdr, Sym
+from pyldso.ldso.errors import reading
 
 if TYPE_CHECKING:
     from pyldso.kernel.memory import AddressSpace
@@ -224,7 +225,9 @@ class Dso:
         count = self.dynamic.get(size_tag, 0) // 8
         if tag not in self.dynamic or not count:
             return []
-        entries = self.memory.view(self.base + self.dynamic[tag], count * 8).cast("Q").tolist()
+        with reading(self.label, "array of initialisers or finalisers"):
+            table = self.memory.view(self.base + self.dynamic[tag], count * 8)
+        entries = table.cast("Q").tolist()
         return [entry for entry in entries if entry not in (0, 0xFFFFFFFFFFFFFFFF)]
 
     def defined_symbols(self) -> Iterator[tuple[int, Sym]]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pyldso.errors import LoadError
 
 LOADING = "error while loading shared libraries"
 SYMBOL_LOOKUP = "symbol lookup error"
+DAMAGED = (IndexError, ValueError, struct.error, OSError)
+"""What reading or following a damaged table raises; OSError is a fault in the guest's memory."""
 
 
 class DlError(LoadError):
@@ -38,3 +43,12 @@ class VersionError(LoadError):
     """Versions that are not there: every one on a line of its own, status 1 as ld.so's."""
 
     exit_status = 1
+
+
+@contextmanager
+def reading(object_name: str, table: str) -> Iterator[None]:
+    """Turn what a damaged `table` of a file raises into a DlError that names both."""
+    try:
+        yield
+    except DAMAGED as error:
+        raise DlError(object_name, f"damaged {table} ({error})") from None

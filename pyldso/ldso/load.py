@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import struct
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -25,7 +24,7 @@ from pyldso.elf.constants import (
 from pyldso.elf.records import EHDR, PHDR, Ehdr, Phdr
 from pyldso.events import Topic
 from pyldso.ldso.dso import Dso
-from pyldso.ldso.errors import DlError
+from pyldso.ldso.errors import DlError, reading
 from pyldso.ldso.events import LibraryNeeded, LinkMapMade
 from pyldso.ldso.namespace import Namespace
 from pyldso.ldso.search import OpenedFile
@@ -35,8 +34,6 @@ FIRST_READ = 832
 """What ld.so reads of a file at first: the ELF header and usually all program headers."""
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
 MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_DENYWRITE = 2, 0x10, 0x20, 0x800
-DAMAGED = (IndexError, ValueError, struct.error)
-"""What reading a damaged table raises."""
 
 
 class _SkippedFileError(OSError):
@@ -248,10 +245,8 @@ def make_dso(
     identity: tuple[int, int],
 ) -> Dso:
     """Return the Dso of a mapped file, not yet in the namespace; DlError if it is damaged."""
-    try:
+    with reading(path, "dynamic section"):
         dso = Dso(namespace.memory, name, path, base, phdrs, identity)
-    except (*DAMAGED, OSError) as error:
-        raise DlError(path, f"damaged dynamic section ({error})") from None
     dso.entry = base + ehdr.e_entry
     first = dso.loads[0]
     dso.phdr_address = base + next(

@@ -9,7 +9,7 @@ from pyldso.elf.constants import SHN, STB, STT, STV, VERSYM_HIDDEN, VERSYM_VERSI
 from pyldso.elf.records import Sym
 from pyldso.events import Topic
 from pyldso.ldso.dso import Dso, Version
-from pyldso.ldso.errors import SYMBOL_LOOKUP, DlError
+from pyldso.ldso.errors import DAMAGED, SYMBOL_LOOKUP, DlError, reading
 from pyldso.ldso.events import SymbolBound, SymbolLookedUp
 from pyldso.ldso.namespace import Namespace
 
@@ -57,10 +57,13 @@ def find_symbol(
                 continue
             if watched:
                 namespace.events.emit(SymbolLookedUp(name.decode(errors="replace"), dso.label))
-            indices = dso.hash.find(name, gnu)
-            if not indices:
-                continue
-            definition = _match(dso, indices, reference)
+            try:
+                indices = dso.hash.find(name, gnu)
+                if not indices:
+                    continue
+                definition = _match(dso, indices, reference)
+            except DAMAGED as error:
+                raise DlError(dso.label, f"damaged symbol table ({error})") from None
             if definition is None:
                 continue
             if namespace.dynamic_weak and definition.symbol.binding == STB.WEAK:
@@ -177,10 +180,11 @@ def find_in(namespace: Namespace, dso: Dso | None, name: bytes) -> Sym | None:
     """Return the first symbol that `dso` defines as `name`, whatever its version."""
     if dso is None:
         return None
-    for index in dso.hash.find(name, namespace.hashes[name]):
-        symbol = dso.symbol(index)
-        if _is_candidate(symbol, True):
-            return symbol
+    with reading(dso.label, "symbol table"):
+        for index in dso.hash.find(name, namespace.hashes[name]):
+            symbol = dso.symbol(index)
+            if _is_candidate(symbol, True):
+                return symbol
     return None
 
 

@@ -14,15 +14,15 @@ from pyldso.elf.records import Sym
 from pyldso.events import Topic
 from pyldso.ldso import tls
 from pyldso.ldso.dso import Dso
-from pyldso.ldso.errors import DlError
+from pyldso.ldso.errors import DlError, reading
 from pyldso.ldso.events import RelocationBegun
 from pyldso.ldso.lazy import prepare_lazy_binding
-from pyldso.ldso.load import DAMAGED, page_down, page_up, protection
+from pyldso.ldso.load import page_down, page_up, protection
 from pyldso.ldso.lookup import Definition, definition_address, resolve
 from pyldso.ldso.namespace import Namespace
 
 MASK = 0xFFFFFFFFFFFFFFFF
-PROT_WRITE = 2
+PROT_READ, PROT_WRITE = 1, 2
 
 
 class Rows:
@@ -89,9 +89,8 @@ def relocate_interpreter(namespace: Namespace, dso: Dso) -> None:
     events = namespace.events
     wanted, events.wanted = events.wanted, Topic(0)  # ld.so relocates itself in silence
     try:
-        _relocate(namespace, dso, False)
-    except DAMAGED as error:
-        raise DlError(dso.label, f"damaged relocation table ({error})") from None
+        with reading(dso.label, "relocation table"):
+            _relocate(namespace, dso, False)
     finally:
         events.wanted = wanted
 
@@ -122,12 +121,10 @@ def relocate(namespace: Namespace, dso: Dso, *, is_lazy: bool) -> None:
     lazy = is_lazy and not dso.bind_now
     if namespace.events.wanted & Topic.RELOC:
         namespace.events.emit(RelocationBegun(dso.label, lazy))
-    try:
+    with reading(dso.label, "relocation table"):
         _open_text(namespace, dso, writable=True)
         _relocate(namespace, dso, lazy)
         _open_text(namespace, dso, writable=False)
-    except DAMAGED as error:
-        raise DlError(dso.label, f"damaged relocation table ({error})") from None
 
 
 def _open_text(namespace: Namespace, dso: Dso, *, writable: bool) -> None:
@@ -423,4 +420,5 @@ def protect_relro(namespace: Namespace, dso: Dso) -> None:
             start = page_down(dso.base + phdr.p_vaddr)
             end = page_down(dso.base + phdr.p_vaddr + phdr.p_memsz)
             if end > start:
-                namespace.process.mprotect(start, end - start, 1)
+                with reading(dso.label, "PT_GNU_RELRO header"):
+                    namespace.process.mprotect(start, end - start, PROT_READ)

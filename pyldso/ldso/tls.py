@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64.registers import FS_BASE
-from pyldso.ldso.errors import DlError
+from pyldso.ldso.errors import DlError, reading
 
 if TYPE_CHECKING:
     from pyldso.ldso.dso import Dso
@@ -108,8 +108,9 @@ def fill_static_blocks(namespace: Namespace) -> None:
 def _fill(namespace: Namespace, dso: Dso, block: int) -> None:
     module = dso.tls
     if module is not None:
-        image = namespace.memory.read(module.image, module.image_size)
-        namespace.memory.write(block, image + bytes(module.size - module.image_size))
+        with reading(dso.label, "PT_TLS header"):
+            image = namespace.memory.read(module.image, module.image_size)
+            namespace.memory.write(block, image + bytes(module.size - module.image_size))
 
 
 def add_late_module(namespace: Namespace, dso: Dso) -> None:

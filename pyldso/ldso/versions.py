@@ -9,9 +9,8 @@ from pyldso.elf.constants import DT
 from pyldso.elf.dynamic import parse_verneed
 from pyldso.events import Topic
 from pyldso.ldso.dso import Dso
-from pyldso.ldso.errors import DlError, VersionError
+from pyldso.ldso.errors import VersionError, reading
 from pyldso.ldso.events import VersionChecked
-from pyldso.ldso.load import DAMAGED
 from pyldso.ldso.namespace import Namespace
 
 
@@ -25,11 +24,9 @@ def check_versions(namespace: Namespace, objects: Iterable[Dso]) -> list[str]:
     for dso in objects:
         if DT.VERNEED not in dso.dynamic:
             continue
-        try:
+        with reading(dso.label, "version table"):
             table = bytes(dso.tail(dso.dynamic[DT.VERNEED]))
             needs = parse_verneed(table, dso.dynamic.get(DT.VERNEEDNUM, 0), dso.strings)
-        except DAMAGED as error:
-            raise DlError(dso.label, f"damaged version table ({error})") from None
         for need in needs:
             target = _provider(namespace, need.file.decode(errors="surrogateescape"))
             if target is None:

@@ -49,13 +49,15 @@ def test_soname_is_given_in_every_usual_way(line: str) -> None:
 
 
 def test_files_and_libraries_keep_their_order() -> None:
-    arguments = parse("link", "a.o -lfirst b.o --as-needed -l second --no-as-needed -l:libx.so.1")
+    line = "a.o -lfirst b.o --as-needed -l second --no-as-needed -l:libx.so.1 -Wl,-Bstatic -lm"
+    arguments = parse("link", line)
     assert link_options(arguments, is_shared=False).inputs == [
         InputFile("a.o"),
         Library("first"),
         InputFile("b.o"),
         Library("second", is_as_needed=True),
         Library(":libx.so.1"),
+        Library("m", is_static=True),
     ]
 
 

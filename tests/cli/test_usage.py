@@ -29,7 +29,6 @@ def test_an_unknown_word_names_the_nearest_known_one(pyldso, words, suggestion) 
     [
         (["link"], "no input files"),
         (["mkso", "-shared", "-o", "x.so"], "no input files"),
-        (["mkso", "-c", "-o", "x.o", "a.s", "b.s"], "-o names one file, but -c makes one of each"),
         (["run"], "which PROGRAM is to be run?"),
         (["run", "-E", "NAME", "./prog"], "option '-E' takes VAR=VALUE, not 'NAME'"),
         (["run", "--aslr=abc", "./prog"], "option '--aslr' takes a number, not 'abc'"),
