@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pyldso.errors import Diagnostic
 from pyldso.linker.options import InputFile, Library, LinkInput, LinkOptions
 
 from .arguments import Arguments, Option, UsageError
+from .ld_options import ORDER_OPTIONS, TUNING_OPTIONS
 
 OUTPUT = "Output"
 INPUT = "Inputs and libraries"
@@ -44,9 +46,6 @@ LINK_OPTIONS = (
         ("--as-needed",), "as_needed", "Drop the libraries that follow if nothing uses them.", INPUT
     ),
     Option(("--no-as-needed",), "as_needed", "Keep them (the default).", INPUT, constant=False),
-    Option(("-Bstatic",), "static", "Let the -l that follow find archives only.", INPUT),
-    Option(("-Bdynamic",), "static", "Let them find libraries, too (the default).", INPUT,
-           constant=False),
     Option(("--whole-archive",), "whole", "Take all members of the -l that follow.", INPUT),
     Option(("--no-whole-archive",), "whole", "Take those that are asked for (the default).", INPUT,
            constant=False),
@@ -68,10 +67,10 @@ LINK_OPTIONS = (
     ),
     Option(("-Bsymbolic",), "bsymbolic", "Bind a library's references to itself.", SYMBOL),
     Option(
-        ("-h", "--soname"), "soname", "Set the name by which programs ask for the library.",
+        ("-h", "-soname", "--soname"), "soname", "Set the name by which programs ask for it.",
         DYNAMIC, "NAME",
     ),
-    Option(("-R", "--rpath"), "rpath", "Let ld.so search DIR.", DYNAMIC, "DIR"),
+    Option(("-R", "-rpath", "--rpath"), "rpath", "Let ld.so search DIR.", DYNAMIC, "DIR"),
     Option(
         ("--enable-new-dtags",), "new_dtags", "Write --rpath as RUNPATH (the default).", DYNAMIC
     ),
@@ -88,6 +87,8 @@ LINK_OPTIONS = (
         ("-Wl,",), "linker_words", "As in gcc: words for the linker, with commas between them.",
         DYNAMIC, "WORD,WORD", is_prefix=True,
     ),
+    *ORDER_OPTIONS,
+    *TUNING_OPTIONS,
 )  # fmt: skip
 
 COMPILER_OPTIONS = (
@@ -125,36 +126,56 @@ def link_options(arguments: Arguments, *, is_shared: bool) -> LinkOptions:
         export_dynamic=arguments.flag("export_dynamic"),
         z_options=arguments.all("z"),
         no_undefined=arguments.flag("no_undefined"),
+        allow_shlib_undefined=arguments.flag("allow_shlib_undefined"),
         bsymbolic=arguments.flag("bsymbolic"),
         nostdlib=without_stdlib or arguments.flag("nodefaultlibs"),
         nostartfiles=without_stdlib or arguments.flag("nostartfiles"),
         build_id=arguments.last("build_id") or defaults.build_id,
         hash_style=arguments.last("hash_style") or defaults.hash_style,
         strip_all=arguments.flag("strip_all"),
+        error_limit=number(arguments, "error_limit", defaults.error_limit),
         verify=arguments.flag("verify"),
         pic=arguments.flag("pic", is_shared),
         compiler_flags=compiler_flags(arguments),
+        warn=print_warning,
     )
+
+
+def print_warning(warning: Diagnostic) -> None:
+    """Print a warning of the linker or the assembler."""
+    from .main import print_message  # main.py is what imports this file's command
+
+    print_message(warning.render())
+
+
+def number(arguments: Arguments, dest: str, default: int) -> int:
+    """Return the value of an option that takes a number, `0x` and digits too."""
+    text = arguments.last(dest)
+    try:
+        return default if text is None else int(text, 0)
+    except ValueError:
+        option = "--" + dest.replace("_", "-")
+        raise UsageError(f"option '{option}': '{text}' is not a number") from None
 
 
 def link_inputs(arguments: Arguments) -> list[LinkInput]:
     """Return files and libraries in their order, each with the switches that hold where it is."""
     inputs: list[LinkInput] = []
     switches = {"static": False, "as_needed": False, "whole": False}
+    pushed: list[dict[str, bool]] = []
     for dest, value in arguments.items:
         if dest == "":
-            inputs.append(InputFile(str(value)))
+            inputs.append(InputFile(str(value), switches["as_needed"], switches["whole"]))
         elif dest == "library":
-            inputs.append(
-                Library(
-                    str(value),
-                    is_static=switches["static"],
-                    is_as_needed=switches["as_needed"],
-                    is_whole=switches["whole"],
-                )
-            )
+            inputs.append(Library(str(value), *switches.values()))
         elif dest in switches:
             switches[dest] = bool(value)
+        elif dest == "push_state":
+            pushed.append(dict(switches))
+        elif dest == "pop_state":
+            if not pushed:
+                raise UsageError("--pop-state without --push-state")
+            switches = pushed.pop()
     return inputs
 
 

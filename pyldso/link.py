@@ -38,7 +38,7 @@ from pyldso.linker.inputs import Input, InputReader
 from pyldso.linker.layout import Layout, LayoutRules, assign_addresses, sort_chunks
 from pyldso.linker.merge import merge_strings
 from pyldso.linker.notes import BuildId, Note, property_note
-from pyldso.linker.options import LinkOptions
+from pyldso.linker.options import Z_WORDS, LinkOptions
 from pyldso.linker.resolve import SymbolTable, UnmetNeed, columns_of, has_undefined, unmet_needs
 from pyldso.linker.scan import Demands, relax_sections, scan_relocations
 from pyldso.linker.sections import InputSection, gather_sections
@@ -77,7 +77,9 @@ def assemble(path: str, options: LinkOptions) -> ObjectFile:
     flags = options.compiler_flags
     if not (options.is_shared or options.pic):
         flags = ("-fPIE" if options.is_pie else "-fno-pie", *flags)
-    return read_source(path, SourceOptions(pic=options.pic, compiler_flags=flags))
+    return read_source(
+        path, SourceOptions(pic=options.pic, compiler_flags=flags, report=options.warn)
+    )
 
 
 def link_inputs(
@@ -145,7 +147,10 @@ def link_inputs(
 
 
 def check_options(options: LinkOptions) -> None:
-    """Raise PyldsoError for words that mean nothing."""
+    """Raise PyldsoError for words that mean nothing; warn of those that GNU ld only warns of."""
+    for word in options.z_options:
+        if word.partition("=")[0] not in Z_WORDS:
+            options.warn(Diagnostic(f"-z {word} ignored", severity="warning"))
     if options.hash_style not in HASH_STYLES:
         raise PyldsoError(f"--hash-style={options.hash_style}: use {', '.join(HASH_STYLES)}")
 

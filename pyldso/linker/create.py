@@ -389,10 +389,10 @@ def add_flags(dynamic: Dynamic, options: LinkOptions, flags: DF) -> None:
     flags_1 = DF1(0)
     if flags & DF.TEXTREL:
         dynamic.add(DT.TEXTREL, 0)
-    for word in options.z_options:
-        if word in FLAG_WORDS:
-            flags |= FLAG_WORDS[word][0]
-            flags_1 |= FLAG_WORDS[word][1]
+    for word, (dynamic_flag, dynamic_flag_1) in FLAG_WORDS.items():
+        if options.has_z(word):
+            flags |= dynamic_flag
+            flags_1 |= dynamic_flag_1
     if options.bsymbolic and options.is_shared:
         dynamic.add(DT.SYMBOLIC, 0)
         flags |= DF.SYMBOLIC

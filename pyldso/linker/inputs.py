@@ -124,9 +124,11 @@ class InputReader:
     def read(self, wanted: LinkInput) -> list[Input]:
         """Return what one input stands for: several files where it is a linker script."""
         if isinstance(wanted, InputFile):
-            return self.read_file(wanted.path, wanted.path, is_as_needed=False)
-        path = find_library(wanted, self._options.library_path)
-        inputs = self.read_file(path, os.path.basename(path), is_as_needed=wanted.is_as_needed)
+            path = needed_name = wanted.path
+        else:
+            path = find_library(wanted, self._options.library_path)
+            needed_name = os.path.basename(path)
+        inputs = self.read_file(path, needed_name, is_as_needed=wanted.is_as_needed)
         if wanted.is_whole:
             return [one for item in inputs for one in all_members(item)]
         return inputs
@@ -177,13 +179,14 @@ def all_members(item: Input) -> list[Input]:
 
 def without_repeats(inputs: list[Input]) -> list[Input]:
     """Keep the first of the shared objects that the dynamic linker knows by one name."""
-    known: set[str] = set()
+    known: dict[str, LinkedShared] = {}
     kept: list[Input] = []
     for item in inputs:
         if isinstance(item, LinkedShared):
-            if item.needed_name in known:
+            first = known.setdefault(item.needed_name, item)
+            if first is not item:
+                first.is_as_needed = first.is_as_needed and item.is_as_needed
                 continue
-            known.add(item.needed_name)
         kept.append(item)
     return kept
 

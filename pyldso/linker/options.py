@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
+
+from pyldso.errors import Diagnostic
 
 
 class InputFile(NamedTuple):
-    """A file named by its path: assembly, C, object, archive or shared object."""
+    """A file named by its path: assembly, C, object, archive or shared object.
+
+    The switches are those of Library, for a shared object or an archive.
+    """
 
     path: str
+    is_as_needed: bool = False
+    is_whole: bool = False
 
 
 class Library(NamedTuple):
@@ -26,6 +33,23 @@ class Library(NamedTuple):
 
 
 LinkInput = InputFile | Library
+
+Z_WORDS = frozenset((
+    "combreloc", "common-page-size", "defs", "execstack", "global", "initfirst", "interpose",
+    "lazy", "max-page-size", "nodefaultlib", "nodelete", "nodlopen", "noexecstack", "norelro",
+    "notext", "now", "origin", "relro", "separate-code", "text", "undefs",
+))  # fmt: skip
+"""The words of `-z` that are understood; a value may follow after `=`."""
+
+Z_PAIRS = (
+    ("now", "lazy"), ("relro", "norelro"), ("defs", "undefs"), ("text", "notext"),
+    ("execstack", "noexecstack"),
+)  # fmt: skip
+Z_CONTRARIES = dict(Z_PAIRS) | {second: first for first, second in Z_PAIRS}
+
+
+def ignore_warning(warning: Diagnostic) -> None:
+    """Let nobody hear of a warning."""
 
 
 class LinkOptions(NamedTuple):
@@ -67,7 +91,11 @@ class LinkOptions(NamedTuple):
     pic: bool = False
     """How sources among the inputs are compiled."""
     compiler_flags: tuple[str, ...] = ()
+    warn: Callable[[Diagnostic], None] = ignore_warning
+    """Called with each warning, in the order in which they are found."""
 
     def has_z(self, word: str) -> bool:
-        """Tell whether `-z word` was given."""
-        return word in self.z_options
+        """Tell whether `-z word` was given, and not its contrary after it."""
+        contrary = Z_CONTRARIES.get(word)
+        chosen = [one for one in self.z_options if one in (word, contrary)]
+        return chosen[-1:] == [word]

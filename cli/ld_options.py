@@ -1,0 +1,43 @@
+"""The linker's own options beyond those of every day, spelled as ld(1) spells them."""
+
+from __future__ import annotations
+
+from .arguments import Option
+
+ORDER = "Inputs and libraries"
+SYMBOL = "Symbols"
+ACCEPTED = "Accepted, without effect"
+
+ORDER_OPTIONS = (
+    Option(("-Bstatic", "-dn", "-non_shared"), "static",
+           "Let the -l that follow find archives only.", ORDER),
+    Option(("-Bdynamic", "-dy", "-call_shared"), "static",
+           "Let them find libraries, too (the default).", ORDER, constant=False),
+    Option(("--push-state",), "push_state",
+           "Keep the state of --as-needed, --whole-archive and -Bstatic.", ORDER),
+    Option(("--pop-state",), "pop_state", "Go back to it.", ORDER),
+    Option(("--start-group", "--end-group", "-(", "-)"), "ignored",
+           "Archives are searched again as needed, in groups or not.", ORDER),
+    Option(("--allow-shlib-undefined",), "allow_shlib_undefined",
+           "Let the libraries need what nothing defines.", SYMBOL),
+    Option(("--no-allow-shlib-undefined",), "allow_shlib_undefined",
+           "Do not (the default of programs).", SYMBOL, constant=False),
+    Option(("--error-limit",), "error_limit", "Show at most N errors, 20 by default, 0 for all.",
+           "Checking", "N"),
+)  # fmt: skip
+
+TUNING_OPTIONS = (
+    Option(
+        (
+            "--no-keep-memory", "--reduce-memory-overheads", "--no-map-whole-files", "--threads",
+            "--no-threads", "--eh-frame-hdr", "--no-add-needed", "--add-needed",
+            "--no-copy-dt-needed-entries", "--fatal-warnings", "--no-fatal-warnings",
+            "--warn-common", "--warn-once", "--warn-textrel", "--no-warn-mismatch",
+            "--no-warnings", "--sort-common", "--relax", "--demangle", "--no-demangle",
+            "--no-ld-generated-unwind-info", "--ld-generated-unwind-info", "--check-sections",
+            "--no-check-sections", "--undefined-version", "--no-undefined-version",
+        ),
+        "ignored", "They tune other linkers, or are always so here.", ACCEPTED,
+    ),
+    Option(("--hash-size", "--thread-count"), "ignored", "The same, with a number.", ACCEPTED, "N"),
+)  # fmt: skip
