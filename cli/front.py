@@ -6,6 +6,8 @@ that without click, which takes 35 ms to import.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import click
 
 from pyldso import __version__
@@ -38,6 +40,10 @@ fish  _PYLDSO_COMPLETE=fish_source pyldso | source       in ~/.config/fish/confi
 """
 
 
+MOST_NAMES = 6
+"""An option of more names is written as a paragraph: they would not fit into a column."""
+
+
 class ToolGroup(click.Group):
     """The `pyldso` command itself; its commands are imported when they are asked for."""
 
@@ -55,8 +61,7 @@ class ToolGroup(click.Group):
         """Find the command that `args` begins with; name the nearest where there is none."""
         name = args[0]
         if name not in COMMAND_NAMES and not ctx.resilient_parsing:
-            nearest = _nearest(name, COMMAND_NAMES)
-            ctx.fail(f"no such command: {name}{_did_you_mean(nearest)}")
+            ctx.fail(f"no such command: {name}{_did_you_mean(name, COMMAND_NAMES)}")
         return super().resolve_command(ctx, args)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -88,12 +93,17 @@ class ToolCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options group by group, in the order of the table."""
-        groups: dict[str, list[tuple[str, str]]] = {}
+        groups: dict[str, list[Option]] = {}
         for option in (*self.command.options, HELP):
-            groups.setdefault(option.group, []).append((_spelling(option), option.help))
-        for title, rows in groups.items():
+            groups.setdefault(option.group, []).append(option)
+        for title, options in groups.items():
             with formatter.section(title):
-                formatter.write_dl(rows)
+                for option in options:
+                    if len(option.names) > MOST_NAMES:
+                        formatter.write_text(f"{_spelling(option)}: {option.help}")
+                formatter.write_dl(
+                    [(_spelling(one), one.help) for one in options if len(one.names) <= MOST_NAMES]
+                )
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's examples."""
@@ -121,9 +131,14 @@ def show_help(command: Command) -> int:
 
 def show_usage_error(command: Command, problem: UsageError) -> int:
     """Print what is wrong with the command line, and the option that may have been meant."""
-    names = [name for option in command.options for name in _own_names(option)]
-    nearest = _nearest(problem.unknown_option, names)
-    click.UsageError(f"{problem}{_did_you_mean(nearest)}", _context(command)).show()
+    names = [
+        name
+        for option in command.options
+        if option.dest != "ignored"
+        for name in _own_names(option)
+    ]
+    hint = _did_you_mean(problem.unknown_option, names)
+    click.UsageError(f"{problem}{hint}", _context(command)).show()
     return ExitStatus.USAGE
 
 
@@ -165,17 +180,13 @@ def _spelling(option: Option) -> str:
     return f"{names}{joint}{option.metavar}"
 
 
-def _nearest(word: str, names: list[str] | tuple[str, ...]) -> list[str]:
-    """Return the names that `word` may have been meant to be, at most three."""
+def _did_you_mean(word: str, names: Iterable[str]) -> str:
+    """Return a hint at the name that `word` may have been meant to be, or nothing."""
     from difflib import get_close_matches
 
     by_text = {name.lstrip("-"): name for name in names}
-    found = get_close_matches(word.lstrip("-"), list(by_text), n=3, cutoff=0.65)
-    return [by_text[text] for text in found]
-
-
-def _did_you_mean(names: list[str]) -> str:
-    return f" (did you mean {' or '.join(names)}?)" if names else ""
+    found = get_close_matches(word.lstrip("-"), list(by_text), n=1, cutoff=0.65)
+    return f" (did you mean {by_text[found[0]]}?)" if found else ""
 
 
 def _write_section(formatter: click.HelpFormatter, title: str, text: str) -> None:

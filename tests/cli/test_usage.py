@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.parametrize(
@@ -32,6 +37,7 @@ def test_an_unknown_word_names_the_nearest_known_one(pyldso, words, suggestion) 
         (["run"], "which PROGRAM is to be run?"),
         (["run", "-E", "NAME", "./prog"], "option '-E' takes VAR=VALUE, not 'NAME'"),
         (["run", "--aslr=abc", "./prog"], "option '--aslr' takes a number, not 'abc'"),
+        (["run", "--interp", "--inhibit-cache", "./prog"], "does not go with '--interp'"),
     ],
 )
 def test_a_command_that_cannot_be_meant_is_a_usage_error(pyldso, words, message) -> None:
@@ -69,6 +75,7 @@ def test_version_is_the_package_s(pyldso) -> None:
         ("pyldso l", {"link"}),
         ("pyldso run --in", {"--inhibit-cache", "--inhibit-rpath", "--interp"}),
         ("pyldso link -sha", {"-shared"}),
+        ("pyldso mkso -son", {"-soname"}),
     ],
 )
 def test_the_shell_completes_commands_and_options(pyldso, typed, expected) -> None:
@@ -80,7 +87,29 @@ def test_the_shell_completes_commands_and_options(pyldso, typed, expected) -> No
     assert expected <= offered
 
 
-def test_bash_completion_is_a_script(pyldso) -> None:
+def test_bash_takes_the_completion_script_and_completes_with_it(pyldso, tool, tmp_path) -> None:
     completed = pyldso(_PYLDSO_COMPLETE="bash_source")
     assert completed.returncode == 0
-    assert "complete" in completed.stdout
+    module = "cli" if "cli" in sys.modules else "pyldso_cli"
+    command = tmp_path / "pyldso"
+    command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m {module} "$@"\n')
+    command.chmod(0o755)
+    script = f"""
+PATH={tmp_path}:$PATH
+{completed.stdout}
+complete -p pyldso
+COMP_WORDS=(pyldso run --deb) COMP_CWORD=2
+_pyldso_completion pyldso
+echo "offered: ${{COMPREPLY[*]}}"
+"""
+    printed = tool("bash", "-c", script, cwd=tmp_path).stdout
+    assert "-F _pyldso_completion pyldso" in printed
+    assert "offered: --debug --debug-output\n" in printed
+
+
+def test_debug_help_lists_the_words_and_runs_nothing(pyldso) -> None:
+    for words in (["--debug=help"], ["--debug=help", "./nothing"]):
+        completed = pyldso("run", *words)
+        assert completed.returncode == 0
+        assert completed.stderr == ""
+        assert "  bindings    display information about symbol binding\n" in completed.stdout
