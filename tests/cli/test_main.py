@@ -20,9 +20,15 @@ ROOT = Path(__file__).parent.parent.parent
 COMMAND = [sys.executable, "-m", "cli" if "cli" in sys.modules else "pyldso_cli"]
 
 
+def hear_interrupts() -> None:
+    """Undo what a shell does to the commands that it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(*words: str | Path, **streams: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [*COMMAND, *words],
+        preexec_fn=hear_interrupts,
         env=clean_environment(PYTHONPATH=str(ROOT)) if "cli" in sys.modules else None,
         stdin=subprocess.DEVNULL,
         **({"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams),
