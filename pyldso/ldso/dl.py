@@ -264,6 +264,14 @@ class DlFunctions:
         self._memory.write(result, struct.pack("<5Q", *fields))
         return 0
 
+    def allocate_tls(self, thread_pointer: int) -> int:
+        """Give a new thread its thread-local storage."""
+        return tls.allocate_thread(self._namespace, thread_pointer)
+
+    def deallocate_tls(self, thread_pointer: int) -> int:
+        """Take back a thread's thread-local storage."""
+        return tls.deallocate_thread(self._namespace, thread_pointer)
+
     def find_dso_for_object(self, address: int) -> int:
         """Return the link map of the file that holds an address."""
         dso = self._namespace.containing(address)
@@ -312,6 +320,9 @@ def install_overrides(namespace: Namespace) -> None:
     functions = namespace.dl_functions = DlFunctions(namespace)
     namespace.overrides[b"dl_iterate_phdr"] = functions.trap(functions.dl_iterate_phdr, 2)
     namespace.overrides[b"_dl_find_object"] = functions.trap(functions.find_object, 2, MINUS_ONE)
+    for name in (b"_dl_allocate_tls", b"_dl_allocate_tls_init"):
+        namespace.overrides[name] = functions.trap(functions.allocate_tls, 1)
+    namespace.overrides[b"_dl_deallocate_tls"] = functions.trap(functions.deallocate_tls, 1)
     namespace.overrides[b"_dl_find_dso_for_object"] = functions.trap(
         functions.find_dso_for_object, 1
     )

@@ -8,13 +8,14 @@ from pyldso.arch.x86_64.registers import FS_BASE
 from pyldso.ldso.errors import DlError, reading
 
 if TYPE_CHECKING:
-    from pyldso.ldso.dso import Dso
+    from pyldso.ldso.dso import Dso, TlsModule
     from pyldso.ldso.namespace import Namespace
 
 SURPLUS = 4096
 """Bytes kept for modules that dlopen brings and that need static TLS."""
 DTV_LENGTH = 2048
 DTV_ENTRY = 16
+VECTOR_ROOM = (DTV_LENGTH + 2) * DTV_ENTRY
 UNALLOCATED = 0xFFFFFFFFFFFFFFFF
 """What glibc's dtv holds for a module without a block."""
 MINIMUM_ALIGNMENT = 64
@@ -75,27 +76,62 @@ def reserve_static(namespace: Namespace, control_block_size: int) -> None:
 
 def install(namespace: Namespace, random_address: int) -> None:
     """Fill the thread control block and make it the current thread's (fs base)."""
-    memory, layout = namespace.memory, namespace.tls
-    vector = namespace.heap.allocate((DTV_LENGTH + 2) * DTV_ENTRY)
-    layout.dtv = vector + DTV_ENTRY
-    entries = memory.view(layout.dtv + DTV_ENTRY, DTV_LENGTH * DTV_ENTRY).cast("Q")
-    memory.write_u64(vector, DTV_LENGTH)
-    unallocated = b"\xff" * 8 + bytes(8)
-    memory.write(layout.dtv + DTV_ENTRY, unallocated * DTV_LENGTH)
-    for dso in namespace.objects:
-        if dso.tls is not None and dso.tls.offset is not None:
-            entries[2 * (dso.tls.module - 1)] = layout.thread_pointer - dso.tls.offset
-    pointer = layout.thread_pointer
+    memory, pointer = namespace.memory, namespace.tls.thread_pointer
+    namespace.tls.dtv = make_vector(namespace, pointer)
     guards = memory.read(random_address, 16)
     for offset, value in (
         (TCB_SELF, pointer),
-        (TCB_DTV, layout.dtv),
+        (TCB_DTV, namespace.tls.dtv),
         (TCB_THREAD, pointer),
         (TCB_STACK_GUARD, int.from_bytes(guards[:8], "little") & ~0xFF),
         (TCB_POINTER_GUARD, int.from_bytes(guards[8:], "little")),
     ):
         memory.write_u64(pointer + offset, value)
     namespace.process.cpu.set(FS_BASE, pointer)
+
+
+def make_vector(namespace: Namespace, thread_pointer: int) -> int:
+    """Return a new dtv whose entries point to the static blocks below `thread_pointer`."""
+    memory = namespace.memory
+    room = namespace.heap.allocate(VECTOR_ROOM)
+    vector = room + DTV_ENTRY
+    memory.write_u64(room, DTV_LENGTH)
+    unallocated = UNALLOCATED.to_bytes(8, "little") + bytes(8)
+    memory.write(vector + DTV_ENTRY, unallocated * DTV_LENGTH)
+    for dso in namespace.objects:
+        if dso.tls is not None and dso.tls.offset is not None:
+            entry = vector + DTV_ENTRY * dso.tls.module
+            memory.write_u64(entry, thread_pointer - dso.tls.offset)
+    return vector
+
+
+def allocate_thread(namespace: Namespace, thread_pointer: int) -> int:
+    """Give the thread whose control block is at `thread_pointer` its dtv and blocks.
+
+    What glibc's `_dl_allocate_tls` and `_dl_allocate_tls_init` do; returns `thread_pointer`.
+    """
+    if not thread_pointer:
+        return 0
+    memory = namespace.memory
+    vector = make_vector(namespace, thread_pointer)
+    for dso in namespace.objects:
+        if dso.tls is None:
+            continue
+        if dso.tls.offset is not None:
+            block = thread_pointer - dso.tls.offset
+        else:
+            block = _own_block(namespace, dso.tls)
+            memory.write_u64(vector + DTV_ENTRY * dso.tls.module, block)
+        _fill(namespace, dso, block)
+    memory.write_u64(thread_pointer + TCB_DTV, vector)
+    return thread_pointer
+
+
+def deallocate_thread(namespace: Namespace, thread_pointer: int) -> int:
+    """Take back the dtv of a thread that is gone (`_dl_deallocate_tls`)."""
+    vector = namespace.memory.read_u64(thread_pointer + TCB_DTV)
+    namespace.heap.free(vector - DTV_ENTRY, VECTOR_ROOM)
+    return 0
 
 
 def fill_static_blocks(namespace: Namespace) -> None:
@@ -121,11 +157,15 @@ def add_late_module(namespace: Namespace, dso: Dso) -> None:
     if namespace.tls.place(dso):
         block = block_address(namespace, dso)
     else:
-        room = namespace.heap.allocate(module.size + module.alignment)
-        block = room + (module.image - room) % module.alignment
-        module.block = block
+        block = module.block = _own_block(namespace, module)
     entry = namespace.tls.dtv + DTV_ENTRY * module.module
     namespace.memory.write_u64(entry, block)
+
+
+def _own_block(namespace: Namespace, module: TlsModule) -> int:
+    """Return memory for one thread's block of a module outside the static area."""
+    room = namespace.heap.allocate(module.size + module.alignment)
+    return room + (module.image - room) % module.alignment
 
 
 def fill_late_block(namespace: Namespace, dso: Dso) -> None:
