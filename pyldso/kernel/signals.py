@@ -95,6 +95,7 @@ _EXCEPTIONS = {
 }
 _FIRST_INTERRUPT = 32
 _LENGTH_OF_INT = 2
+_NEAR_STACK_POINTER = 1 << 20
 
 
 def killed_by(process: Process, fault: cpu.Fault) -> Killed:
@@ -130,13 +131,24 @@ def _killed_by_access(process: Process, fault: cpu.Fault, pc: int) -> Killed:
         reason = "beyond the end of the mapped file"
         return Killed(signal.SIGBUS, pc, address, BUS_ADRERR, reason)
     code = SEGV_ACCERR if process.memory.find(address) else SEGV_MAPERR
-    return Killed(signal.SIGSEGV, pc, address, code, _explain(fault, permission))
+    reason = _explain(fault, permission)
+    if not permission and _is_beyond_stack(process, address):
+        reason = f"stack overflow, beyond {process.memory.stack_limit >> 10} KiB"
+    return Killed(signal.SIGSEGV, pc, address, code, reason)
 
 
 def _explain(fault: cpu.Fault, permission: int) -> str:
     if fault.access == EXECUTE:
         return "the page is not executable" if permission else "jump to unmapped memory"
-    verb = "read" if fault.access == READ else "write"
+    verb = "read of" if fault.access == READ else "write to"
     if not permission:
-        return f"{verb} of unmapped memory"
-    return f"{verb} of memory that does not allow it"
+        return f"{verb} unmapped memory"
+    return f"{verb} {'read-only' if permission & READ else 'inaccessible'} memory"
+
+
+def _is_beyond_stack(process: Process, address: int) -> bool:
+    """Tell whether an access near the stack pointer lies below what the stack may grow to."""
+    stack = next((vma for vma in process.memory.vmas if vma.grows_down), None)
+    if stack is None or abs(address - process.cpu.sp) >= _NEAR_STACK_POINTER:
+        return False
+    return address < stack.start and stack.end - address > process.memory.stack_limit
