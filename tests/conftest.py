@@ -40,11 +40,23 @@ def pyldso(tmp_path: Path) -> Callable[..., Completed]:
 
 
 @pytest.fixture
+def pyldso_script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file called pyldso that is the command: the installed one, or one for the tree."""
+    installed = Path(sys.executable).with_name("pyldso")
+    if IS_INSTALLED and installed.exists():
+        return installed
+    script = tmp_path_factory.mktemp("bin") / "pyldso"
+    script.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m cli "$@"\n')
+    script.chmod(0o755)
+    return script
+
+
+@pytest.fixture
 def tool() -> Callable[..., Completed]:
     """Run another program, which must be there and must succeed."""
 
     def run(*words: str | Path, cwd: Path | None = None, **env: str) -> Completed:
-        if shutil.which(str(words[0])) is None:
+        if "/" not in str(words[0]) and shutil.which(str(words[0])) is None:
             pytest.skip(f"{words[0]} is not installed, and is what this compares with")
         completed = run_command(*words, cwd=cwd, env=env)
         assert completed.returncode == 0, completed.stderr

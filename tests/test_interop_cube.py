@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -155,10 +154,21 @@ def test_the_same_inputs_give_the_same_bytes(workshop: Workshop) -> None:
     assert builds[0] == builds[1]
 
 
-def test_the_example_makefile_builds_and_runs_everything(csapp: Path, tool) -> None:
-    script = Path(sys.executable).with_name("pyldso")
-    if not script.exists():
-        pytest.skip("pyldso is not installed beside this Python, as `make test` does")
-    printed = tool("make", "-s", f"PYLDSO={script}", cwd=csapp).stdout
+@pytest.mark.parametrize("kind", SOURCES)
+def test_the_example_makefile_builds_and_runs_everything(
+    csapp: Path, tool, pyldso_script, kind
+) -> None:
+    printed = tool("make", "-s", f"PYLDSO={pyldso_script}", f"S={kind}", cwd=csapp).stdout
+    assert printed.count("z = [4 6]\n") == 2
+    assert printed.count("malloc(32) = ") == 2
+    for program in ("./prog2l", "./dll", "./intl"):
+        assert tool(program, cwd=csapp).stdout != ""
+    assert "malloc(32)" in tool("env", "LD_PRELOAD=./mymalloc.so", "./intr", cwd=csapp).stdout
+
+
+def test_the_example_makefile_takes_gcc_and_the_real_machine(csapp: Path, tool) -> None:
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed, and is what this compares with")
+    printed = tool("make", "-s", "MKSO=gcc", "LINK=gcc", "RUN=", cwd=csapp).stdout
     assert printed.count("z = [4 6]\n") == 2
     assert printed.count("malloc(32) = ") == 2

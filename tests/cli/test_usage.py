@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.parametrize(
@@ -87,22 +82,20 @@ def test_the_shell_completes_commands_and_options(pyldso, typed, expected) -> No
     assert expected <= offered
 
 
-def test_bash_takes_the_completion_script_and_completes_with_it(pyldso, tool, tmp_path) -> None:
+def test_bash_takes_the_completion_script_and_completes_with_it(
+    pyldso, pyldso_script, tool
+) -> None:
     completed = pyldso(_PYLDSO_COMPLETE="bash_source")
     assert completed.returncode == 0
-    module = "cli" if "cli" in sys.modules else "pyldso_cli"
-    command = tmp_path / "pyldso"
-    command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m {module} "$@"\n')
-    command.chmod(0o755)
     script = f"""
-PATH={tmp_path}:$PATH
+PATH={pyldso_script.parent}:$PATH
 {completed.stdout}
 complete -p pyldso
 COMP_WORDS=(pyldso run --deb) COMP_CWORD=2
 _pyldso_completion pyldso
 echo "offered: ${{COMPREPLY[*]}}"
 """
-    printed = tool("bash", "-c", script, cwd=tmp_path).stdout
+    printed = tool("bash", "-c", script).stdout
     assert "-F _pyldso_completion pyldso" in printed
     assert "offered: --debug --debug-output\n" in printed
 
