@@ -182,11 +182,11 @@ def _spelling(option: Option) -> str:
 
 def _did_you_mean(word: str, names: Iterable[str]) -> str:
     """Return a hint at the name that `word` may have been meant to be, or nothing."""
-    from difflib import get_close_matches
+    from pyldso.spelling import similar
 
     by_text = {name.lstrip("-"): name for name in names}
-    found = get_close_matches(word.lstrip("-"), list(by_text), n=1, cutoff=0.65)
-    return f" (did you mean {by_text[found[0]]}?)" if found else ""
+    found = similar(word.lstrip("-"), by_text)
+    return f" (did you mean {by_text[found]}?)" if found else ""
 
 
 def _write_section(formatter: click.HelpFormatter, title: str, text: str) -> None:

@@ -26,6 +26,7 @@ LAYERS = [
     {"pyldso.elf"},
     {"pyldso.output"},
     {"pyldso.events"},
+    {"pyldso.spelling"},
     {"pyldso.errors"},
     {"pyldso"},
 ]

@@ -385,7 +385,7 @@ def _unknown_directive(word: str) -> StatementError:
 
 
 def _similar(name: str, known: list[str]) -> str:
-    import difflib  # an error only
+    from pyldso.spelling import similar  # an error only
 
-    close = difflib.get_close_matches(name, known, 1, 0.6)
-    return f"did you mean `{close[0]}'?" if close else ""
+    close = similar(name, known)
+    return f"did you mean `{close}'?" if close else ""

@@ -330,10 +330,10 @@ def _register(text: str) -> str:
 
 def bad_register(text: str) -> StatementError:
     """Return the error for a register that does not exist, with one that does."""
-    import difflib  # an error only
+    from pyldso.spelling import similar  # an error only
 
     name = text.lstrip("%").lower()
-    close = difflib.get_close_matches(name, sorted(NAMES - {"riz", "eiz"}), 1, 0.5)
+    close = similar(name, NAMES - {"riz", "eiz"}, 0.5)
     mark = "%" if text.startswith("%") else ""
-    hint = f"did you mean `{mark}{close[0]}'?" if close else ""
+    hint = f"did you mean `{mark}{close}'?" if close else ""
     return StatementError(f"bad register name `{text}'", text, hint)

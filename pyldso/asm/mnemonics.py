@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-
 from pyldso.asm.encoder import INTEL, Template
 from pyldso.asm.errors import StatementError
 from pyldso.asm.special import BRANCHES, CONDITION_CODES, FIXED, FIXED_BRANCHES, PREFIXES
+from pyldso.spelling import similar
 
 # Mnemonics that take the suffixes b, w, l and q in AT&T syntax.
 _SIZED = """
@@ -64,8 +63,8 @@ def explain(template: Template) -> StatementError:
             mnemonic,
             "AVX2 and FMA are known; of AVX-512 only the foundation is",
         )
-    close = difflib.get_close_matches(mnemonic, sorted(known), 1, 0.6)
-    hint = f"did you mean `{close[0]}'?" if close else ""
+    close = similar(mnemonic, known)
+    hint = f"did you mean `{close}'?" if close else ""
     return StatementError(f"unknown instruction `{mnemonic}'", mnemonic, hint)
 
 

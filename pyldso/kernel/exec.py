@@ -274,7 +274,7 @@ def _map_segment(process: Process, elf: _Elf, phdr: Phdr, base: int) -> None:
             path=os.path.realpath(elf.path),
             fixed=True,
         )
-        if phdr.p_memsz > phdr.p_filesz and prot & WRITE:
+        if phdr.p_memsz > phdr.p_filesz and prot & WRITE and mapped_end > file_end:
             memory.write(file_end, bytes(mapped_end - file_end))
     if page_up(memory_end) > mapped_end:
         memory.map(mapped_end, page_up(memory_end) - mapped_end, prot, fixed=True)

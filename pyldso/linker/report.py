@@ -82,7 +82,9 @@ def unmet_errors(unmet: list[UnmetNeed], symbols: SymbolTable) -> list[Diagnosti
 
 def guess_notes(name: str, names: dict[str, str]) -> list[str]:
     """Return the notes that name the likely spelling and its file."""
-    guess = similar_name(name, names)
+    from pyldso.spelling import similar  # only a failed link needs it
+
+    guess = similar(name, names, 0.75)
     return [f">>> did you mean: {guess}", f">>> defined in: {names[guess]}"] if guess else []
 
 
@@ -96,19 +98,6 @@ def known_names(symbols: SymbolTable) -> dict[str, str]:
         for export in shared.file.exports():
             names.setdefault(export.name, shared.name)
     return names
-
-
-def similar_name(name: str, names: dict[str, str]) -> str:
-    """Return the known name that `name` was probably meant to be, empty where none is near."""
-    from difflib import get_close_matches  # only a failed link needs it
-
-    lower = name.lower().strip("_")
-    for other in names:
-        if other.lower().strip("_") == lower:
-            return other
-    near = [other for other in names if abs(len(other) - len(name)) <= 2]
-    found = get_close_matches(name, near, 1, 0.75)
-    return found[0] if found else ""
 
 
 def duplicate_errors(duplicates: list[Duplicate]) -> list[Diagnostic]:
