@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .arguments import Option
+from pyldso.linker.options import LinkOptions
+
+from .arguments import Arguments, Option
 
 ORDER = "Inputs and libraries"
 SYMBOL = "Symbols"
@@ -26,6 +28,21 @@ ORDER_OPTIONS = (
            "Checking", "N"),
 )  # fmt: skip
 
+SYMBOL_OPTIONS = (
+    Option(("--version-script",), "version_script", "Give symbols the versions that FILE defines.",
+           SYMBOL, "FILE"),
+    Option(("--dynamic-list",), "dynamic_lists",
+           "Export the names in FILE; in a library, let only them be interposed.", SYMBOL, "FILE"),
+    Option(("--export-dynamic-symbol",), "export_dynamic_symbols",
+           "Export what matches GLOB from a program.", SYMBOL, "GLOB"),
+    Option(("-Bsymbolic-functions",), "bsymbolic_functions",
+           "Bind a library's references to its own functions.", SYMBOL),
+    Option(("--exclude-libs",), "exclude_libs", "Export nothing of the archives LIB,LIB or ALL.",
+           SYMBOL, "LIB,LIB"),
+    Option(("--defsym",), "defsym", "Define NAME as a number or a symbol, with + and -.", SYMBOL,
+           "NAME=VALUE"),
+)  # fmt: skip
+
 TUNING_OPTIONS = (
     Option(
         (
@@ -41,3 +58,17 @@ TUNING_OPTIONS = (
     ),
     Option(("--hash-size", "--thread-count"), "ignored", "The same, with a number.", ACCEPTED, "N"),
 )  # fmt: skip
+
+LD_OPTIONS = (*ORDER_OPTIONS, *SYMBOL_OPTIONS, *TUNING_OPTIONS)
+
+
+def with_ld_options(options: LinkOptions, arguments: Arguments) -> LinkOptions:
+    """Return `options` with what the tables of this file say."""
+    return options._replace(
+        version_script=arguments.last("version_script"),
+        dynamic_lists=arguments.all("dynamic_lists"),
+        export_dynamic_symbols=arguments.all("export_dynamic_symbols"),
+        bsymbolic_functions=arguments.flag("bsymbolic_functions"),
+        exclude_libs=arguments.all("exclude_libs"),
+        defsym=arguments.all("defsym"),
+    )

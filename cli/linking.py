@@ -6,7 +6,7 @@ from pyldso.errors import Diagnostic
 from pyldso.linker.options import InputFile, Library, LinkInput, LinkOptions
 
 from .arguments import Arguments, Option, UsageError
-from .ld_options import ORDER_OPTIONS, TUNING_OPTIONS
+from .ld_options import LD_OPTIONS, with_ld_options
 
 OUTPUT = "Output"
 INPUT = "Inputs and libraries"
@@ -87,8 +87,7 @@ LINK_OPTIONS = (
         ("-Wl,",), "linker_words", "As in gcc: words for the linker, with commas between them.",
         DYNAMIC, "WORD,WORD", is_prefix=True,
     ),
-    *ORDER_OPTIONS,
-    *TUNING_OPTIONS,
+    *LD_OPTIONS,
 )  # fmt: skip
 
 COMPILER_OPTIONS = (
@@ -110,7 +109,7 @@ def link_options(arguments: Arguments, *, is_shared: bool) -> LinkOptions:
         raise UsageError("no input files")
     defaults = LinkOptions()
     without_stdlib = arguments.flag("nostdlib")
-    return LinkOptions(
+    options = LinkOptions(
         output=arguments.last("output") or defaults.output,
         inputs=inputs,
         is_shared=is_shared,
@@ -139,6 +138,7 @@ def link_options(arguments: Arguments, *, is_shared: bool) -> LinkOptions:
         compiler_flags=compiler_flags(arguments),
         warn=print_warning,
     )
+    return with_ld_options(options, arguments)
 
 
 def print_warning(warning: Diagnostic) -> None:

@@ -21,11 +21,20 @@ from pyldso.linker.create import Synthetic, TlsBase, create_synthetic, flags_of,
 from pyldso.linker.define import (
     allocate_commons,
     define_boundaries,
+    define_given,
     drop_unneeded,
-    mark_exports,
     place_boundaries,
 )
 from pyldso.linker.eh_frame import EhFrameHeader, build_eh_frame
+from pyldso.linker.exports import (
+    DefinedSymbol,
+    assign_versions,
+    mark_exports,
+    may_be_interposed,
+    own_name,
+    parse_defsym,
+    read_export_rules,
+)
 from pyldso.linker.image import (
     Ident,
     os_abi,
@@ -44,6 +53,7 @@ from pyldso.linker.scan import Demands, relax_sections, scan_relocations
 from pyldso.linker.sections import InputSection, gather_sections
 from pyldso.linker.symbols import Rank
 from pyldso.linker.symtab import Symtab
+from pyldso.linker.versions import VersionPlan
 from pyldso.output import write_whole
 
 HASH_STYLES = ("gnu", "sysv", "both")
@@ -94,19 +104,24 @@ def link_inputs(
     output = OutputKind(options.is_shared, options.is_shared or options.is_pie)
     limit = options.error_limit
 
-    symbols = resolve_symbols(inputs, options, machine, output, last_resorts)
+    given = [parse_defsym(text) for text in options.defsym]
+    symbols = resolve_symbols(inputs, options, given, machine, output, last_resorts)
     report.raise_errors(report.duplicate_errors(symbols.duplicates), limit)
     # from here on no file is added: every name has the definition that it will have
 
     unmet = [] if output.is_shared or options.allow_shlib_undefined else unmet_needs(symbols)
     drop_unneeded(symbols)
+    wrong = define_given(symbols, given)
+    exports = read_export_rules(options)
+    report.raise_errors([*wrong, *assign_versions(symbols, exports, options)], limit)
     allocate_commons(symbols)
     merged = merge_strings(symbols.objects, machine)
     outputs = gather_sections(symbols.objects, merged)
     define_boundaries(symbols, outputs)
     is_dynamic = output.is_position_independent or bool(symbols.shared)
-    columns_of(symbols, options, is_dynamic=is_dynamic)
-    mark_exports(symbols, is_shared=output.is_shared, export_dynamic=options.export_dynamic)
+    is_open = partial(may_be_interposed, rules=exports, options=options)
+    columns_of(symbols, options, is_open, is_dynamic=is_dynamic)
+    mark_exports(symbols, exports, options)
     frame = build_eh_frame(symbols.objects)
     # from here on every section and symbol is known for what it is
 
@@ -119,7 +134,10 @@ def link_inputs(
     tls = TlsBase()
     synthetic = create_synthetic(demands, symbols, machine, output, tls, is_dynamic=is_dynamic)
     chunks: list[Chunk] = [*outputs, *synthetic.chunks()]
-    chunks += link_tables(synthetic, symbols, options, outputs, flags=flags_of(demands, output))
+    chunks += link_tables(
+        synthetic, symbols, options, outputs,
+        VersionPlan(own_name(options), exports.version_nodes), flags_of(demands, output),
+    )  # fmt: skip
     chunks += [frame, EhFrameHeader(frame)] if frame is not None else []
     notes = create_notes(symbols, options)
     names = StringTable(".shstrtab")
@@ -158,14 +176,17 @@ def check_options(options: LinkOptions) -> None:
 def resolve_symbols(
     inputs: list[Input],
     options: LinkOptions,
+    given: list[DefinedSymbol],
     machine: Machine,
     output: OutputKind,
     last_resorts: Callable[[], list[Input]],
 ) -> SymbolTable:
     """Bring all inputs together, with the archive members and built-ins that they ask for."""
     symbols = SymbolTable(options.wrap)
+    symbols.define_given([one.name for one in given])
     entry = entry_name(options)
-    for name in [*([entry] if entry else []), *options.undefined]:
+    bases = [one.base for one in given if one.base]
+    for name in [*([entry] if entry else []), *options.undefined, *bases]:
         symbols.demand(name)
     for item in inputs:
         symbols.add_input(item)

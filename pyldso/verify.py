@@ -18,7 +18,6 @@ from pyldso.errors import Diagnostic, DiagnosticsError
 from pyldso.linker.create import Synthetic
 from pyldso.linker.dynsym import base_name, symbol_record
 from pyldso.linker.layout import Layout
-from pyldso.linker.symbols import Rank
 
 Binary = Any
 """lief's parsed file: the package has no types that mypy --strict takes."""
@@ -130,7 +129,7 @@ def meant_dynamic_symbols(synthetic: Synthetic) -> list[str]:
     rows: list[str] = []
     for target in synthetic.dynsym.symbols if synthetic.dynsym else []:
         _, info, other, shndx, value, size = symbol_record(target, 0)
-        version = target.version if target.rank == Rank.SHARED else ""
+        version = target.version
         rows.append(
             f"{base_name(target)}@{version} {info >> 4} {info & 15} {other} {shndx} {value:#x} "
             f"{size}"

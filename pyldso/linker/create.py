@@ -9,7 +9,7 @@ from pyldso.arch.machine import Machine, OutputKind
 from pyldso.elf.constants import DF, DF1, DT, SHF, SHT
 from pyldso.elf.records import RELA, SYM
 from pyldso.linker.chunk import BytesChunk, Chunk, StringTable, encoded
-from pyldso.linker.dynsym import Dynsym, GnuHash, SysvHash, VersionNeeds, Versym
+from pyldso.linker.dynsym import Dynsym, GnuHash, SysvHash
 from pyldso.linker.inputs import LinkedShared
 from pyldso.linker.options import LinkOptions
 from pyldso.linker.resolve import SymbolTable
@@ -17,6 +17,7 @@ from pyldso.linker.scan import AddendOf, Demands, DynamicRelocation
 from pyldso.linker.sections import OutputSection
 from pyldso.linker.symbols import Column, Need, Rank, Resolved
 from pyldso.linker.synthetic import CopyArea, Dynamic, Got, GotPlt, Plt, PltGot, Rela, RelaDyn
+from pyldso.linker.versions import VersionDefinitions, VersionNeeds, VersionPlan, Versym
 
 
 class Slots(NamedTuple):
@@ -255,7 +256,7 @@ def link_tables(
     symbols: SymbolTable,
     options: LinkOptions,
     outputs: list[OutputSection],
-    *,
+    versions: VersionPlan,
     flags: DF,
 ) -> list[Chunk]:
     """Return .interp, the hash and version tables; fill the dynamic section.
@@ -275,7 +276,8 @@ def link_tables(
     if options.hash_style in ("gnu", "both"):
         hashes[DT.GNU_HASH] = GnuHash(dynsym)
     chunks += hashes.values()
-    needs = VersionNeeds(dynsym.symbols, dynsym.strings)
+    definitions = VersionDefinitions(versions, dynsym.strings)
+    needs = VersionNeeds(dynsym.symbols, dynsym.strings, definitions.next_number)
     dynamic.link = dynsym.strings
     add_names(dynamic, dynsym.strings, symbols, options)
     add_initializers(dynamic, symbols, outputs)
@@ -289,11 +291,17 @@ def link_tables(
         dynamic.add(DT.DEBUG, 0)
     add_relocation_tables(dynamic, synthetic)
     add_flags(dynamic, options, flags)
+    if definitions.size:
+        chunks.append(definitions)
+        dynamic.add(DT.VERDEF, partial(chunk_address, definitions))
+        dynamic.add(DT.VERDEFNUM, definitions.info)
     if needs.size:
-        versym = Versym(dynsym, needs)
-        chunks += [versym, needs]
+        chunks.append(needs)
         dynamic.add(DT.VERNEED, partial(chunk_address, needs))
         dynamic.add(DT.VERNEEDNUM, needs.info)
+    if needs.size or definitions.size:
+        versym = Versym(dynsym, needs, definitions)
+        chunks.append(versym)
         dynamic.add(DT.VERSYM, partial(chunk_address, versym))
     if synthetic.rela_dyn.relative_count:
         dynamic.add(DT.RELACOUNT, synthetic.rela_dyn.relative_count)
@@ -393,7 +401,8 @@ def add_flags(dynamic: Dynamic, options: LinkOptions, flags: DF) -> None:
         if options.has_z(word):
             flags |= dynamic_flag
             flags_1 |= dynamic_flag_1
-    if options.bsymbolic and options.is_shared:
+    has_list = options.dynamic_lists or options.export_dynamic_symbols
+    if options.bsymbolic and options.is_shared and not has_list:
         dynamic.add(DT.SYMBOLIC, 0)
         flags |= DF.SYMBOLIC
     if options.is_pie and not options.is_shared:

@@ -1,11 +1,15 @@
-"""Symbols that the linker itself defines, common symbols, and what the output exports."""
+"""Symbols that the linker itself or `--defsym` defines, and common symbols."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyldso.elf.constants import PF, PT, SHF, SHN, SHT, STB, STT, STV
 from pyldso.elf.object import Section, Symbol
+from pyldso.errors import Diagnostic
 from pyldso.linker.chunk import Chunk
 from pyldso.linker.create import TlsBase
+from pyldso.linker.exports import DefinedSymbol
 from pyldso.linker.inputs import LinkedShared
 from pyldso.linker.layout import Layout
 from pyldso.linker.resolve import SymbolTable
@@ -151,22 +155,27 @@ def drop_unneeded(symbols: SymbolTable) -> None:
     symbols.shared[:] = kept
 
 
-def mark_exports(symbols: SymbolTable, *, is_shared: bool, export_dynamic: bool) -> None:
-    """Mark the definitions that other files see.
+def define_given(symbols: SymbolTable, given: Sequence[DefinedSymbol]) -> list[Diagnostic]:
+    """Give the symbols of `--defsym` what they are now that every name has its definition.
 
-    A shared object's are all that are not hidden; an executable's those that its libraries refer
-    to or define too, so that theirs are interposed, or all with `--export-dynamic`.
+    Return an error for each that counts from a symbol which the output does not define.
     """
-    wanted: set[str] = set()
-    if not (is_shared or export_dynamic):
-        for shared in symbols.shared:
-            wanted.update(shared.file.undefined())
-    for resolved in symbols.resolved.values():
-        if resolved.rank <= Rank.SHARED or resolved.is_hidden or resolved.boundary:
+    errors: list[Diagnostic] = []
+    for name, base, offset in given:
+        resolved = symbols.resolved[name]
+        source = symbols.resolved.get(base)
+        if base and (source is None or source.rank <= Rank.SHARED or source.symbol is None):
+            text = f"undefined symbol: {base}, from which --defsym={name} counts"
+            errors.append(Diagnostic(text))
             continue
-        resolved.is_exported = (
-            is_shared
-            or export_dynamic
-            or resolved.name in wanted
-            or any(shared.find(resolved.name, "") for shared in symbols.shared)
+        kind, section, value, size = int(STT.NOTYPE), None, offset, 0
+        if source is not None and source.symbol is not None:
+            resolved.place = source.place
+            resolved.file = source.file
+            kind, section, size = source.symbol.type, source.symbol.section, source.symbol.st_size
+            size = 0 if offset else size
+            value = source.symbol.st_value + offset
+        resolved.symbol = Symbol(
+            name, STB.GLOBAL, kind, resolved.visibility, section, SHN.ABS, value, size
         )
+    return errors

@@ -1,4 +1,4 @@
-"""The dynamic symbol table, its two hash tables and the version tables (gABI ch. 5; LSB 2.7)."""
+"""The dynamic symbol table and its two hash tables (gABI ch. 5)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from struct import Struct
 
 from pyldso.elf.constants import SHF, SHN, SHT, STT
 from pyldso.elf.dynamic import gnu_hash, sysv_hash
-from pyldso.elf.records import SYM, VERNAUX, VERNEED
+from pyldso.elf.records import SYM
 from pyldso.linker.chunk import Chunk, StringTable, encoded
-from pyldso.linker.inputs import LinkedShared
 from pyldso.linker.symbols import Need, Rank, Resolved
 
-HALF = Struct("<H")
-VER_NDX_FIRST = 2
 WORD_BITS = 64
 
 BUCKET_COUNTS = (
@@ -157,71 +154,3 @@ class GnuHash(Chunk):
         layout.pack_into(
             buffer, 0, nbucket, first, self._mask_words, self._shift, *bloom, *buckets, *values
         )
-
-
-class VersionNeeds(Chunk):
-    """.gnu.version_r: of each library the versions that the symbols were bound to."""
-
-    __slots__ = ("numbers", "strings")
-
-    def __init__(self, symbols: list[Resolved], strings: StringTable) -> None:
-        super().__init__(".gnu.version_r", SHT.GNU_VERNEED, SHF.ALLOC, 8)
-        self.link = strings
-        self.strings = strings
-        self.numbers: dict[str, dict[str, int]] = {}
-        """By file and version the number that stands in DT_VERSYM."""
-        number = VER_NDX_FIRST
-        for target in symbols:
-            if target.rank != Rank.SHARED or not target.version:
-                continue
-            if isinstance(target.file, LinkedShared):
-                versions = self.numbers.setdefault(target.file.needed_name, {})
-                if target.version not in versions:
-                    versions[target.version] = number
-                    number += 1
-        for file, versions in self.numbers.items():
-            for name in (file, *versions):
-                strings.add(name)
-        total = sum(map(len, self.numbers.values()))
-        self.size = len(self.numbers) * VERNEED.size + total * VERNAUX.size
-        self.info = len(self.numbers)
-
-    def number_of(self, target: Resolved) -> int:
-        """Return the DT_VERSYM entry of a symbol; 1 for one without version."""
-        if target.rank == Rank.SHARED and target.version and isinstance(target.file, LinkedShared):
-            return self.numbers[target.file.needed_name][target.version]
-        return 1
-
-    def write(self, buffer: memoryview) -> None:
-        """Write an Elf64_Verneed for each file, followed by its Elf64_Vernaux."""
-        at = 0
-        for position, (file, versions) in enumerate(self.numbers.items(), 1):
-            size = VERNEED.size + len(versions) * VERNAUX.size
-            following = size if position < len(self.numbers) else 0
-            name = self.strings.add(file)
-            VERNEED.pack_into(buffer, at, 1, len(versions), name, VERNEED.size, following)
-            aux = at + VERNEED.size
-            for index, (version, number) in enumerate(versions.items(), 1):
-                step = VERNAUX.size if index < len(versions) else 0
-                text = self.strings.add(version)
-                VERNAUX.pack_into(buffer, aux, sysv_hash(encoded(version)), 0, number, text, step)
-                aux += VERNAUX.size
-            at += size
-
-
-class Versym(Chunk):
-    """.gnu.version: the version number of each dynamic symbol."""
-
-    __slots__ = ("_dynsym", "_needs")
-
-    def __init__(self, dynsym: Dynsym, needs: VersionNeeds) -> None:
-        super().__init__(".gnu.version", SHT.GNU_VERSYM, SHF.ALLOC, 2, 2)
-        self._dynsym = dynsym
-        self._needs = needs
-        self.link = dynsym
-        self.size = HALF.size * (len(dynsym.symbols) + 1)
-
-    def write(self, buffer: memoryview) -> None:
-        """Write the numbers; 0 for the null symbol."""
-        for target in self._dynsym.symbols:
-            HALF.pack_into(buffer, HALF.size * target.dynamic_index, self._needs.number_of(target))

@@ -77,6 +77,15 @@ class LinkOptions(NamedTuple):
     allow_shlib_undefined: bool = False
     """Let the libraries of a program need what nothing in the link defines."""
     bsymbolic: bool = False
+    bsymbolic_functions: bool = False
+    version_script: str | None = None
+    dynamic_lists: Sequence[str] = ()
+    export_dynamic_symbols: Sequence[str] = ()
+    """Names and patterns of `--export-dynamic-symbol`."""
+    exclude_libs: Sequence[str] = ()
+    """Archives whose symbols stay inside; `ALL` means all."""
+    defsym: Sequence[str] = ()
+    """`NAME=EXPRESSION` each."""
     nostdlib: bool = False
     """Leave out libc."""
     nostartfiles: bool = False

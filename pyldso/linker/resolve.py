@@ -74,6 +74,13 @@ class SymbolTable:
         self._settle()
         return resolved
 
+    def define_given(self, names: Sequence[str]) -> None:
+        """Let names be defined whatever the objects say (`--defsym`)."""
+        for name in names:
+            resolved = self.entry(name)
+            resolved.rank = Rank.STRONG
+            resolved.symbol = Symbol(name, STB.GLOBAL, shndx=SHN.ABS)
+
     def add_input(self, item: Input) -> None:
         """Take the next input of the command line."""
         if isinstance(item, ObjectFile):
@@ -281,8 +288,17 @@ def index_members(archive: Archive) -> dict[str, int]:
     return index
 
 
-def columns_of(symbols: SymbolTable, options: LinkOptions, *, is_dynamic: bool) -> None:
-    """Tell for every symbol what it is to a relocation."""
+def columns_of(
+    symbols: SymbolTable,
+    options: LinkOptions,
+    is_open: Callable[[Resolved], bool],
+    *,
+    is_dynamic: bool,
+) -> None:
+    """Tell for every symbol what it is to a relocation.
+
+    `is_open` tells of a definition of the output whether another file may take its place.
+    """
     for linked in symbols.objects:
         for target in linked.locals:
             if target.symbol is not None:
@@ -294,8 +310,7 @@ def columns_of(symbols: SymbolTable, options: LinkOptions, *, is_dynamic: bool) 
                 resolved, may_import=options.is_shared and not needs_all, is_dynamic=is_dynamic
             )
         else:
-            is_open = options.is_shared and not options.bsymbolic
-            resolved.column = defined_column(resolved, is_open=is_open)
+            resolved.column = defined_column(resolved, is_open=is_open(resolved))
 
 
 def local_column(target: Resolved, symbol: Symbol) -> Column:

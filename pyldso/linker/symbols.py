@@ -106,6 +106,7 @@ class Resolved:
         "file",
         "is_exported",
         "is_hidden_version",
+        "is_local",
         "is_referenced",
         "is_weak_reference",
         "name",
@@ -131,6 +132,8 @@ class Resolved:
         """No reference of an object demands a definition."""
         self.is_referenced = False
         self.is_exported = False
+        self.is_local = False
+        """A version script or `--exclude-libs` keeps it inside the output."""
         self.version = ""
         self.is_hidden_version = False
         self.column = int(Column.UNDEFINED)
@@ -185,4 +188,4 @@ class Resolved:
     @property
     def is_hidden(self) -> bool:
         """Tell whether the symbol stays inside the output."""
-        return self.visibility in (STV.HIDDEN, STV.INTERNAL)
+        return self.is_local or self.visibility in (STV.HIDDEN, STV.INTERNAL)

@@ -83,4 +83,6 @@ def symbol_name(target: Resolved) -> str:
     """Return the name, for one of another file with its version: `printf@GLIBC_2.2.5`."""
     if target.rank == Rank.SHARED and target.version:
         return f"{target.name.partition('@')[0]}@{target.version}"
+    if target.symbol is not None and target.symbol.version.startswith("@@"):
+        return target.name + target.symbol.version
     return target.name
