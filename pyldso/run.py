@@ -6,9 +6,8 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from time import perf_counter_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyldso.arch.x86_64.registers import RDX
 from pyldso.errors import LoadError
@@ -61,13 +60,12 @@ CANNOT_EXECUTE = 126
 """The shell's status for a file that is there and cannot be executed."""
 
 
-@dataclass(slots=True)
-class RunOptions:
+class RunOptions(NamedTuple):
     """What to run and how; LD_* variables of `environment`, the guest's, count as for ld.so."""
 
     program: str
     arguments: Sequence[str] = ()
-    environment: Mapping[bytes, bytes] = field(default_factory=lambda: dict(os.environb))
+    environment: Mapping[bytes, bytes] = os.environb
     debug: str = ""
     debug_output: str | None = None
     list_only: bool = False

@@ -11,9 +11,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 SLOW_TO_IMPORT = {
-    "asyncio", "click", "email", "hypothesis", "importlib.metadata", "json", "keystone", "lief",
-    "logging", "numpy", "pathlib", "pkg_resources", "platform", "random", "shutil", "socket",
-    "subprocess", "tempfile", "unicorn", "urllib", "uuid",
+    "asyncio", "click", "dataclasses", "email", "hypothesis", "importlib.metadata", "inspect",
+    "json", "keystone", "lief", "logging", "numpy", "pathlib", "pkg_resources", "platform",
+    "random", "shutil", "socket", "subprocess", "tempfile", "unicorn", "urllib", "uuid",
 }  # fmt: skip
 
 
@@ -67,8 +67,8 @@ def test_run_imports_no_printer_that_nobody_asked_for(built: Path) -> None:
 
 def test_mkso_imports_the_encoder_and_no_machine(built: Path) -> None:
     modules = imported_by(built, "mkso", "-shared", "-o", "x.so", "addvec.s")
-    # keystone itself imports platform.
-    assert modules & SLOW_TO_IMPORT <= {"keystone", "platform"}
+    # keystone itself imports inspect and platform.
+    assert modules & SLOW_TO_IMPORT <= {"inspect", "keystone", "platform"}
     assert own_rooms(modules) & {"kernel", "ldso", "trace", "run", "verify"} == set()
 
 
