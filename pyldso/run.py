@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Write = Callable[[str], object]
+MUSL_LIBC = "libc.so"
+"""What programs for musl need; it is the very file that their PT_INTERP names."""
 CANNOT_EXECUTE = 126
 """The shell's status for a file that is there and cannot be executed."""
 
@@ -134,11 +136,18 @@ def watch(events: EventStream, options: RunOptions) -> bool:
             output = open(f"{name}.{os.getpid()}", "w", buffering=1)  # noqa: SIM115
             write = output.write
         events.subscribe(topics, LdDebugPrinter(write, os.getpid()))
+    return True
+
+
+def watch_system_calls(options: RunOptions, process: Process) -> None:
+    """Print, where asked for, the system calls that follow on execve(2), and that one first."""
     if options.strace:
+        from pyldso.kernel.events import ProcessStarted
         from pyldso.trace.strace import StracePrinter
 
-        events.subscribe(Topic.SYSCALLS, StracePrinter(options.err))
-    return True
+        process.events.subscribe(Topic.SYSCALLS, StracePrinter(options.err, process.memory))
+        argv, envp = vectors(options)
+        process.events.emit(ProcessStarted(options.program, tuple(argv), tuple(envp)))
 
 
 def find_program(name: str) -> str:
@@ -174,6 +183,7 @@ def start_interpreter(options: RunOptions, events: EventStream, path: str) -> in
         program, _ = load_program(process, path, argv, envp)
     except OSError as error:
         raise cannot_execute(path, error) from None
+    watch_system_calls(options, process)
     return finish(options, process, process.run(program.start))
 
 
@@ -203,6 +213,7 @@ def link_and_run(options: RunOptions, events: EventStream, path: str) -> int:
     process = new_process(options, events)
     namespace = new_namespace(options, process)
     program = map_executable(namespace, options, path)
+    watch_system_calls(options, process)
     if program.interp is None:
         argv, envp = vectors(options)
         build_stack(process, program, argv, envp)
@@ -280,7 +291,7 @@ def map_executable(namespace: Namespace, options: RunOptions, path: str) -> Prog
     status = process.fstat(opened.fd)
     try:
         if stat.S_ISREG(status.st_mode):
-            ehdr, phdrs = read_phdrs(path, opened.header)
+            ehdr, phdrs = read_phdrs(path, opened.header, is_program=True)
             check_file_size(path, phdrs, status.st_size)
         program = map_program(process, path, with_interp=True)
     except OSError as error:
@@ -306,6 +317,8 @@ def adopt_interpreter(namespace: Namespace, path: str, program: Program) -> Dso:
     identity = (status.st_dev, status.st_ino)
     dso = make_dso(namespace, path, path, program.interp_base, ehdr, phdrs, identity)
     dso.aliases.add(path)
+    if find_in(namespace, dso, b"__libc_start_main"):
+        dso.aliases.add(MUSL_LIBC)
     return dso
 
 

@@ -135,8 +135,11 @@ def _ident_complaint(ident: bytes) -> str:
     return ""
 
 
-def read_phdrs(path: str, header: bytes) -> tuple[Ehdr, list[Phdr]]:
-    """Return the ELF header and the program headers; DlError where they cannot be loaded."""
+def read_phdrs(path: str, header: bytes, *, is_program: bool = False) -> tuple[Ehdr, list[Phdr]]:
+    """Return the ELF header and the program headers; DlError where they cannot be loaded.
+
+    A program without PT_INTERP is static and needs no dynamic section.
+    """
     ehdr = Ehdr(*EHDR.unpack_from(header))
     end = ehdr.e_phoff + ehdr.e_phnum * PHDR.size
     phdrs = [Phdr._make(row) for row in PHDR.iter_unpack(header[ehdr.e_phoff : end])]
@@ -153,7 +156,8 @@ def read_phdrs(path: str, header: bytes) -> tuple[Ehdr, list[Phdr]]:
             raise DlError(path, "ELF load command has an impossible size or address")
     if any(a.p_vaddr + a.p_memsz > b.p_vaddr for a, b in pairwise(loads)):
         raise DlError(path, "ELF load commands overlap or are not in ascending order")
-    if not any(phdr.p_type == PT.DYNAMIC for phdr in phdrs):
+    types = {phdr.p_type for phdr in phdrs}
+    if PT.DYNAMIC not in types and not (is_program and PT.INTERP not in types):
         raise DlError(path, "object file has no dynamic section")
     return ehdr, phdrs
 
