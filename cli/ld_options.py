@@ -8,6 +8,7 @@ from .arguments import Arguments, Option
 
 ORDER = "Inputs and libraries"
 SYMBOL = "Symbols"
+SECTION = "Sections"
 ACCEPTED = "Accepted, without effect"
 
 ORDER_OPTIONS = (
@@ -59,7 +60,17 @@ TUNING_OPTIONS = (
     Option(("--hash-size", "--thread-count"), "ignored", "The same, with a number.", ACCEPTED, "N"),
 )  # fmt: skip
 
-LD_OPTIONS = (*ORDER_OPTIONS, *SYMBOL_OPTIONS, *TUNING_OPTIONS)
+SECTION_OPTIONS = (
+    Option(("--gc-sections",), "gc_sections", "Leave out the sections that nothing reaches.",
+           SECTION),
+    Option(("--no-gc-sections",), "gc_sections", "Keep them (the default).", SECTION,
+           constant=False),
+    Option(("--print-gc-sections",), "print_gc_sections", "Name them.", SECTION),
+    Option(("--no-print-gc-sections",), "print_gc_sections", "Do not (the default).", SECTION,
+           constant=False),
+)  # fmt: skip
+
+LD_OPTIONS = (*ORDER_OPTIONS, *SYMBOL_OPTIONS, *SECTION_OPTIONS, *TUNING_OPTIONS)
 
 
 def with_ld_options(options: LinkOptions, arguments: Arguments) -> LinkOptions:
@@ -71,4 +82,7 @@ def with_ld_options(options: LinkOptions, arguments: Arguments) -> LinkOptions:
         bsymbolic_functions=arguments.flag("bsymbolic_functions"),
         exclude_libs=arguments.all("exclude_libs"),
         defsym=arguments.all("defsym"),
+        gc_sections=arguments.flag("gc_sections"),
+        print_gc_sections=arguments.flag("print_gc_sections"),
+        say=print,
     )

@@ -115,13 +115,15 @@ def link_inputs(
     exports = read_export_rules(options)
     report.raise_errors([*wrong, *assign_versions(symbols, exports, options)], limit)
     allocate_commons(symbols)
+    mark_exports(symbols, exports, options)
+    if options.gc_sections:
+        drop_garbage(symbols, options)
     merged = merge_strings(symbols.objects, machine)
     outputs = gather_sections(symbols.objects, merged)
     define_boundaries(symbols, outputs)
     is_dynamic = output.is_position_independent or bool(symbols.shared)
     is_open = partial(may_be_interposed, rules=exports, options=options)
     columns_of(symbols, options, is_open, is_dynamic=is_dynamic)
-    mark_exports(symbols, exports, options)
     frame = build_eh_frame(symbols.objects)
     # from here on every section and symbol is known for what it is
 
@@ -203,6 +205,17 @@ def resolve_symbols(
         for item in last_resorts():
             symbols.add_input(item)
     return symbols
+
+
+def drop_garbage(symbols: SymbolTable, options: LinkOptions) -> None:
+    """Drop the sections that nothing reaches, and tell which where that is asked for."""
+    from pyldso.linker.garbage import collect_garbage  # few links ask for it
+
+    entry = entry_name(options)
+    for member in collect_garbage(symbols, [*([entry] if entry else []), *options.undefined]):
+        if options.print_gc_sections:
+            name, owner = member.section.name, member.owner.name
+            options.say(f"removing unused section '{name}' in file '{owner}'")
 
 
 def errors_of(

@@ -133,7 +133,7 @@ def mark_exports(symbols: SymbolTable, rules: ExportRules, options: LinkOptions)
         for shared in symbols.shared:
             wanted.update(shared.file.undefined())
     for resolved in symbols.resolved.values():
-        if resolved.rank <= Rank.SHARED or resolved.is_hidden or resolved.boundary:
+        if resolved.rank <= Rank.SHARED or resolved.is_hidden:
             continue
         resolved.is_exported = (
             is_open

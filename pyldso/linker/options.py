@@ -52,6 +52,10 @@ def ignore_warning(warning: Diagnostic) -> None:
     """Let nobody hear of a warning."""
 
 
+def ignore_line(line: str) -> None:
+    """Let nobody read a line."""
+
+
 class LinkOptions(NamedTuple):
     """The options of a link, in the words of ld(1)."""
 
@@ -86,6 +90,8 @@ class LinkOptions(NamedTuple):
     """Archives whose symbols stay inside; `ALL` means all."""
     defsym: Sequence[str] = ()
     """`NAME=EXPRESSION` each."""
+    gc_sections: bool = False
+    print_gc_sections: bool = False
     nostdlib: bool = False
     """Leave out libc."""
     nostartfiles: bool = False
@@ -102,6 +108,8 @@ class LinkOptions(NamedTuple):
     compiler_flags: tuple[str, ...] = ()
     warn: Callable[[Diagnostic], None] = ignore_warning
     """Called with each warning, in the order in which they are found."""
+    say: Callable[[str], None] = ignore_line
+    """Called with each line that an option asks to see."""
 
     def has_z(self, word: str) -> bool:
         """Tell whether `-z word` was given, and not its contrary after it."""
