@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pyldso.errors import Diagnostic
+import os
+
+from pyldso.errors import Diagnostic, PyldsoError
 from pyldso.linker.options import InputFile, Library, LinkInput, LinkOptions
 
 from .arguments import Arguments, Option, UsageError
@@ -108,6 +110,7 @@ def link_options(arguments: Arguments, *, is_shared: bool) -> LinkOptions:
     if not any(isinstance(one, InputFile) for one in inputs):
         raise UsageError("no input files")
     defaults = LinkOptions()
+    refuse_to_overwrite(arguments)
     without_stdlib = arguments.flag("nostdlib")
     options = LinkOptions(
         output=arguments.last("output") or defaults.output,
@@ -139,6 +142,16 @@ def link_options(arguments: Arguments, *, is_shared: bool) -> LinkOptions:
         warn=print_warning,
     )
     return with_ld_options(options, arguments)
+
+
+def refuse_to_overwrite(arguments: Arguments) -> None:
+    """Raise PyldsoError where -o names an input: a slip of the keyboard that costs a source."""
+    output = arguments.last("output")
+    if output is None or not os.path.exists(output):
+        return
+    for path in arguments.operands():
+        if os.path.exists(path) and os.path.samefile(path, output) and os.path.isfile(path):
+            raise PyldsoError(f"{path}: the input file is the output file, too")
 
 
 def print_warning(warning: Diagnostic) -> None:

@@ -85,14 +85,24 @@ def report(error: Exception) -> int:
 
 def print_message(message: str) -> None:
     """Print to standard error, naming the program on lines that do not begin with a place."""
-    lines = message.splitlines()
+    lines = message.split("\n")
     starts = ("error: ", "warning: ", "internal error: ")
     text = "\n".join(f"pyldso: {line}" if line.startswith(starts) else line for line in lines)
+    if not text.isprintable():
+        text = "".join(
+            char if char in "\n\t" or char.isprintable() else visible(char) for char in text
+        )
     try:
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         pass  # standard error is closed: the exit status has to speak
+
+
+def visible(char: str) -> str:
+    """Return a control character, or a byte that is no text, as an escape that C would take."""
+    code = ord(char)
+    return f"\\x{code & 0xFF:02x}" if code < 0x100 or 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
 def leave(status: int) -> None:

@@ -226,6 +226,54 @@ def test_a_missing_file_is_named(built: Path, pyldso) -> None:
     assert not (built / "fresh").exists()
 
 
+def test_an_empty_source_has_no_main(built: Path, pyldso) -> None:
+    (built / "empty.s").touch()
+    completed = pyldso("link", "-o", "fresh", "empty.s", cwd=built)
+    assert completed.returncode == 1
+    assert completed.stderr.startswith("pyldso: error: undefined symbol: main\n")
+    assert not (built / "fresh").exists()
+
+
+@pytest.mark.parametrize("name", ["garbage.s", "garbage.o", "garbage.so"])
+def test_garbage_is_answered_in_printable_text(built: Path, pyldso, name) -> None:
+    (built / name).write_bytes(bytes(range(128, 256)) + b"\x1b[2J\0\a" + bytes(range(255)))
+    completed = pyldso("link", "-o", "fresh", "main2.s", name, cwd=built)
+    assert completed.returncode == 1
+    assert re.match(rf"(pyldso: error: )?(\./)?{re.escape(name)}:", completed.stderr)
+    assert all(char in "\n\t" or char.isprintable() for char in completed.stderr)
+    assert not (built / "fresh").exists()
+
+
+def test_an_object_that_is_called_a_source_is_told_from_one(built: Path, pyldso) -> None:
+    pyldso("mkso", "-c", "-o", "main2.o", "main2.s", cwd=built)
+    (built / "main2.o").rename(built / "liar.s")
+    completed = pyldso("mkso", "-c", "-o", "x.o", "liar.s", cwd=built)
+    assert completed.returncode == 1
+    assert completed.stderr.startswith("pyldso: error: liar.s: this is ")
+    assert not (built / "x.o").exists()
+
+
+@pytest.mark.parametrize("command", ["mkso", "link"])
+def test_an_input_is_not_overwritten(built: Path, pyldso, command) -> None:
+    source = (built / "main2.s").read_bytes()
+    completed = pyldso(command, "-o", "main2.s", "./main2.s", "./libvector.so", cwd=built)
+    assert completed.returncode == 1
+    assert completed.stderr == "pyldso: error: ./main2.s: the input file is the output file, too\n"
+    assert (built / "main2.s").read_bytes() == source
+
+
+def test_a_folder_is_neither_input_nor_output_nor_program(built: Path, pyldso) -> None:
+    (built / "folder.s").mkdir()
+    for words, status in (
+        (["mkso", "-c", "folder.s"], 1),
+        (["link", "-o", "folder.s", "main2.s", "./libvector.so"], 1),
+        (["run", "./folder.s"], 127),
+    ):
+        completed = pyldso(*words, cwd=built)
+        assert completed.returncode == status
+        assert "folder.s: " in completed.stderr
+
+
 def test_an_output_folder_that_is_missing_is_named(built: Path, pyldso) -> None:
     for words in (
         ["link", "-o", "no/such/prog", "main2.s", "./libvector.so"],
