@@ -18,10 +18,11 @@ from pyldso.asm.eh_frame import FrameWriter
 from pyldso.asm.encoder import ATT, Encoder, Template
 from pyldso.asm.errors import StatementError
 from pyldso.asm.fixups import AsmRelocation, resolve
-from pyldso.asm.fragments import Instruction, Item, Laid, LayoutError, chop, join, relax
+from pyldso.asm.fragments import Instruction, Item, Laid, LayoutError, chop, join
 from pyldso.asm.lexer import cut, read_statement, split_lines
 from pyldso.asm.macros import call
 from pyldso.asm.objects import build_object
+from pyldso.asm.relaxation import relax
 from pyldso.asm.symbols import AsmSection, AsmSymbol
 from pyldso.elf.constants import SHF, SHT
 from pyldso.elf.object import ObjectFile

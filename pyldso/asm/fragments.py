@@ -1,25 +1,20 @@
-"""A section's items to its bytes: chop into fragments, relax, fill in.
+"""A section's items to fragments, and fragments to bytes.
 
 A fragment is a run of fixed bytes followed by one variable piece: a branch that may be short, an
-alignment, a fill. The relaxation is gas's own (gas/write.c, relax_segment and relax_frag), because
-where two layouts are possible the bytes should be GNU as's.
+alignment, a fill. Between the two steps relaxation.py finds the sizes of the variable pieces.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from pyldso.asm.encoder import Template
 from pyldso.asm.errors import StatementError
-from pyldso.asm.expression import Expression, absolute, address_of, evaluate
+from pyldso.asm.expression import Expression, absolute, evaluate
 from pyldso.asm.nops import nop_fill
 from pyldso.asm.symbols import AsmSection, AsmSymbol, Stream
 from pyldso.elf.constants import STB, STT
-
-_MOST_PASSES = 64
-_SHRINKING_PASSES = 16
-_LARGEST_SECTION = 1 << 31
 
 
 class Instruction(NamedTuple):
@@ -237,7 +232,7 @@ def _is_near(laid: Laid, branch: Branch) -> bool:
 def _first_size(laid: Laid, variable: Variable, at: int) -> int:
     """Return the size from which relaxation starts: branches short, LEB128 one byte."""
     if isinstance(variable, Align):
-        return _variable_size(variable, at)
+        return variable_size(variable, at)
     if isinstance(variable, Branch):
         try:
             is_near = _is_near(laid, variable)
@@ -249,76 +244,11 @@ def _first_size(laid: Laid, variable: Variable, at: int) -> int:
     return 0
 
 
-def relax(sections: Sequence[Laid]) -> None:
-    """Find the sizes of all variable pieces, as gas does: branches only grow.
+def variable_size(variable: Variable, at: int) -> int:
+    """Return the bytes that a piece other than a branch takes by the present layout.
 
-    Raises LayoutError for a piece whose size cannot be known.
+    Raises StatementError where that is not known.
     """
-    movable = [laid for laid in sections if laid.variables]
-    for count in range(_MOST_PASSES):
-        changed = False
-        for laid in movable:
-            changed |= _relax_section(laid, count)
-        if not changed:
-            return
-
-
-def _relax_section(laid: Laid, count: int) -> bool:
-    """Walk the fragments once, moving each by what those before it grew."""
-    starts, fixed, sizes = laid.section.starts, laid.fixed, laid.sizes
-    stretch = 0
-    changed = False
-    for index, variable in enumerate(laid.variables):
-        starts[index] += stretch
-        size = sizes[index]
-        if type(variable) is Branch:
-            if size != len(variable.short) + 1:
-                continue
-            at = starts[index] + len(fixed[index])
-            wanted = _branch_size(laid, index, variable, at, stretch)
-        else:
-            at = starts[index] + len(fixed[index])
-            try:
-                wanted = _variable_size(variable, at)
-            except StatementError as error:
-                raise LayoutError(error, laid.places[index]) from None
-            if wanted < size and type(variable) is Leb and count >= _SHRINKING_PASSES:
-                wanted = size
-        if wanted != size:
-            sizes[index] = wanted
-            stretch += wanted - size
-            changed = True
-        if at > _LARGEST_SECTION:
-            too_large = StatementError(f"section {laid.section.name} grows larger than 2 GiB")
-            raise LayoutError(too_large, laid.places[index])
-    starts[-1] += stretch
-    return changed
-
-
-def _branch_size(laid: Laid, index: int, branch: Branch, at: int, stretch: int) -> int:
-    value = evaluate(branch.target)
-    target = value.plus
-    if target is None:
-        return len(branch.near) + 4
-    base = target
-    while base.equated is not None:
-        inner = evaluate(base.equated)
-        if inner.plus is None or inner.plus is base:
-            break
-        base = inner.plus
-    address = value.constant + address_of(target)
-    if stretch and base.fragment > index:
-        if stretch < 0 or laid.regions[base.fragment] == laid.regions[index]:
-            # It will move as this branch did, unless an alignment between them absorbs it.
-            address += stretch
-        elif address < at + 1:
-            # What came before has grown past it: a forward branch must not look backward.
-            return laid.sizes[index]
-    distance = address - at - len(branch.short) - 1
-    return len(branch.short) + 1 if -128 <= distance <= 127 else len(branch.near) + 4
-
-
-def _variable_size(variable: Variable, at: int) -> int:
     if isinstance(variable, Align):
         padding = -at % variable.alignment
         return padding if not variable.maximum or padding <= variable.maximum else 0

@@ -1,0 +1,266 @@
+"""The sizes of branches, alignments and LEB128 numbers: what depends on where everything lies.
+
+The relaxation is gas's own (gas/write.c, relax_segment and relax_frag), because where several
+layouts are possible the bytes should be GNU as's: branches start short and only grow, passes go
+from the first fragment to the last until nothing changes, and a target further on is taken to move
+as the branch itself has, unless an alignment between them may absorb that.
+
+Large programs take a hundred passes. Most branches are decided from the start, since they reach
+their target even if everything between grows, or never do; only what is open is walked again.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import accumulate
+
+from pyldso.asm.errors import StatementError
+from pyldso.asm.expression import Expression, Operation, address_of, evaluate
+from pyldso.asm.fragments import (
+    Align,
+    Branch,
+    Laid,
+    LayoutError,
+    Leb,
+    variable_size,
+)
+from pyldso.asm.symbols import AsmSymbol
+
+_MOST_PASSES = 1000
+_SHRINKING_PASSES = 16
+_LARGEST_SECTION = 1 << 31
+_SORTING_PASSES = (0, 1, 4, 16)
+"""Passes before which what is decided by then is set apart."""
+
+
+def relax(sections: Sequence[Laid]) -> None:
+    """Find the sizes of all variable pieces of sections that may depend on each other.
+
+    Raises LayoutError for a piece whose size cannot be known.
+    """
+    movable = (laid for laid in sections if laid.variables)
+    together = [laid for laid in movable if laid.measures or not _relax_alone(laid)]
+    for count in range(_MOST_PASSES):
+        changed = False
+        for laid in together:
+            changed |= _relax_section(laid, count)
+        if not changed:
+            return
+    error = StatementError("the sizes here depend on each other and never settle")
+    raise LayoutError(error, together[0].places[0])
+
+
+class _Open:
+    """A variable piece that may still change.
+
+    `before` is the number of bytes between it and the open piece before it. The target of a branch
+    is `delta` bytes into the run after open piece number `run - 1`.
+    """
+
+    __slots__ = ("before", "delta", "index", "is_same_region", "large", "mask", "maximum", "run",
+                 "size")  # fmt: skip
+
+    def __init__(self, index: int, size: int) -> None:
+        self.index = index
+        self.size = size
+        self.before = 0
+        self.mask = 0
+        """One less than an alignment; 0 for a branch."""
+        self.maximum = 0
+        self.large = 0
+        """What a branch takes once it is not short."""
+        self.run = 0
+        self.delta = 0
+        self.is_same_region = False
+
+
+def _relax_alone(laid: Laid) -> bool:
+    """Relax a section of branches and alignments; False for targets that are too intricate."""
+    targets = _find_targets(laid)
+    if targets is None:
+        return False
+    changed, count = True, 0
+    pieces: list[_Open] = []
+    runs: list[int] = []
+    while changed:
+        if count in _SORTING_PASSES:
+            _write_back(laid, pieces)
+            pieces, runs = _find_open(laid, targets)
+        changed = _walk(pieces, runs)
+        if runs[-1] > _LARGEST_SECTION:
+            error = StatementError(f"section {laid.section.name} grows larger than 2 GiB")
+            raise LayoutError(error, laid.places[-1])
+        count += 1
+    _write_back(laid, pieces)
+    return True
+
+
+def _find_targets(laid: Laid) -> dict[int, tuple[int, int]] | None:
+    """Return (fragment, offset) of the target of each branch that is short so far."""
+    targets = {}
+    for index, variable in enumerate(laid.variables):
+        if type(variable) is Branch and laid.sizes[index] == len(variable.short) + 1:
+            found = _label_and_distance(variable.target)
+            if found is None or found[0].section is not laid.section:
+                return None
+            targets[index] = (found[0].fragment, found[0].offset + found[1])
+    return targets
+
+
+def _label_and_distance(tree: Expression) -> tuple[AsmSymbol, int] | None:
+    """Return what `label + number` consists of, through equates."""
+    distance = 0
+    for _ in range(100):
+        if isinstance(tree, AsmSymbol):
+            if tree.equated is None:
+                return tree, distance
+            tree = tree.equated
+        elif isinstance(tree, Operation) and isinstance(tree.right, int):
+            if tree.operator not in "+-":
+                return None
+            distance += tree.right if tree.operator == "+" else -tree.right
+            tree = tree.left
+        else:
+            return None
+    return None
+
+
+def _find_open(laid: Laid, targets: dict[int, tuple[int, int]]) -> tuple[list[_Open], list[int]]:
+    """Return the pieces that may still change, and where the run of bytes after each starts.
+
+    The first run is the one before all of them.
+    """
+    fixed, sizes, starts = laid.fixed, laid.sizes, laid.section.starts
+    largest = [0]
+    for index, variable in enumerate(laid.variables):
+        size = sizes[index]
+        if type(variable) is Align:
+            size = variable.alignment - 1
+        elif type(variable) is Branch:
+            size = len(variable.near) + 4
+        largest.append(largest[-1] + len(fixed[index]) + size)
+    pieces: list[_Open] = []
+    for index, variable in enumerate(laid.variables):
+        piece = _Open(index, sizes[index])
+        if type(variable) is Align:
+            piece.mask, piece.maximum = variable.alignment - 1, variable.maximum
+            pieces.append(piece)
+        elif type(variable) is Branch and sizes[index] == len(variable.short) + 1:
+            fragment, offset = targets[index]
+            if fragment > index:
+                is_decided = largest[fragment] + offset - largest[index + 1] <= 127
+            else:
+                end = largest[index] + len(fixed[index]) + sizes[index]
+                is_decided = end - largest[fragment] - offset <= 128
+            if not is_decided:
+                piece.large = len(variable.near) + 4
+                piece.is_same_region = laid.regions[fragment] == laid.regions[index]
+                pieces.append(piece)
+    indexes = [piece.index for piece in pieces]
+    runs = [0, *(starts[index + 1] for index in indexes)]
+    for number, piece in enumerate(pieces):
+        piece.before = starts[piece.index] + len(fixed[piece.index]) - runs[number]
+        if not piece.mask:
+            fragment, offset = targets[piece.index]
+            piece.run = bisect_left(indexes, fragment)
+            piece.delta = starts[fragment] + offset - runs[piece.run]
+    return pieces, runs
+
+
+def _walk(pieces: list[_Open], runs: list[int]) -> bool:
+    """Walk the pieces once, moving each by what those before it grew; tell whether any did."""
+    stretch = 0
+    changed = False
+    for number, piece in enumerate(pieces):
+        if stretch:
+            runs[number] += stretch
+        at = runs[number] + piece.before
+        size = piece.size
+        if piece.mask:
+            wanted = -at & piece.mask
+            if piece.maximum and wanted > piece.maximum:
+                wanted = 0
+            if wanted == size:
+                continue
+        elif size == piece.large:
+            continue
+        else:
+            address = runs[piece.run] + piece.delta
+            if stretch and piece.run > number:
+                if stretch < 0 or piece.is_same_region:
+                    address += stretch
+                elif address < at + 1:
+                    # All before has grown past it: a forward branch must not look backward.
+                    continue
+            if -128 <= address - at - size <= 127:
+                continue
+            wanted = piece.large
+        piece.size = wanted
+        stretch += wanted - size
+        changed = True
+    runs[-1] += stretch
+    return changed
+
+
+def _write_back(laid: Laid, pieces: list[_Open]) -> None:
+    """Take over the sizes of the pieces, and with them the places of all fragments."""
+    for piece in pieces:
+        laid.sizes[piece.index] = piece.size
+    grown = (len(part) + size for part, size in zip(laid.fixed, laid.sizes, strict=False))
+    laid.section.starts[:] = accumulate(grown, initial=0)
+
+
+def _relax_section(laid: Laid, count: int) -> bool:
+    """Walk the fragments once, moving each by what those before it grew."""
+    starts, fixed, sizes = laid.section.starts, laid.fixed, laid.sizes
+    stretch = 0
+    changed = False
+    for index, variable in enumerate(laid.variables):
+        starts[index] += stretch
+        size = sizes[index]
+        if type(variable) is Branch:
+            if size != len(variable.short) + 1:
+                continue
+            at = starts[index] + len(fixed[index])
+            wanted = _branch_size(laid, index, variable, at, stretch)
+        else:
+            at = starts[index] + len(fixed[index])
+            try:
+                wanted = variable_size(variable, at)
+            except StatementError as error:
+                raise LayoutError(error, laid.places[index]) from None
+            if wanted < size and type(variable) is Leb and count >= _SHRINKING_PASSES:
+                wanted = size
+        if wanted != size:
+            sizes[index] = wanted
+            stretch += wanted - size
+            changed = True
+        if at > _LARGEST_SECTION:
+            too_large = StatementError(f"section {laid.section.name} grows larger than 2 GiB")
+            raise LayoutError(too_large, laid.places[index])
+    starts[-1] += stretch
+    return changed
+
+
+def _branch_size(laid: Laid, index: int, branch: Branch, at: int, stretch: int) -> int:
+    value = evaluate(branch.target)
+    target = value.plus
+    if target is None:
+        return len(branch.near) + 4
+    base = target
+    while base.equated is not None:
+        inner = evaluate(base.equated)
+        if inner.plus is None or inner.plus is base:
+            break
+        base = inner.plus
+    address = value.constant + address_of(target)
+    if stretch and base.fragment > index:
+        if stretch < 0 or laid.regions[base.fragment] == laid.regions[index]:
+            # It will move as this branch did, unless an alignment between them absorbs it.
+            address += stretch
+        elif address < at + 1:
+            # What came before has grown past it: a forward branch must not look backward.
+            return laid.sizes[index]
+    distance = address - at - len(branch.short) - 1
+    return len(branch.short) + 1 if -128 <= distance <= 127 else len(branch.near) + 4
