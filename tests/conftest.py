@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -72,3 +73,15 @@ def csapp(tmp_path: Path) -> Path:
         if source.suffix in {".c", ".h", ".s", ".sh"} or source.name == "Makefile":
             shutil.copy(source, tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def without_privilege() -> tuple[str, ...]:
+    """Return what to put before a command so that a file's permissions hold for root, too."""
+    if os.geteuid() != 0:
+        return ()
+    rights = "-dac_override,-dac_read_search"
+    prefix = ("setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}")
+    if shutil.which(prefix[0]) is None or run_command(*prefix, "true").returncode != 0:
+        pytest.skip("the tests run as root, who may read everything and cannot give that up here")
+    return prefix

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import struct
@@ -26,17 +25,6 @@ def built(csapp: Path, pyldso) -> Path:
     completed = pyldso("link", "-o", "prog2l", "main2.s", "./libvector.so", cwd=csapp)
     assert completed.returncode == 0, completed.stderr
     return csapp
-
-
-@pytest.fixture
-def without_privilege() -> tuple[str, ...]:
-    """Return what to put before a command so that a file's permissions hold for root, too."""
-    if os.geteuid() != 0:
-        return ()
-    if shutil.which("setpriv") is None:
-        pytest.skip("the tests run as root, who may read everything, and setpriv is not installed")
-    rights = "-dac_override,-dac_read_search"
-    return ("setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}")
 
 
 def empty(_: bytes) -> bytes:
