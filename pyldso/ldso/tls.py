@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64.registers import FS_BASE
+from pyldso.errors import LoadError
 from pyldso.ldso.errors import DlError, reading
 
 if TYPE_CHECKING:
@@ -63,13 +64,19 @@ class TlsLayout:
 
 
 def reserve_static(namespace: Namespace, control_block_size: int) -> None:
-    """Lay out the modules of all files loaded at start and map the area with its control block."""
+    """Lay out the modules of all files loaded at start and map the area with its control block.
+
+    Raises LoadError where there is no memory for it.
+    """
     layout = namespace.tls
     for dso in namespace.objects:
         layout.place(dso)
     layout.capacity = -(-(layout.used + SURPLUS) // 64) * 64
     size = layout.capacity + layout.alignment + control_block_size + 4096
-    start = namespace.process.mmap(0, size, 3, 0x22, -1, 0)
+    try:
+        start = namespace.process.mmap(0, size, 3, 0x22, -1, 0)
+    except OSError:  # ld.so names no file here
+        raise LoadError("cannot allocate TLS data structures for initial thread") from None
     aligned = -(-(start + layout.capacity) // layout.alignment) * layout.alignment
     layout.thread_pointer = aligned
 

@@ -156,3 +156,23 @@ def test_unreadable_library(
         "./prog2l: error while loading shared libraries: ./libvector.so: "
         "cannot open shared object file: Permission denied\n"
     )
+
+
+def test_enormous_thread_local_storage(
+    tmp_path: Path, tool: Callable[..., Completed], native: Native, pyldso: Pyldso
+) -> None:
+    from pyldso.elf.constants import PT
+    from pyldso.elf.records import EHDR, PHDR, Ehdr
+
+    (tmp_path / "t.c").write_text("__thread int t = 3; int f(void) { return t; }")
+    (tmp_path / "main.c").write_text("int f(void); int main(void) { return f(); }")
+    tool("gcc", "-shared", "-fpic", "-o", "libt.so", "t.c", cwd=tmp_path)
+    tool("gcc", "-o", "prog", "main.c", "./libt.so", cwd=tmp_path)
+    data = bytearray((tmp_path / "libt.so").read_bytes())
+    ehdr = Ehdr(*EHDR.unpack_from(data))
+    for index in range(ehdr.e_phnum):
+        at = ehdr.e_phoff + index * PHDR.size
+        if struct.unpack_from("<I", data, at)[0] == PT.TLS:
+            struct.pack_into("<Q", data, at + 40, 1 << 46)  # p_memsz
+    (tmp_path / "libt.so").write_bytes(data)
+    same(pyldso("run", "./prog"), native("./prog"))
