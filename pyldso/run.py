@@ -145,7 +145,11 @@ def watch_system_calls(options: RunOptions, process: Process) -> None:
         from pyldso.kernel.events import ProcessStarted
         from pyldso.trace.strace import StracePrinter
 
-        process.events.subscribe(Topic.SYSCALLS, StracePrinter(options.err, process.memory))
+        write = options.err
+        if write == sys.stderr.write:  # the guest may close standard error before it ends
+            fd = process.files.keep_private(os.dup(sys.stderr.fileno()))
+            write = open(fd, "w", buffering=1, errors="backslashreplace").write  # noqa: SIM115
+        process.events.subscribe(Topic.SYSCALLS, StracePrinter(write, process.memory))
         argv, envp = vectors(options)
         process.events.emit(ProcessStarted(options.program, tuple(argv), tuple(envp)))
 

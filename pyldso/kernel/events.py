@@ -33,10 +33,15 @@ class ProcessStarted(Event, topic=Topic.SYSCALLS):
 
 
 class ProcessEnded(Event, topic=Topic.SYSCALLS):
-    """The process is over; `signal` is 0 where it exited by itself."""
+    """The process is over; `signal` is 0 where it exited by itself.
+
+    `code` and `address` are the signal's si_code and si_addr (sigaction(2)).
+    """
 
     status: int
     signal: int
+    code: int
+    address: int | None
 
 
 class Mapped(Event, topic=Topic.MAP):

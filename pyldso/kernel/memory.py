@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from stat import S_ISREG
 from struct import Struct
 from typing import NamedTuple, Protocol
@@ -53,14 +53,15 @@ class Vma:
     """One mapping: pages [start, end) with one protection, of one file or of none.
 
     `offset` is the place of `start` in the file, `label` what /proc/self/maps shows where there is
-    no file, `eof_fd` an open descriptor where the mapping reaches past the end of its file,
+    no file, `eof_fd` an open descriptor where the mapping reaches past the end of its file, which
+    was at the address `eof_start`,
     `is_sealed` that the guest may not touch the mapping (mseal(2)), and `has_copies` that pages of
     a private file mapping were copied on write, which keeps Linux from merging it (anon_vma).
     """
 
     __slots__ = (
-        "end", "eof_fd", "file", "grows_down", "has_copies", "is_sealed", "is_shared", "label",
-        "offset", "prot", "start",
+        "end", "eof_fd", "eof_start", "file", "grows_down", "has_copies", "is_sealed", "is_shared",
+        "label", "offset", "prot", "start",
     )  # fmt: skip
 
     def __init__(self, start: int, end: int, prot: int) -> None:
@@ -70,6 +71,7 @@ class Vma:
         self.label = ""
         self.is_shared = self.grows_down = self.is_sealed = self.has_copies = False
         self.eof_fd: int | None = None
+        self.eof_start = 0
 
     @property
     def path(self) -> str | None:
@@ -84,7 +86,9 @@ class Vma:
     def part(self, start: int, end: int) -> Vma:
         """Return a mapping like this one for a part of its pages."""
         piece = Vma(start, end, self.prot)
-        piece.file, piece.label, piece.eof_fd = self.file, self.label, self.eof_fd
+        piece.file, piece.label = self.file, self.label
+        if end > self.eof_start:
+            piece.eof_fd, piece.eof_start = self.eof_fd, self.eof_start
         piece.is_shared, piece.is_sealed = self.is_shared, self.is_sealed
         piece.has_copies = self.has_copies
         piece.grows_down = self.grows_down and start == self.start
@@ -142,6 +146,9 @@ class AddressSpace:
         """Bytes that may be mapped at most (RLIMIT_AS)."""
         self.stack_limit = 8 << 20
         """Bytes that a mapping that grows down may reach (RLIMIT_STACK)."""
+        self.keep_fd: Callable[[int], int] = lambda fd: fd
+        """Takes a descriptor out of the guest's reach and returns its new number."""
+        self.close_fd: Callable[[int], None] = os.close
         self._cache = cache
         self._starts: list[int] = []
         self._vmas: list[Vma] = []
@@ -235,7 +242,7 @@ class AddressSpace:
         self.arena.set_permissions(address, address + in_file, value)
         if in_file < length:
             self.arena.set_permissions(address + in_file, vma.end, PAST_EOF)
-            vma.eof_fd = os.dup(fd)
+            vma.eof_fd, vma.eof_start = self.keep_fd(os.dup(fd)), address + in_file
         self._insert(vma)
         return address
 
@@ -337,7 +344,7 @@ class AddressSpace:
         if address & PAGE_MASK or not new or flags & ~3 or not old or (is_fixed and not may_move):
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         vma = self.find(address)
-        if vma is None or address + old > vma.end:
+        if vma is None or (address + old > vma.end and (is_fixed or new > old)):
             raise MemoryFault(address)
         self._refuse_sealed([vma])
         if is_fixed:
@@ -384,7 +391,8 @@ class AddressSpace:
             if moved.file is not None:  # only as far as the file goes; else SIGBUS
                 value = PAST_EOF
                 if moved.eof_fd is None:
-                    moved.eof_fd = os.open(moved.file.path, os.O_RDONLY | os.O_CLOEXEC)
+                    fd = os.open(moved.file.path, os.O_RDONLY | os.O_CLOEXEC)
+                    moved.eof_fd, moved.eof_start = self.keep_fd(fd), target + common
             self.arena.set_permissions(target + common, target + new, value)
         self._insert(moved)
         return target
@@ -462,6 +470,8 @@ class AddressSpace:
                 vma = self._vmas[index]
                 upper = vma.part(edge, vma.end)
                 vma.end = edge
+                if edge <= vma.eof_start:
+                    vma.eof_fd = None
                 self._starts.insert(index + 1, edge)
                 self._vmas.insert(index + 1, upper)
         return self._overlapping(start, end)
@@ -487,7 +497,7 @@ class AddressSpace:
     def _release(self, vma: Vma) -> None:
         """Close the descriptor of a removed mapping unless a part of the mapping remains."""
         if vma.eof_fd is not None and all(other.eof_fd != vma.eof_fd for other in self._vmas):
-            os.close(vma.eof_fd)
+            self.close_fd(vma.eof_fd)
 
     def _refuse_sealed(self, vmas: list[Vma]) -> None:
         if any(vma.is_sealed for vma in vmas):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Sequence
+from struct import pack
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pyldso.arch.x86_64 import registers
@@ -25,7 +26,7 @@ from pyldso.kernel.layout import Layout
 from pyldso.kernel.memory import AddressSpace, Vma
 from pyldso.kernel.mmu import EXECUTE, READ, Arena
 from pyldso.kernel.signals import SignalState, killed_by
-from pyldso.kernel.status import Exited, ExitStatus, Killed, ProcessEnded
+from pyldso.kernel.status import ExitStatus, Killed, ProcessEnded
 from pyldso.kernel.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class Process:
         self.cpu.resolve_page_fault = self.memory.resolve_page_fault
         self.cpu.on_syscall = self._on_syscall
         self.files = Files(policy or Policy.default(), self.refuse)
+        self.memory.keep_fd = self.files.keep_private
+        self.memory.close_fd = self.files.close_private
         self.files.generated = {
             "maps": lambda: procfs.maps_text(self.memory),
             "cmdline": lambda: self._start[0],
@@ -114,33 +117,40 @@ class Process:
 
     def fstat(self, fd: int) -> os.stat_result:
         """Return a descriptor's status; raises OSError."""
-        return self._observe("fstat", (fd, b""), lambda: (os.fstat(fd), 0))
+
+        def ask() -> tuple[os.stat_result, int, bytes]:
+            status = os.fstat(fd)
+            shown = (status.st_mode, status.st_uid, status.st_gid, status.st_rdev, status.st_size)
+            return status, 0, pack("<24xIII4xQQ88x", *shown)
+
+        return self._observe("fstat", (fd, b""), ask)
 
     def pread(self, fd: int, count: int, offset: int) -> bytes:
         """Return up to `count` bytes at `offset` of the file; raises OSError."""
 
-        def read() -> tuple[bytes, int]:
+        def read() -> tuple[bytes, int, bytes]:
             data = os.pread(fd, count, offset)
-            return data, len(data)
+            return data, len(data), data
 
         return self._observe("pread64", (fd, b"", count, offset), read)
 
     def getcwd(self) -> str:
         """Return the current folder; raises OSError."""
 
-        def ask() -> tuple[str, int]:
+        def ask() -> tuple[str, int, bytes]:
             path = os.getcwd()
-            return path, len(os.fsencode(path)) + 1
+            name = os.fsencode(path)
+            return path, len(name) + 1, name + b"\0"
 
         return self._observe("getcwd", (b"", 4096), ask)
 
     def readlink(self, path: str) -> str:
         """Return where a symbolic link points; raises OSError."""
 
-        def read() -> tuple[str, int]:
+        def read() -> tuple[str, int, bytes]:
             name = os.fsencode(path)
             target = self.files.own_file(name) or os.readlink(name)
-            return os.fsdecode(target), len(target)
+            return os.fsdecode(target), len(target), target
 
         return self._observe("readlink", (os.fsencode(path), b"", 4096), read)
 
@@ -161,26 +171,29 @@ class Process:
     def _call(self, name: str, *arguments: Argument) -> int:
         bound = self._bind(self._number(name))
 
-        def ask() -> tuple[int, int]:
+        def ask() -> tuple[int, int, bytes]:
             result = bound.call_decoded(self, arguments)
-            return result, result
+            return result, result, b""
 
         return self._observe(name, arguments, ask)
 
     def _observe(
-        self, name: str, arguments: tuple[Argument, ...], ask: Callable[[], tuple[T, int]]
+        self, name: str, arguments: tuple[Argument, ...], ask: Callable[[], tuple[T, int, bytes]]
     ) -> T:
-        """Do a call of pyldso's own and tell those who watch; `ask` gives answer and result."""
+        """Do a call of pyldso's own and tell those who watch.
+
+        `ask` gives the answer, the call's result, and what stands then in its buffer, the place of
+        which is b"" in `arguments`.
+        """
         if not self.events.wanted & Topic.SYSCALLS:
             return ask()[0]
         number = self._number(name)
         try:
-            answer, result = ask()
+            answer, result, filled = ask()
         except OSError as error:
             self.events.emit(SyscallExited(number, arguments, -(error.errno or errno.EIO)))
             raise
-        if isinstance(answer, bytes):
-            arguments = (arguments[0], answer, *arguments[2:])
+        arguments = tuple(argument if argument != b"" else filled for argument in arguments)
         self.events.emit(SyscallExited(number, arguments, result))
         return answer
 
@@ -295,9 +308,10 @@ class Process:
         """Note how the process ended and tell those who watch."""
         self.status, self.exit_status = status, status.exit_status
         if self.events.wanted & Topic.SYSCALLS:
-            number = status.signal if isinstance(status, Killed) else 0
-            exited = status.status if isinstance(status, Exited) else status.exit_status
-            self.events.emit(ProcessEndedEvent(exited, number))
+            end: tuple[int, int, int | None] = (0, 0, None)
+            if isinstance(status, Killed):
+                end = status.signal, status.code, status.address
+            self.events.emit(ProcessEndedEvent(status.exit_status, *end))
         return status
 
     def _loop(self, pc: int) -> None:
@@ -341,6 +355,8 @@ class Process:
         if bound is None:
             if syscall_row(number) is None:
                 self.refuse(f"system call {number}", "not known")
+                if self.events.wanted & Topic.SYSCALLS:
+                    self.events.emit(SyscallExited(number, tuple(arguments), _UNKNOWN_SYSCALL))
                 return _UNKNOWN_SYSCALL
             bound = self._bind(number)
         try:

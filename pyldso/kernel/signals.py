@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
 SIGNAL_COUNT = 64
+_FIRST_REAL_TIME = 32
 SIG_DFL, SIG_IGN = 0, 1
 SI_KERNEL, SI_USER, SI_TKILL = 0x80, 0, -6
 SEGV_MAPERR, SEGV_ACCERR, BUS_ADRALN, BUS_ADRERR = 1, 2, 1, 2
@@ -70,11 +71,14 @@ def deliver_pending(process: Process) -> int:
 
 
 def signal_name(number: int) -> str:
-    """Return a signal's name, as SIGSEGV."""
+    """Return a signal's name, as SIGSEGV; real-time signals count from the kernel's first."""
+    if number >= _FIRST_REAL_TIME:
+        offset = number - _FIRST_REAL_TIME
+        return f"SIGRT_{offset}" if offset else "SIGRTMIN"
     try:
         return signal.Signals(number).name
     except ValueError:
-        return f"SIGRT_{number - 32}" if number >= 32 else f"signal {number}"
+        return f"signal {number}"
 
 
 class _Exception(NamedTuple):

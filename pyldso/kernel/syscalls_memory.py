@@ -41,8 +41,8 @@ def sys_mmap(
     is_fixed = bool(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))
     if is_fixed and address < _MMAP_MIN_ADDR and os.geteuid():
         raise _error(errno.EPERM)
-    if not flags & MAP_ANONYMOUS and fd < 0:
-        raise _error(errno.EBADF)
+    if not flags & MAP_ANONYMOUS:
+        os.fstat(fd)  # EBADF comes before what is wrong with the length
     start = process.memory.map(
         address,
         length,

@@ -611,7 +611,7 @@ _ROWS: dict[int, tuple[str, ...]] = {
         "files.statx",
     ),
     333: ("io_pgetevents", "", ""),
-    334: ("rseq", "address rseq, uint rseq_len, hex flags, hex sig", "", "glibc does without"),
+    334: ("rseq", "address rseq, hex rseq_len, hex flags, hex sig", "", "glibc does without"),
     424: ("pidfd_send_signal", "", ""),
     425: ("io_uring_setup", "uint entries, address p", ""),
     426: ("io_uring_enter", "", ""),
