@@ -75,7 +75,11 @@ LD_OPTIONS = (*ORDER_OPTIONS, *SYMBOL_OPTIONS, *SECTION_OPTIONS, *TUNING_OPTIONS
 
 def with_ld_options(options: LinkOptions, arguments: Arguments) -> LinkOptions:
     """Return `options` with what the tables of this file say."""
+    is_static_pie = arguments.flag("static_pie")
+    is_static = arguments.flag("static_link") or is_static_pie
     return options._replace(
+        is_static=is_static,
+        is_pie=arguments.flag("pie", is_static_pie or (options.is_pie and not is_static)),
         version_script=arguments.last("version_script"),
         dynamic_lists=arguments.all("dynamic_lists"),
         export_dynamic_symbols=arguments.all("export_dynamic_symbols"),

@@ -16,6 +16,10 @@ from .linking import (
 KIND_OPTIONS = (
     Option(("-pie",), "pie", "Make a position-independent program (the default).", OUTPUT),
     Option(("-no-pie",), "pie", "Make a program at fixed addresses.", OUTPUT, constant=False),
+    Option(
+        ("-static",), "static_link", "Make a program that needs no library at run time.", OUTPUT
+    ),
+    Option(("-static-pie",), "static_pie", "The same, position-independent.", OUTPUT),
     Option(("-shared",), "shared", "Make a shared object, as mkso does.", OUTPUT),
 )
 

@@ -174,7 +174,8 @@ def number(arguments: Arguments, dest: str, default: int) -> int:
 def link_inputs(arguments: Arguments) -> list[LinkInput]:
     """Return files and libraries in their order, each with the switches that hold where it is."""
     inputs: list[LinkInput] = []
-    switches = {"static": False, "as_needed": False, "whole": False}
+    is_static = arguments.flag("static_link") or arguments.flag("static_pie")
+    switches = {"static": is_static, "as_needed": False, "whole": False}
     pushed: list[dict[str, bool]] = []
     for dest, value in arguments.items:
         if dest == "":

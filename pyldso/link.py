@@ -120,10 +120,11 @@ def link_inputs(
         drop_garbage(symbols, options)
     merged = merge_strings(symbols.objects, machine)
     outputs = gather_sections(symbols.objects, merged)
-    define_boundaries(symbols, outputs)
     is_dynamic = output.is_position_independent or bool(symbols.shared)
+    define_boundaries(symbols, outputs, is_dynamic=is_dynamic)
     is_open = partial(may_be_interposed, rules=exports, options=options)
-    columns_of(symbols, options, is_open, is_dynamic=is_dynamic)
+    may_import_weak = is_dynamic and (output.is_shared or options.interpreter is not None)
+    columns_of(symbols, options, is_open, is_dynamic=may_import_weak)
     frame = build_eh_frame(symbols.objects)
     # from here on every section and symbol is known for what it is
 
@@ -143,7 +144,10 @@ def link_inputs(
     chunks += [frame, EhFrameHeader(frame)] if frame is not None else []
     notes = create_notes(symbols, options)
     names = StringTable(".shstrtab")
-    chunks += [*notes, *create_symtab(symbols, options), names]
+    symtab = create_symtab(symbols, options)
+    if not is_dynamic and symtab:
+        synthetic.rela_plt.link = symtab[0]
+    chunks += [*notes, *symtab, names]
     for chunk in chunks:
         names.add(chunk.name)
     # from here on every chunk has its size
@@ -190,9 +194,14 @@ def resolve_symbols(
     bases = [one.base for one in given if one.base]
     for name in [*([entry] if entry else []), *options.undefined, *bases]:
         symbols.demand(name)
+    has_start = not (output.is_shared or options.nostartfiles)
+    if options.is_static and has_start:
+        # before libc.a, which has another _dl_relocate_static_pie than a fixed program wants
+        symbols.add_object(
+            machine.static_start(is_position_independent=output.is_position_independent)
+        )
     for item in inputs:
         symbols.add_input(item)
-    has_start = not (output.is_shared or options.nostartfiles)
     symbols.add_builtins(
         machine.builtin_objects(
             is_shared=output.is_shared,

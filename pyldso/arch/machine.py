@@ -96,6 +96,8 @@ class Machine(NamedTuple):
     """(data, rows, column of each row's target, output) -> (data, rows) with shorter ways taken."""
     thread_pointer: Callable[[int, int, int], int]
     """(start, size and alignment of the TLS segment) -> the vaddr that TP stands for."""
+    static_start: Callable[..., ObjectFile]
+    """(is_position_independent) -> the start code of a program without dynamic linker."""
     builtin_objects: Callable[..., dict[str, Callable[[], ObjectFile]]]
 
 

@@ -267,8 +267,8 @@ def link_tables(
     if dynamic is None or dynsym is None:
         return []
     chunks: list[Chunk] = [dynsym, dynsym.strings]
-    if not options.is_shared:
-        path = encoded(options.dynamic_linker) + b"\0"
+    if options.interpreter is not None:
+        path = encoded(options.interpreter) + b"\0"
         chunks.append(BytesChunk(".interp", SHT.PROGBITS, SHF.ALLOC, path))
     hashes: dict[DT, Chunk] = {}
     if options.hash_style in ("sysv", "both"):

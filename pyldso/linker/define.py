@@ -17,6 +17,8 @@ from pyldso.linker.sections import InputSection, OutputSection, is_c_identifier
 from pyldso.linker.symbols import LinkedObject, Rank, Resolved
 
 START, END = "start of ", "end of "
+IPLT = "relocations of IFUNCs"
+"""What a static program's start code applies; where there is a dynamic linker, nothing."""
 TLS_BASE = "thread-local block"
 IMAGE, CODE_END, DATA_END, BSS, MEMORY_END = "image", "code", "data", "bss", "memory"
 
@@ -38,6 +40,8 @@ BOUNDARIES = {
     "__init_array_end": END + ".init_array",
     "__fini_array_start": START + ".fini_array",
     "__fini_array_end": END + ".fini_array",
+    "__rela_iplt_start": START + IPLT,
+    "__rela_iplt_end": END + IPLT,
 }
 PROVIDED = {"etext": CODE_END, "edata": DATA_END, "end": MEMORY_END}
 """Names that a program may also define itself (`PROVIDE` in GNU ld's script)."""
@@ -67,12 +71,16 @@ def allocate_commons(symbols: SymbolTable) -> None:
         )  # fmt: skip
 
 
-def define_boundaries(symbols: SymbolTable, outputs: list[OutputSection]) -> None:
+def define_boundaries(
+    symbols: SymbolTable, outputs: list[OutputSection], *, is_dynamic: bool
+) -> None:
     """Define the linker's own symbols where they are referred to."""
     for names, weakest in ((BOUNDARIES, Rank.SHARED), (PROVIDED, Rank.UNDEFINED)):
         for name, boundary in names.items():
             resolved = symbols.resolved.get(name)
             if resolved is not None and resolved.rank <= weakest:
+                if name == "_DYNAMIC" and not is_dynamic:
+                    continue  # start code asks by its address whether there is a dynamic section
                 define(resolved, boundary)
     for output in outputs:
         if not output.flags & SHF.ALLOC or not is_c_identifier(output.name):
@@ -124,6 +132,8 @@ def place_boundaries(
         edge, name = (START, boundary[len(START) :])
         if boundary.startswith(END):
             edge, name = END, boundary[len(END) :]
+        if name == IPLT:
+            name = ".rela.plt" if ".dynamic" not in named else ""
         if name == ".got.plt" and name not in named:
             name = ".got"
         chunk = named.get(name, first)  # an empty array starts and ends anywhere

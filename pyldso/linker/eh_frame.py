@@ -93,7 +93,8 @@ def build_eh_frame(objects: list[LinkedObject]) -> EhFrame | None:
     offset = 0
     for linked in objects:
         for member in linked.sections:
-            if member.section.name == ".eh_frame" and member.is_live and member.size:
+            if member.section.name == ".eh_frame" and member.is_live:
+                # an empty one, too, has a place: crtbeginT.o marks with it where the table starts
                 rewrite(member, frame, cies, offset)
                 if member.size:
                     frame.members.append(member)

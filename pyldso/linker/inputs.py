@@ -36,6 +36,8 @@ LAST_RESORTS = (
     Library(":libgcc_s.so.1", is_as_needed=True),
     Library(":libgcc.a"),
 )
+STATIC_LIBC = Library("c", is_static=True)
+STATIC_LAST_RESORTS = (Library(":libgcc.a"), Library(":libgcc_eh.a"))
 """What gcc's driver adds: `__tls_get_addr`, arithmetic beyond the CPU's, CPU detection."""
 GCC_FOLDER = "/usr/lib/gcc/x86_64-linux-gnu"
 
@@ -107,14 +109,14 @@ class InputReader:
         if diagnostics:
             raise AsmError(diagnostics)
         if not options.nostdlib:
-            inputs += self.read(LIBC)
+            inputs += self.read(STATIC_LIBC if options.is_static else LIBC)
         return without_repeats(inputs)
 
     def read_last_resorts(self) -> list[Input]:
         """Return the libraries that are asked where a name is defined nowhere else."""
         inputs: list[Input] = []
         if not self._options.nostdlib:
-            for library in LAST_RESORTS:
+            for library in STATIC_LAST_RESORTS if self._options.is_static else LAST_RESORTS:
                 try:
                     inputs += self.read(library)
                 except LibraryNotFound:
@@ -145,7 +147,10 @@ class InputReader:
         if start in (MAGIC, THIN_MAGIC):
             return [Archive(data, path)]
         if start[:4] == ELFMAG:
-            return [read_elf(data, path, needed_name, is_as_needed=is_as_needed)]
+            item = read_elf(data, path, needed_name, is_as_needed=is_as_needed)
+            if self._options.is_static and isinstance(item, LinkedShared):
+                raise PyldsoError(f"{path}: a static program (-static) takes no shared object")
+            return [item]
         if not data:
             raise ElfFormatError(path, "the file is empty")
         inputs: list[Input] = []
@@ -203,7 +208,7 @@ def read_elf(data: bytes, path: str, needed_name: str, *, is_as_needed: bool) ->
 def find_library(library: Library, folders: Sequence[str]) -> str:
     """Return the path of `-lNAME`; raises PyldsoError naming the folders that were searched."""
     searched = [*folders, *LIBRARY_FOLDERS]
-    if library.name == ":libgcc.a":
+    if library in STATIC_LAST_RESORTS:
         searched += gcc_folders()
     for folder in searched:
         for name in candidate_names(library):

@@ -70,8 +70,8 @@ SIZE = (
 )  # fmt: skip
 THREAD_OFFSET = (
     (     ERR,       ERR,    ERR,      ERR,      ERR,      ERR,     UND,      ERR),
-    (     ERR,       __,     ERR,      ERR,      ERR,      ERR,     UND,      ERR),
-    (     ERR,       __,     ERR,      ERR,      ERR,      ERR,     UND,      ERR),
+    (     __,        __,     ERR,      ERR,      ERR,      ERR,     UND,      ERR),
+    (     __,        __,     ERR,      ERR,      ERR,      ERR,     UND,      ERR),
 )  # fmt: skip
 BLOCK_OFFSET = (
     (     ERR,       __,     ERR,      ERR,      ERR,      ERR,     UND,      ERR),
@@ -83,7 +83,8 @@ S_IE = IE | STAT
 
 def _tls(need: int) -> Rows:
     row = (ERR, need, need, need, need, ERR, UND, ERR)
-    return (row, row, row)
+    # in a static program a weak variable that nothing defines has some offset, which none reads
+    return (row, (need, *row[1:]), (need, *row[1:]))
 
 
 KINDS: dict[str, Rows] = {

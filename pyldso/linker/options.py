@@ -64,10 +64,12 @@ class LinkOptions(NamedTuple):
     is_shared: bool = False
     is_pie: bool = True
     """For an executable: ET_DYN if true, ET_EXEC at `image_base` if not."""
+    is_static: bool = False
+    """Take archives only; with `is_pie` a program that relocates itself (static-pie)."""
     soname: str | None = None
     entry: str | None = None
     library_path: Sequence[str] = ()
-    dynamic_linker: str = "/lib64/ld-linux-x86-64.so.2"
+    dynamic_linker: str | None = "/lib64/ld-linux-x86-64.so.2"
     rpath: Sequence[str] = ()
     uses_runpath: bool = True
     """DT_RUNPATH, or DT_RPATH where `--disable-new-dtags` asks for it."""
@@ -110,6 +112,11 @@ class LinkOptions(NamedTuple):
     """Called with each warning, in the order in which they are found."""
     say: Callable[[str], None] = ignore_line
     """Called with each line that an option asks to see."""
+
+    @property
+    def interpreter(self) -> str | None:
+        """The program that PT_INTERP names, None where the output has none."""
+        return None if self.is_shared or self.is_static else self.dynamic_linker
 
     def has_z(self, word: str) -> bool:
         """Tell whether `-z word` was given, and not its contrary after it."""

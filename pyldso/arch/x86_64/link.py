@@ -6,7 +6,7 @@ from pyldso.arch.machine import DynamicTypes, Machine, PltFormat
 from pyldso.arch.x86_64 import plt
 from pyldso.arch.x86_64.relax import RELAXABLE, relax
 from pyldso.arch.x86_64.relocations import R_X86_64, RELOCATIONS
-from pyldso.arch.x86_64.start import builtin_objects
+from pyldso.arch.x86_64.start import builtin_objects, static_start_object
 from pyldso.elf.constants import EM
 
 
@@ -42,6 +42,7 @@ MACHINE = Machine(
     ),
     relaxable=RELAXABLE,
     relax=relax,
+    static_start=static_start_object,
     builtin_objects=builtin_objects,
     thread_pointer=thread_pointer,
 )

@@ -98,6 +98,10 @@ INIT: tuple[Line, ...] = (
 RUNS_INIT_ARRAY = "GLIBC_2.34"
 """From this version on __libc_start_main runs the executable's initializers itself."""
 
+RETURN: tuple[Line, ...] = (
+    ("c3", None),                                 # ret
+)  # fmt: skip
+
 ATEXIT: tuple[Line, ...] = (
     ("488b15", relative("__dso_handle")),         # mov  __dso_handle(%rip),%rdx
     ("31f6", None),                               # xor  %esi,%esi           no argument
@@ -216,6 +220,22 @@ def start_object(libc_version: str) -> ObjectFile:
     builder = Builder("pyldso:_start.o")
     builder.function("init", INIT, STB.LOCAL)
     builder.function("_start", START_WITH_INIT)
+    return builder.finish()
+
+
+def static_start_object(*, is_position_independent: bool) -> ObjectFile:
+    """Return `_start` for libc.a, whose start code calls `_init` and `_fini` of the crt files.
+
+    A fixed program has nothing to relocate in itself: crt1.o says so by an empty function.
+    """
+    builder = Builder("pyldso:_start.o")
+    builder.function("init", INIT, STB.LOCAL)
+    builder.function("_start", START_WITH_INIT)
+    empty = ["_init", "_fini"]
+    if not is_position_independent:
+        empty.append("_dl_relocate_static_pie")
+    for name in empty:
+        builder.function(name, RETURN, visibility=STV.HIDDEN)
     return builder.finish()
 
 
