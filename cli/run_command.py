@@ -6,6 +6,7 @@ import os
 import sys
 
 from .arguments import Arguments, Command, Option, UsageError
+from .exit_status import ExitStatus
 
 WATCH = "Watching"
 LOAD = "Finding and loading libraries"
@@ -25,6 +26,7 @@ OPTIONS = (
     Option(("--list",), "list_only", "Print what ldd prints, and run nothing.", WATCH),
     Option(("--verify",), "verify_only", "Only tell by the status whether it can run.", WATCH),
     Option(("--strace",), "strace", "Print the system calls with their arguments.", WATCH),
+    Option(("--syscalls",), "syscalls", "List the system calls that programs may make.", WATCH),
     Option(
         ("--library-path",), "library_path", "Search these folders instead of LD_LIBRARY_PATH.",
         LOAD, "DIR:DIR",
@@ -80,6 +82,9 @@ HOST_VARIABLES = (b"LD_PRELOAD", b"LD_DEBUG", b"LD_AUDIT")
 
 def execute(arguments: Arguments) -> int:
     """Run the program and return its exit status."""
+    if arguments.flag("syscalls"):
+        return list_syscalls()
+
     from pyldso.run import RunOptions, run
 
     operands = arguments.operands()
@@ -107,6 +112,20 @@ def execute(arguments: Arguments) -> int:
             bind_now=arguments.flag("bind_now"),
         )
     )
+
+
+def list_syscalls() -> int:
+    """Print every system call with a mark: `+` is there, `-` fails with ENOSYS, and why."""
+    from pyldso.arch.x86_64.syscalls import syscall_numbers, syscall_row
+
+    lines = []
+    for number in sorted(syscall_numbers().values()):
+        row = syscall_row(number)
+        if row is not None:
+            mark = "+" if row.handler else "-"
+            lines.append(f"{number:>3} {mark} {row.name:<24}{row.note}".rstrip())
+    sys.stdout.write("\n".join(lines) + "\n")
+    return ExitStatus.OK
 
 
 def aslr_seed(text: str | None) -> int | None:

@@ -106,3 +106,12 @@ def test_debug_help_lists_the_words_and_runs_nothing(pyldso) -> None:
         assert completed.returncode == 0
         assert completed.stderr == ""
         assert "  bindings    display information about symbol binding\n" in completed.stdout
+
+
+def test_the_system_calls_that_are_there_and_not_are_listed(pyldso) -> None:
+    completed = pyldso("run", "--syscalls")
+    assert completed.returncode == 0
+    lines = completed.stdout.splitlines()
+    assert "  1 + write" in lines
+    assert any(line.startswith("317 - seccomp") for line in lines)
+    assert len(lines) > 300
