@@ -6,6 +6,9 @@ from pyldso.linker.options import LinkOptions
 
 from .arguments import Arguments, Option
 
+IGNORED = "ignored"
+"""Where options go that have no effect."""
+OUTPUT_KIND = "Output"
 ORDER = "Inputs and libraries"
 SYMBOL = "Symbols"
 SECTION = "Sections"
@@ -19,12 +22,14 @@ ORDER_OPTIONS = (
     Option(("--push-state",), "push_state",
            "Keep the state of --as-needed, --whole-archive and -Bstatic.", ORDER),
     Option(("--pop-state",), "pop_state", "Go back to it.", ORDER),
-    Option(("--start-group", "--end-group", "-(", "-)"), "ignored",
+    Option(("--start-group", "--end-group", "-(", "-)"), IGNORED,
            "Archives are searched again as needed, in groups or not.", ORDER),
     Option(("--allow-shlib-undefined",), "allow_shlib_undefined",
            "Let the libraries need what nothing defines.", SYMBOL),
     Option(("--no-allow-shlib-undefined",), "allow_shlib_undefined",
            "Do not (the default of programs).", SYMBOL, constant=False),
+    Option(("--no-dynamic-linker",), "has_interpreter",
+           "Let a program have no interpreter.", "Dynamic linking", constant=False),
     Option(("--error-limit",), "error_limit", "Show at most N errors, 20 by default, 0 for all.",
            "Checking", "N"),
 )  # fmt: skip
@@ -55,9 +60,9 @@ TUNING_OPTIONS = (
             "--no-ld-generated-unwind-info", "--ld-generated-unwind-info", "--check-sections",
             "--no-check-sections", "--undefined-version", "--no-undefined-version",
         ),
-        "ignored", "They tune other linkers, or are always so here.", ACCEPTED,
+        IGNORED, "They tune other linkers, or are always so here.", ACCEPTED,
     ),
-    Option(("--hash-size", "--thread-count"), "ignored", "The same, with a number.", ACCEPTED, "N"),
+    Option(("--hash-size", "--thread-count"), IGNORED, "The same, with a number.", ACCEPTED, "N"),
 )  # fmt: skip
 
 SECTION_OPTIONS = (
@@ -88,5 +93,6 @@ def with_ld_options(options: LinkOptions, arguments: Arguments) -> LinkOptions:
         defsym=arguments.all("defsym"),
         gc_sections=arguments.flag("gc_sections"),
         print_gc_sections=arguments.flag("print_gc_sections"),
+        dynamic_linker=options.dynamic_linker if arguments.flag("has_interpreter", True) else None,
         say=print,
     )

@@ -1,0 +1,99 @@
+"""The face of ld: gcc and clang find it by -B, and it links as GNU ld does what they hand it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from processes import Completed, run_command
+
+LD = Path(sys.modules["pyldso_cli"].__file__ or "").parent / "bin" / "ld"
+HELLO = r"""
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+static __attribute__((constructor)) void construct(void) { puts("constructed"); }
+static void farewell(void) { puts("farewell"); }
+int main(int argc, char **argv) {
+    atexit(farewell);
+    printf("hello %.3f\n", sqrt(argc + 1));
+    return 4;
+}"""
+SAID = "constructed\nhello 1.414\nfarewell\n"
+
+
+def driver(bench, *words: str) -> Completed:
+    """Run a compiler driver whose ld is pyldso and whose Python is this one."""
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    return run_command(words[0], f"-B{LD.parent}", *words[1:], cwd=bench.folder, env={"PATH": path})
+
+
+def test_the_driver_finds_pyldso(bench) -> None:
+    bench.compile("m.o", HELLO)
+    assert driver(bench, "gcc", "m.o", "-Wl,--version").stdout.startswith("pyldso ")
+    assert LD.stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize("kind", [[], ["-no-pie"], ["-static"], ["-static-pie"], ["-rdynamic"]])
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_programs_of_the_driver_run(bench, compiler, kind) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    (bench.folder / "m.c").write_text(HELLO)
+    done = driver(bench, compiler, "-O1", *kind, "-o", "m", "m.c", "-lm")
+    assert (done.returncode, done.stderr) == (0, "")
+    completed = bench.run("m")
+    assert (completed.returncode, completed.stdout) == (4, SAID)
+    bench.check("m")
+
+
+def test_libraries_and_exceptions_of_the_driver_run(bench) -> None:
+    (bench.folder / "l.cc").write_text(
+        "#include <stdexcept>\nthread_local int depth;\nvoid fail() { ++depth; "
+        'throw std::runtime_error("failed"); }\nint deep() { return depth; }'
+    )
+    (bench.folder / "m.cc").write_text(
+        "#include <iostream>\nvoid fail();\nint deep();\nint main() { try { fail(); } "
+        "catch (std::exception &e) { std::cout << e.what() << deep() << std::endl; } }"
+    )
+    words = ["-shared", "-fPIC", "-o", "libl.so", "l.cc"]
+    assert driver(bench, "g++", *words).stderr == ""
+    assert driver(bench, "g++", "-o", "m", "m.cc", "-L.", "-ll", "-Wl,-rpath,$ORIGIN").stderr == ""
+    assert bench.output("m") == "failed1\n"
+    bench.check("libl.so")
+    bench.check("m")
+
+
+def test_the_needs_and_flags_are_those_of_gnu_ld(bench) -> None:
+    (bench.folder / "m.c").write_text(HELLO)
+    for name, words in (("by_ld", []), ("ours", [f"-B{LD.parent}"])):
+        bench.tool("gcc", *words, "-o", name, "m.c", "-lm", "-Wl,-z,now")
+    ours, by_ld = (
+        {line.split(")")[0].split("(")[1] + line.split(")")[1].split("0x")[0]
+         for line in bench.readelf("-d", name).splitlines() if "(" in line}
+        for name in ("ours", "by_ld")
+    )  # fmt: skip
+    sizes = "SZ", "ENT", "COUNT", "SIZE", "NUM"
+    assert {x for x in ours if not x.split()[0].endswith(sizes)} == {
+        x for x in by_ld if not x.split()[0].endswith(sizes)
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-m", "elf_i386", "m.o"], "emulation elf_i386 is not supported"),
+        (["-T", "x.lds", "m.o"], "linker scripts with SECTIONS (-T) are not supported"),
+        (["--gc-section", "m.o"], "no such option: --gc-section (did you mean --gc-sections?)"),
+        ([], "no input files"),
+        (["m.o"], "undefined symbol: printf"),
+    ],
+)
+def test_what_ld_cannot_do_is_said(bench, words, message) -> None:
+    bench.compile("m.o", HELLO)
+    done = run_command(sys.executable, LD, *words, cwd=bench.folder)
+    assert done.returncode == 1
+    assert f"pyldso: error: {message}" in done.stderr
+    assert "Traceback" not in done.stderr
