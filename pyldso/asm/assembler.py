@@ -9,6 +9,7 @@ relocation.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator
 
 from pyldso.asm.assembly import AsmOptions, Assembly, TooManyErrorsError
@@ -18,11 +19,12 @@ from pyldso.asm.eh_frame import FrameWriter
 from pyldso.asm.encoder import ATT, Encoder, Template
 from pyldso.asm.errors import StatementError
 from pyldso.asm.fixups import AsmRelocation, resolve
-from pyldso.asm.fragments import Instruction, Item, Laid, LayoutError, chop, join
+from pyldso.asm.fragments import Branch, Instruction, Item, Laid, LayoutError, chop, join, measures
 from pyldso.asm.lexer import cut, read_statement, split_lines
 from pyldso.asm.macros import call
 from pyldso.asm.objects import build_object
 from pyldso.asm.relaxation import relax
+from pyldso.asm.special import BRANCHES
 from pyldso.asm.symbols import AsmSection, AsmSymbol
 from pyldso.elf.constants import SHF, SHT
 from pyldso.elf.object import ObjectFile
@@ -63,10 +65,16 @@ def assemble_with_warnings(
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
     assembler = Assembler(path, options, encoder or Encoder())
+    collects = gc.isenabled()
+    # Nothing here is garbage before the end, and looking for it takes a fifth of the time.
+    gc.disable()
     try:
         built = assembler.assemble(text)
     except TooManyErrorsError:
         built = None
+    finally:
+        if collects:
+            gc.enable()
     diagnostics = assembler.assembly.diagnostics()
     if built is None or assembler.assembly.error_count:
         raise AsmError(diagnostics)
@@ -133,10 +141,12 @@ class Assembler:
             item = known.get(line)
             if item is not None:
                 stream = assembly.stream
-                if assembly.line_table is not None:
+                if assembly.line_table is not None and type(item) is not bytes:
                     assembly.mark_line()
                 stream.items.append(item)
                 stream.places.append(assembly.place)
+                continue
+            if self._read_simply(line):
                 continue
             self._read_line(line)
             if assembly.volatile_equates:
@@ -146,6 +156,31 @@ class Assembler:
                 return
         if assembly.sources and assembly.sources[-1] is source:
             assembly.sources.pop()
+
+    def _read_simply(self, line: str) -> bool:
+        """Obey a line of the two commonest kinds, a label and a branch to one; tell if it was."""
+        assembly = self.assembly
+        if line[-1:] == ":":
+            name = line[:-1]
+            symbol = assembly.symbols.get(name)
+            if not name.replace(".", "_").isidentifier() or (symbol and symbol.is_defined):
+                return False
+            assembly.define_label(name)
+            return True
+        mnemonic, _, target = line[1:].partition("\t")
+        forms = BRANCHES.get(mnemonic)
+        if forms is None or assembly.macros or line[0] != "\t":
+            return False
+        is_known = target in assembly.symbols
+        if not is_known and not (target[:2] == ".L" and target[2:].isalnum()):
+            return False
+        if assembly.line_table is not None:
+            assembly.mark_line()
+        branch = Branch(*forms, assembly.lookup(target), "")
+        if is_known:
+            self._known[line] = branch
+        assembly.stream.add(branch, assembly.place)
+        return True
 
     def _read_line(self, line: str) -> None:
         assembly = self.assembly
@@ -190,7 +225,10 @@ class Assembler:
             directive = DIRECTIVES.get(word) or DIRECTIVES.get(word.lower())
             if directive is None:
                 raise _unknown_directive(word)
+            assembly.plain = None
             directive(assembly, word.lower(), rest)
+            if line is not None and not labels and assembly.plain is not None:
+                self._known[line] = assembly.plain
         else:
             self._instruction(f"{word} {rest}" if rest else word, None if labels else line)
 
@@ -203,7 +241,12 @@ class Assembler:
         is_positional |= assembly.is_first_mention
         for item in items:
             assembly.stream.add(item, assembly.place)
-        if line is not None and not is_positional and len(items) == 1:
+        if (
+            line is not None
+            and not is_positional
+            and len(items) == 1
+            and type(items[0]) is not bytes
+        ):
             self._known[line] = items[0]
 
     def check_ends(self) -> None:
@@ -280,16 +323,21 @@ class Assembler:
 
     def lay_out(self, sections: Iterable[AsmSection]) -> dict[AsmSection, Laid] | None:
         """Give every label its place; None after an error."""
-        laid = {section: chop(section) for section in sections}
-        parts = list(laid.values())
+        sections = list(sections)
+        table = self.assembly.line_table
         try:
             # Code mostly depends on itself alone; what measures it can wait until it stands still.
-            relax([part for part in parts if not part.measures])
-            measuring = [part for part in parts if part.measures]
+            steady = {section: chop(section) for section in sections if not measures(section)}
+            relax(list(steady.values()))
+            for section in steady:
+                section.is_settled = True
+            if table is not None and all(section.is_settled for section in table.rows):
+                table.set_views()
+            laid = {section: steady.get(section) or chop(section) for section in sections}
+            measuring = [part for section, part in laid.items() if section not in steady]
             relax(measuring)
-            table = self.assembly.line_table
             # Numbers of views show in LEB128 data, so that sizes may change once more.
-            if table is not None and table.rows and table.set_views():
+            if table is not None and measuring and table.set_views():
                 relax(measuring)
         except LayoutError as error:
             self.assembly.error(error.error, error.place)
@@ -297,7 +345,7 @@ class Assembler:
         except StatementError as error:
             self.assembly.error(error)
             return None
-        for part in parts:
+        for part in laid.values():
             if part.section.has_contents and part.size > _LARGEST_CONTENTS:
                 size = f"{part.size >> 20} MiB"
                 self.assembly.report(f"section {part.section.name} of {size} is too large")

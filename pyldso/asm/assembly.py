@@ -57,6 +57,8 @@ class Assembly:
         """The operands of `.long` and its kin are read: gas lists no `.L` name for them."""
         self.is_first_mention = False
         """A `.L` name was just met for the first time; the next mention must not be skipped."""
+        self.plain: bytes | None = None
+        """All that a line of data gave, where the same line always gives the same."""
         self._local_labels: dict[int, list[AsmSymbol]] = {}
         self._forward_labels: dict[int, AsmSymbol] = {}
 

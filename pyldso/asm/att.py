@@ -109,6 +109,8 @@ class AttReader:
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
+        self._memories: dict[str, str] = {}
+        """Operands of memory without symbols, as they stand and as keystone reads them."""
         self.templates: dict[tuple[str, str], Template] = {}
         """Every template made, by text and kinds: what the encoder has to encode."""
 
@@ -227,7 +229,13 @@ class AttReader:
                     return decoration
                 if text[0] == "%" and ":" not in text:
                     return _register(text) + decoration
-        return star + self._memory(mnemonic, text, fields) + decoration
+        known = self._memories.get(text)
+        if known is None:
+            count = len(fields.kinds)
+            known = self._memory(mnemonic, text, fields)
+            if len(fields.kinds) == count and text[-1:] == ")":
+                self._memories[text] = known
+        return star + known + decoration
 
     def _immediate(self, mnemonic: str, text: str, size: int, fields: Fields) -> str:
         marker = FIELD_64 if mnemonic.startswith("movabs") else FIELD_32

@@ -36,12 +36,14 @@ def _put_numbers(size: int, assembly: Assembly, operands: str) -> None:
     out = bytearray()
     bits = 8 * size
     mask = (1 << bits) - 1
+    is_plain = True
     for operand in split_operands(operands):
         tree, modifier, _ = parse(operand, assembly)
         if isinstance(tree, int):
             if modifier:
                 raise StatementError(f"`@{modifier}' needs a symbol", operand)
             if not -(1 << bits) < tree < 1 << bits:
+                is_plain = False
                 message = f"value {tree:#x} truncated to {tree & mask:#x}"
                 assembly.report(message, operand, severity="warning")
             out += (tree & mask).to_bytes(size, "little")
@@ -49,9 +51,11 @@ def _put_numbers(size: int, assembly: Assembly, operands: str) -> None:
         if out:
             assembly.add(bytes(out))
             out.clear()
+        is_plain = False
         assembly.add(Data(size, tree, modifier))
     if out:
         assembly.add(bytes(out))
+        assembly.plain = bytes(out) if is_plain else None
 
 
 def octa(assembly: Assembly, name: str, operands: str) -> None:
@@ -161,10 +165,13 @@ def org(assembly: Assembly, name: str, operands: str) -> None:
 
 def leb(is_signed: bool, assembly: Assembly, name: str, operands: str) -> None:
     """Obey `.uleb128` and `.sleb128`."""
-    for operand in split_operands(operands):
+    parts = split_operands(operands)
+    for operand in parts:
         tree = assembly.expression(operand)
         if isinstance(tree, int):
-            assembly.add(leb128(tree, is_signed))
+            code = leb128(tree, is_signed)
+            assembly.add(code)
+            assembly.plain = code if len(parts) == 1 else None
         else:
             assembly.add(Leb(tree, is_signed))
 

@@ -107,6 +107,7 @@ def _view(assembly: Assembly, row: LineRow, text: str) -> None:
     if symbol.is_defined:
         raise StatementError(f"symbol `{text}' is already defined", text)
     symbol.equated = 0
+    symbol.awaits_view = True
     row.view = symbol
 
 

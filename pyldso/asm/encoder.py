@@ -1,4 +1,4 @@
-"""One canonical instruction to its bytes: the only place that knows keystone.
+"""One canonical instruction to its bytes: how keystone (engine.py) is to be asked.
 
 Keystone is a sound encoder of one canonical instruction and a trap as an assembler, so it sees a
 whitelist of characters, numbers in 0x hex only and no symbols. A symbolic field is encoded twice,
@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
-
-import keystone  # type: ignore[import-untyped]
 
 from pyldso.asm.corrections import correct
+from pyldso.asm.engine import SYNTAX_ATT, SYNTAX_INTEL, Engine
 from pyldso.asm.special import is_string_with_operands
 
 FIELD_32, FIELD_64 = "\0", "\1"
@@ -67,7 +65,7 @@ class Encoder:
     """Encodes templates in batches and remembers every text it has seen."""
 
     def __init__(self) -> None:
-        self._engines: dict[str, Any] = {}
+        self._engines: dict[str, Engine] = {}
         self._memo: dict[tuple[str, str], bytes | None] = {}
 
     def encode(self, templates: Iterable[Template]) -> None:
@@ -115,17 +113,13 @@ class Encoder:
         """Return keystone's own bytes for a text, or None where it refuses it."""
         engine = self._engines.get(syntax)
         if engine is None:
-            engine = self._engines[syntax] = keystone.Ks(keystone.KS_ARCH_X86, keystone.KS_MODE_64)
-            engine.syntax = (
-                keystone.KS_OPT_SYNTAX_ATT if syntax == ATT else keystone.KS_OPT_SYNTAX_INTEL
-            )
-        try:
-            code = engine.asm(text, 0, True)[0]
-        except keystone.KsError:
+            engine = Engine(SYNTAX_ATT if syntax == ATT else SYNTAX_INTEL)
+            self._engines[syntax] = engine
+        code = engine.encode(text)
+        if code is None:
             # After an error an engine is not to be trusted: some later call may crash.
-            del self._engines[syntax]
-            return None
-        return bytes(code) if code is not None else None
+            self._engines.pop(syntax).close()
+        return code
 
     def _finish(self, template: Template) -> None:
         first = self._memo[template.syntax, _render(template.text, 0)]

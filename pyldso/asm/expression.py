@@ -43,6 +43,8 @@ _SIMPLE = re.compile(
     rf"(?!\.[-+\s])({NAME})(?:\s*([-+])\s*(0[xX][0-9a-fA-F]+|0|[1-9]\d*))?(?:@(\w+))?\Z"
 )
 _DECIMAL = re.compile(r"-?(?:0|[1-9]\d*)\Z")
+_HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]{1,16}\Z")
+_DIFFERENCE = re.compile(rf"(?!\.-)({NAME})-(?!\.\Z)({NAME})\Z")
 _CHAR_ESCAPES = {"n": 10, "t": 9, "r": 13, "b": 8, "f": 12}
 
 
@@ -281,8 +283,10 @@ def parse(text: str, scope: Scope) -> tuple[Expression, str, bool]:
     Raises StatementError on anything that is not one whole expression.
     """
     text = text.strip()
-    if _DECIMAL.match(text) and len(text) < 30:
+    if len(text) < 30 and _DECIMAL.match(text):
         return int(text), "", False
+    if text[:1] == "0" and _HEXADECIMAL.match(text):
+        return int(text, 16), "", False
     simple = _SIMPLE.match(text)
     if simple and text != ".":
         name, sign, digits, modifier = simple.groups()
@@ -293,6 +297,11 @@ def parse(text: str, scope: Scope) -> tuple[Expression, str, bool]:
         if sign:
             tree = Operation(sign, tree, to_int(digits))
         return tree, modifier, False
+    difference = _DIFFERENCE.match(text)
+    if difference:
+        first, second = difference.groups()
+        left = scope.lookup(first)
+        return Operation("-", left, scope.lookup(second, quietly=second[:2] == ".L")), "", False
     parser = _Parser(text, scope)
     tree = parser.binary(0)
     if parser.match is not None or text[parser.position :].strip():
@@ -353,8 +362,6 @@ def _distance(tree: Operation) -> int | None:
 
 def _evaluate_symbol(symbol: AsmSymbol, depth: int) -> Value:
     if symbol.equated is None:
-        if symbol.view is not None:
-            return Value(None, None, symbol.offset)
         return Value(symbol, None, 0)
     value = evaluate(symbol.equated, depth + 1)
     if value.plus is not None and value.plus.section is not None and value.minus is None:

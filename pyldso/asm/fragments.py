@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pyldso.asm.encoder import Template
 from pyldso.asm.errors import StatementError
-from pyldso.asm.expression import Expression, absolute, evaluate
+from pyldso.asm.expression import Expression, Operation, absolute, evaluate
 from pyldso.asm.nops import nop_fill
 from pyldso.asm.symbols import AsmSection, AsmSymbol, Stream
 from pyldso.elf.constants import STB, STT
@@ -81,6 +81,7 @@ class Mark(NamedTuple):
 _FieldOperand = tuple[tuple[int, int, str], tuple[Expression, str]]
 
 Variable = Branch | Align | Fill | Org | Leb
+_MEASURING = (Leb, Fill, Org)
 Item = Template | Instruction | bytes | AsmSymbol | Data | Mark | Variable
 
 
@@ -135,12 +136,18 @@ class Laid:
     @property
     def measures(self) -> bool:
         """Tell whether sizes here depend on distances that may lie in other sections."""
-        return any(isinstance(variable, Leb | Fill | Org) for variable in self.variables)
+        return any(type(variable) in _MEASURING for variable in self.variables)
 
     @property
     def size(self) -> int:
         """Bytes of the section by the present layout."""
         return self.section.starts[-1] + len(self.fixed[-1])
+
+
+def measures(section: AsmSection) -> bool:
+    """Tell whether sizes in a section depend on distances that may lie in other sections."""
+    streams = section.streams.values()
+    return any(type(item) in _MEASURING for stream in streams for item in stream.items)
 
 
 def chop(section: AsmSection) -> Laid:
@@ -207,6 +214,8 @@ def _chop_stream(laid: Laid, stream: Stream) -> None:
             fixups.append(
                 Fixup(fragment, len(fixed), 0, "m", item.tree, str(item.r_type), 0, b"", place)
             )
+        elif kind is Leb and (number := _settled_number(item.tree)) is not None:  # type: ignore[union-attr]
+            fixed += leb128(number, item.is_signed)  # type: ignore[union-attr]
         else:
             laid.variables.append(item)  # type: ignore[arg-type]
             laid.places.append(place)
@@ -227,6 +236,25 @@ def _is_near(laid: Laid, branch: Branch) -> bool:
         or target.binding == STB.WEAK
         or bool(branch.modifier and (branch.modifier != "PLT" or target.is_external))
     )
+
+
+def _settled_number(tree: Expression) -> int | None:
+    """Return what a LEB128 number is worth, where everything that it measures has its place."""
+    if isinstance(tree, Operation):
+        left, right = tree.left, tree.right
+        if (
+            tree.operator == "-"
+            and type(left) is AsmSymbol
+            and type(right) is AsmSymbol
+            and left.section is not None
+            and left.section is right.section
+            and left.section.is_settled
+            and left.equated is right.equated is None
+        ):
+            return left.address - right.address
+    elif isinstance(tree, AsmSymbol) and isinstance(tree.equated, int) and not tree.awaits_view:
+        return tree.equated
+    return None
 
 
 def _first_size(laid: Laid, variable: Variable, at: int) -> int:
@@ -293,6 +321,14 @@ def join(laid: Laid) -> bytearray:
             is_short = size == len(variable.short) + 1
             opcode = variable.short if is_short else variable.near
             width = size - len(opcode)
+            tree = variable.target
+            if is_short and type(tree) is AsmSymbol and tree.equated is None:
+                # Short ones are decided: nearly all branches are that.
+                distance = tree.address - len(out) - size
+                if -128 <= distance <= 127:
+                    out += opcode
+                    out.append(distance & 0xFF)
+                    continue
             where = len(laid.fixed[index]) + len(opcode)
             laid.fixups.append(
                 Fixup(

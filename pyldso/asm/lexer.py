@@ -77,7 +77,7 @@ def cut(line: str) -> list[str]:
 def read_statement(text: str) -> Statement:
     """Split one statement into labels, first word and rest."""
     labels = []
-    while match := _LABEL.match(text):
+    while ":" in text and (match := _LABEL.match(text)):
         labels.append(match[1] if match[1] is not None else match[2])
         text = text[match.end() :]
     if "=" in text:

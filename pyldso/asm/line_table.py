@@ -111,6 +111,7 @@ class LineTable:
                 previous = address
                 if row.view is not None:
                     row.view.equated = view
+                    row.view.awaits_view = False
                     largest = max(largest, view)
         return largest > 127
 

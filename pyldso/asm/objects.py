@@ -52,11 +52,10 @@ def _build_section(assembly: Assembly, section: AsmSection, laid: Laid) -> Secti
     if section.is_code:
         made.lines = LineMap()
         starts = section.starts
-        for fragment, offset, place in laid.line_marks:
-            location = assembly.source_map.locate(place)
-            made.lines.offsets.append(starts[fragment] + offset)
-            made.lines.paths.append(location.path)
-            made.lines.lines.append(location.line)
+        marks = laid.line_marks
+        made.lines.offsets = [starts[fragment] + offset for fragment, offset, _ in marks]
+        places = assembly.source_map.locate_all([place for _, _, place in marks])
+        made.lines.paths, made.lines.lines = places
     return made
 
 

@@ -30,7 +30,7 @@ from pyldso.asm.symbols import AsmSymbol
 _MOST_PASSES = 1000
 _SHRINKING_PASSES = 16
 _LARGEST_SECTION = 1 << 31
-_SORTING_PASSES = (0, 1, 4, 16)
+_SORTING_PASSES = (0, 2, 12)
 """Passes before which what is decided by then is set apart."""
 
 
@@ -132,28 +132,31 @@ def _find_open(laid: Laid, targets: dict[int, tuple[int, int]]) -> tuple[list[_O
     The first run is the one before all of them.
     """
     fixed, sizes, starts = laid.fixed, laid.sizes, laid.section.starts
-    largest = [0]
+    # A short branch has two bytes; nothing but branches and alignments is in this section.
+    largest, end = [0], 0
     for index, variable in enumerate(laid.variables):
-        size = sizes[index]
         if type(variable) is Align:
-            size = variable.alignment - 1
-        elif type(variable) is Branch:
-            size = len(variable.near) + 4
-        largest.append(largest[-1] + len(fixed[index]) + size)
+            end += len(fixed[index]) + variable.alignment - 1
+        elif sizes[index] == 2:
+            end += len(fixed[index]) + len(variable.near) + 4  # type: ignore[union-attr]
+        else:
+            end += len(fixed[index]) + sizes[index]
+        largest.append(end)
     pieces: list[_Open] = []
     for index, variable in enumerate(laid.variables):
-        piece = _Open(index, sizes[index])
         if type(variable) is Align:
+            piece = _Open(index, sizes[index])
             piece.mask, piece.maximum = variable.alignment - 1, variable.maximum
             pieces.append(piece)
-        elif type(variable) is Branch and sizes[index] == len(variable.short) + 1:
+        elif type(variable) is Branch and sizes[index] == 2:
             fragment, offset = targets[index]
             if fragment > index:
                 is_decided = largest[fragment] + offset - largest[index + 1] <= 127
             else:
-                end = largest[index] + len(fixed[index]) + sizes[index]
-                is_decided = end - largest[fragment] - offset <= 128
+                after = largest[index] + len(fixed[index]) + sizes[index]
+                is_decided = after - largest[fragment] - offset <= 128
             if not is_decided:
+                piece = _Open(index, sizes[index])
                 piece.large = len(variable.near) + 4
                 piece.is_same_region = laid.regions[fragment] == laid.regions[index]
                 pieces.append(piece)

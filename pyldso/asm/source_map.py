@@ -77,6 +77,26 @@ class SourceMap:
                 return Location(path, line + place - start)
         return Location(source.path, source.first_line + place - source.base)
 
+    def locate_all(self, places: list[int]) -> tuple[list[str], list[int]]:
+        """Return the paths and the lines of many places, which mostly lie in one source."""
+        paths: list[str] = []
+        lines: list[int] = []
+        path, difference = "", 0
+        first = end = 0
+        for place in places:
+            if not first <= place < end:
+                source = self.source_of(place)
+                if source.markers:
+                    location = self.locate(place)
+                    paths.append(location.path)
+                    lines.append(location.line)
+                    continue
+                first, end = source.base, source.base + len(source.lines)
+                path, difference = source.path, source.first_line - first
+            paths.append(path)
+            lines.append(place + difference)
+        return paths, lines
+
     def text(self, place: int) -> str:
         """Return the source line itself."""
         source = self.source_of(place)

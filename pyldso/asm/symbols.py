@@ -19,6 +19,7 @@ class AsmSymbol:
     """
 
     __slots__ = (
+        "awaits_view",
         "binding",
         "common_alignment",
         "equated",
@@ -34,7 +35,6 @@ class AsmSymbol:
         "size",
         "type",
         "versions",
-        "view",
         "visibility",
     )
 
@@ -57,7 +57,8 @@ class AsmSymbol:
         """It has been given its turn in the order of the symbol table."""
         self.is_weakref = False
         self.versions: tuple[str, ...] = ()
-        self.view: tuple[AsmSymbol, AsmSymbol] | None = None
+        self.awaits_view = False
+        """It is to get the number of a view, which is known only after layout."""
         self.place = 0
 
     @property
@@ -112,6 +113,7 @@ class AsmSection:
         "flags",
         "group",
         "is_comdat",
+        "is_settled",
         "link_order",
         "name",
         "number",
@@ -130,6 +132,8 @@ class AsmSection:
         self.alignment = 1
         self.group: str | None = None
         self.is_comdat = False
+        self.is_settled = False
+        """The places of all labels here are final."""
         self.link_order: AsmSection | None = None
         self.number = 0
         self.streams: dict[int, Stream] = {}
