@@ -32,7 +32,7 @@ LAYERS = [
 ]
 
 SOLE_IMPORTERS = {
-    "keystone": "pyldso.asm.encoder",
+    "keystone": None,
     "unicorn": None,
     "lief": "pyldso.verify",
     "click": "cli.front",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import os
+from functools import cache
 
 from pyldso.errors import PyldsoError
 
@@ -17,6 +18,7 @@ _OPT_SYNTAX = 1
 SYNTAX_INTEL, SYNTAX_ATT = 1 << 0, 1 << 1
 
 
+@cache
 def _load() -> ctypes.CDLL:
     found = importlib.util.find_spec("keystone")
     folder = (found.submodule_search_locations or [""])[0] if found else ""
