@@ -67,7 +67,7 @@ def read_source(
     else:
         known = ", ".join((*_ASSEMBLY, *_PREPROCESSED[:1], ".c", ".o"))
         raise SourceError(path, "the name does not tell what the file is", f"known are {known}")
-    # keystone is slow to import
+    # the assembler is slow to import
     from pyldso.asm.assembler import assemble_with_warnings
     from pyldso.asm.assembly import AsmOptions
 
