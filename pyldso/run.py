@@ -15,7 +15,9 @@ from pyldso.events import EventStream, Topic
 from pyldso.kernel.exec import InitialStack, Program, build_stack, load_program, map_program
 from pyldso.kernel.process import Process
 from pyldso.kernel.status import ExitStatus, Killed
-from pyldso.ldso import dl, glibc, link_map, tls
+from pyldso.ldso import glibc, link_map, tls
+from pyldso.ldso.bare import BARE
+from pyldso.ldso.dl import DlFunctions
 from pyldso.ldso.dso import Dso
 from pyldso.ldso.errors import DlError
 from pyldso.ldso.events import (
@@ -25,12 +27,9 @@ from pyldso.ldso.events import (
     ScopesListed,
 )
 from pyldso.ldso.initialise import (
-    announce_program,
     dependencies_first,
     finalisation_order,
     run_finalisers,
-    run_initialisers,
-    run_preinitialisers,
 )
 from pyldso.ldso.load import (
     LibraryOpener,
@@ -43,6 +42,7 @@ from pyldso.ldso.load import (
 )
 from pyldso.ldso.lookup import find_in
 from pyldso.ldso.namespace import Namespace
+from pyldso.ldso.personality import Personality
 from pyldso.ldso.relocate import (
     protect_relro,
     rebind_interpreter,
@@ -230,18 +230,21 @@ def link_and_run(options: RunOptions, events: EventStream, path: str) -> int:
         options.err(f"{warning}\n")
     if options.verify_only:
         return 0
-    find_libc(namespace)
+    personality = find_personality(namespace)
     build_scopes(namespace)
     loaded = perf_counter_ns()
     # From here on the set of files is fixed; guest code runs from the first IFUNC on, so the stack
     # and the thread pointer must be there.
-    tls.reserve_static(namespace, glibc.control_block_size(namespace))
+    namespace.tls.format = personality.threads
+    namespace.adjusts_dynamic = personality.adjusts_dynamic
+    tls.reserve_static(namespace, personality.control_block_size(namespace))
     argv, envp = vectors(options)
     stack = build_stack(process, program, argv, envp)
     namespace.arguments = (stack.argc, stack.argv_address, stack.envp_address)
     namespace.argv0_address = process.memory.read_u64(stack.argv_address)
     tls.install(namespace, stack.random_address)
-    dl.install_overrides(namespace)
+    namespace.dl_functions = DlFunctions(namespace)
+    personality.install(namespace)
     publish_link_maps(namespace)
 
     def link() -> None:
@@ -249,11 +252,10 @@ def link_and_run(options: RunOptions, events: EventStream, path: str) -> int:
         relocated = perf_counter_ns()
         tls.fill_static_blocks(namespace)
         link_map.publish_r_debug(namespace)
-        if glibc.is_glibc(namespace):
-            glibc.prepare(namespace, stack)
+        personality.prepare(namespace, stack)
         if events.wanted & Topic.STATISTICS:
             announce_statistics(namespace, started, loaded, relocated)
-        initialise(namespace)
+        personality.initialise(namespace)
         enter(namespace, program, stack)
 
     # The first thing to run is a trap: what `link` calls in the guest runs under the same loop,
@@ -367,15 +369,22 @@ def list_objects(namespace: Namespace, options: RunOptions, missing: Sequence[Mi
     options.out("".join(lines[1:]))
 
 
-def find_libc(namespace: Namespace) -> None:
+def find_personality(namespace: Namespace) -> Personality:
     """Find the C library and its ld.so by what they export; UnknownLibc for strangers."""
     for dso in namespace.objects:
         if find_in(namespace, dso, b"_rtld_global_ro"):
             namespace.interpreter = dso
         elif find_in(namespace, dso, b"__libc_start_main"):
             namespace.libc = dso
-    if namespace.libc is not None and not glibc.is_glibc(namespace):
-        raise UnknownLibc(f"{namespace.libc.label}: this kind of C library is not known")
+    if namespace.libc is None:
+        return BARE
+    if glibc.is_glibc(namespace):
+        return glibc.GLIBC
+    if find_in(namespace, namespace.libc, b"__dls3"):
+        from pyldso.ldso.musl import MUSL  # start-up: seldom needed
+
+        return MUSL
+    raise UnknownLibc(f"{namespace.libc.label}: this kind of C library is not known")
 
 
 def build_scopes(namespace: Namespace) -> None:
@@ -400,7 +409,8 @@ def publish_link_maps(namespace: Namespace) -> None:
     """Make the link maps that debuggers and libc read."""
     for dso in namespace.objects:
         link_map.add_link_map(namespace, dso)
-        link_map.adjust_dynamic(namespace, dso)
+        if namespace.adjusts_dynamic:
+            link_map.adjust_dynamic(namespace, dso)
 
 
 def relocate_all(namespace: Namespace) -> None:
@@ -443,14 +453,6 @@ def announce_final_statistics(namespace: Namespace) -> None:
     """Emit how many relocations lazy binding added."""
     counts = namespace.statistics
     namespace.events.emit(LoaderStatistics(True, 0, 0, 0, counts.relocations, counts.cached, 0))
-
-
-def initialise(namespace: Namespace) -> None:
-    """Run the initialisers: the program's DT_PREINIT_ARRAY, libc's, then all libraries'."""
-    run_preinitialisers(namespace, namespace.arguments)
-    glibc.early_init(namespace)
-    run_initialisers(namespace, namespace.global_scope, namespace.arguments)
-    announce_program(namespace)
 
 
 def enter(namespace: Namespace, program: Program, stack: InitialStack) -> None:

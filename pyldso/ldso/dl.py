@@ -315,9 +315,9 @@ def make_dlfcn_hook(namespace: Namespace) -> int:
     return address
 
 
-def install_overrides(namespace: Namespace) -> None:
-    """Give the dynamic linker's own definitions of what libc and ld.so define for its tables."""
-    functions = namespace.dl_functions = DlFunctions(namespace)
+def install_glibc_overrides(namespace: Namespace) -> None:
+    """Give the dynamic linker's own definitions of what glibc and ld.so define for its tables."""
+    functions = namespace.dl_functions
     namespace.overrides[b"dl_iterate_phdr"] = functions.trap(functions.dl_iterate_phdr, 2)
     namespace.overrides[b"_dl_find_object"] = functions.trap(functions.find_object, 2, MINUS_ONE)
     for name in (b"_dl_allocate_tls", b"_dl_allocate_tls_init"):

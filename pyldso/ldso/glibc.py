@@ -15,9 +15,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64.registers import HWCAP, HWCAP2, MINSIGSTKSZ
-from pyldso.ldso import dl
+from pyldso.ldso import dl, tls
 from pyldso.ldso.errors import DlError
+from pyldso.ldso.initialise import announce_program, run_initialisers, run_preinitialisers
 from pyldso.ldso.lookup import find_in
+from pyldso.ldso.personality import Personality
 
 if TYPE_CHECKING:
     from pyldso.kernel.exec import InitialStack
@@ -191,8 +193,32 @@ def _prepare_read_only(namespace: Namespace, variables: _Variables, stack: Initi
     namespace.heap.free(scratch, 4096)
 
 
+def install(namespace: Namespace) -> None:
+    """Give our definitions of the functions that look into a dynamic linker's tables."""
+    tls.install_get_addr(namespace)
+    dl.install_glibc_overrides(namespace)
+
+
+def initialise(namespace: Namespace) -> None:
+    """Run the program's DT_PREINIT_ARRAY, `__libc_early_init`, then all libraries' initialisers."""
+    run_preinitialisers(namespace, namespace.arguments)
+    early_init(namespace)
+    run_initialisers(namespace, namespace.global_scope, namespace.arguments)
+    announce_program(namespace)
+
+
 def early_init(namespace: Namespace) -> None:
     """Run `__libc_early_init`, which comes before all initialisers (dl-call-libc-early-init.c)."""
     symbol = find_in(namespace, namespace.libc, b"__libc_early_init")
     if symbol is not None and namespace.libc is not None:
         namespace.process.call(namespace.libc.symbol_address(symbol), 1)
+
+
+GLIBC = Personality(
+    threads=tls.GLIBC_THREADS,
+    adjusts_dynamic=True,
+    control_block_size=control_block_size,
+    install=install,
+    prepare=prepare,
+    initialise=initialise,
+)

@@ -65,6 +65,7 @@ def run_initialisers(
         if dso.is_initialised:
             continue
         dso.is_initialised = True
+        namespace.initialised.append(dso)
         if namespace.events.wanted & Topic.CALLS:
             namespace.events.emit(InitCalled(dso.label))
         if DT.INIT in dso.dynamic:

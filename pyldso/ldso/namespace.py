@@ -52,7 +52,11 @@ class Namespace:
         self.r_debug = 0
         self.arguments = (0, 0, 0)
         """argc, argv and envp, which initialisers are called with."""
+        self.initialised: list[Dso] = []
+        """The files in the order in which their initialisers began to run."""
         self.argv0_address = 0
+        self.adjusts_dynamic = False
+        """The C library reads relocated addresses in dynamic sections (glibc)."""
         self.is_lazy = True
         self.bind_not = False
         """LD_BIND_NOT: bind at every call, leave the GOT as it is."""

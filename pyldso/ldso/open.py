@@ -61,7 +61,8 @@ def _prepare(namespace: Namespace, opened: Dso, added: Sequence[Dso], mode: int)
         raise DlError("", text) from None
     for dso in added:
         link_map.add_link_map(namespace, dso)
-        link_map.adjust_dynamic(namespace, dso)
+        if namespace.adjusts_dynamic:
+            link_map.adjust_dynamic(namespace, dso)
         tls.add_late_module(namespace, dso)
     for dso in opened.searchlist:
         if dso in added:
@@ -136,6 +137,8 @@ def _unload(namespace: Namespace, objects: Sequence[Dso]) -> None:
             link_map.remove_link_map(namespace, dso)
         tls.remove_module(namespace, dso)
         namespace.objects.remove(dso)
+        if dso in namespace.initialised:
+            namespace.initialised.remove(dso)
         if dso in namespace.global_scope:
             namespace.global_scope.remove(dso)
         start, end = page_down(dso.start), page_up(dso.end)

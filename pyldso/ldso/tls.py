@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyldso.arch.x86_64.registers import FS_BASE
 from pyldso.errors import LoadError
@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 SURPLUS = 4096
 """Bytes kept for modules that dlopen brings and that need static TLS."""
 DTV_LENGTH = 2048
-DTV_ENTRY = 16
-VECTOR_ROOM = (DTV_LENGTH + 2) * DTV_ENTRY
-UNALLOCATED = 0xFFFFFFFFFFFFFFFF
-"""What glibc's dtv holds for a module without a block."""
+"""Modules that a dtv has room for."""
 MINIMUM_ALIGNMENT = 64
 
 GET_ADDR = bytes.fromhex(
@@ -37,6 +34,24 @@ STATIC_DESCRIPTOR = bytes.fromhex(
 TCB_SELF, TCB_DTV, TCB_THREAD, TCB_STACK_GUARD, TCB_POINTER_GUARD = 0, 8, 0x10, 0x28, 0x30
 
 
+class ThreadFormat(NamedTuple):
+    """How a C library lays out dtv and thread control block.
+
+    The dtv has `entry_size` bytes for each module and holds `unallocated` where there is no block
+    yet; its length stands in the entry before the first where `has_length`, else the number of
+    modules in the first. Behind the stack guard `has_pointer_guard` may follow.
+    """
+
+    entry_size: int
+    unallocated: int
+    has_length: bool
+    has_pointer_guard: bool
+
+
+GLIBC_THREADS = ThreadFormat(16, 0xFFFFFFFFFFFFFFFF, True, True)
+MUSL_THREADS = ThreadFormat(8, 0, False, False)
+
+
 class TlsLayout:
     """The static TLS area of the process; `used` counts bytes below the thread pointer."""
 
@@ -46,8 +61,8 @@ class TlsLayout:
         self.alignment = MINIMUM_ALIGNMENT
         self.thread_pointer = 0
         self.dtv = 0
+        self.format = GLIBC_THREADS
         self.static_descriptor = namespace.process.place_code(STATIC_DESCRIPTOR)
-        namespace.overrides[b"__tls_get_addr"] = namespace.process.place_code(GET_ADDR)
 
     def place(self, dso: Dso) -> bool:
         """Give `dso`'s module a place in the static area; false where there is no room left."""
@@ -91,25 +106,39 @@ def install(namespace: Namespace, random_address: int) -> None:
         (TCB_DTV, namespace.tls.dtv),
         (TCB_THREAD, pointer),
         (TCB_STACK_GUARD, int.from_bytes(guards[:8], "little") & ~0xFF),
-        (TCB_POINTER_GUARD, int.from_bytes(guards[8:], "little")),
     ):
         memory.write_u64(pointer + offset, value)
+    if namespace.tls.format.has_pointer_guard:
+        memory.write(pointer + TCB_POINTER_GUARD, guards[8:])
     namespace.process.cpu.set(FS_BASE, pointer)
 
 
 def make_vector(namespace: Namespace, thread_pointer: int) -> int:
     """Return a new dtv whose entries point to the static blocks below `thread_pointer`."""
-    memory = namespace.memory
-    room = namespace.heap.allocate(VECTOR_ROOM)
-    vector = room + DTV_ENTRY
-    memory.write_u64(room, DTV_LENGTH)
-    unallocated = UNALLOCATED.to_bytes(8, "little") + bytes(8)
-    memory.write(vector + DTV_ENTRY, unallocated * DTV_LENGTH)
-    for dso in namespace.objects:
-        if dso.tls is not None and dso.tls.offset is not None:
-            entry = vector + DTV_ENTRY * dso.tls.module
-            memory.write_u64(entry, thread_pointer - dso.tls.offset)
+    memory, layout = namespace.memory, namespace.tls.format
+    room = namespace.heap.allocate(_vector_room(layout))
+    vector = room + layout.entry_size
+    unallocated = layout.unallocated.to_bytes(8, "little").ljust(layout.entry_size, b"\0")
+    memory.write(vector + layout.entry_size, unallocated * DTV_LENGTH)
+    modules = [dso.tls for dso in namespace.objects if dso.tls is not None]
+    for module in modules:
+        if module.offset is not None:
+            entry = vector + layout.entry_size * module.module
+            memory.write_u64(entry, thread_pointer - module.offset)
+    if layout.has_length:
+        memory.write_u64(room, DTV_LENGTH)
+    else:
+        memory.write_u64(vector, len(modules))
     return vector
+
+
+def _vector_room(layout: ThreadFormat) -> int:
+    return (DTV_LENGTH + 2) * layout.entry_size
+
+
+def install_get_addr(namespace: Namespace) -> None:
+    """Give our `__tls_get_addr`, for a dtv of glibc's form."""
+    namespace.overrides[b"__tls_get_addr"] = namespace.process.place_code(GET_ADDR)
 
 
 def allocate_thread(namespace: Namespace, thread_pointer: int) -> int:
@@ -128,7 +157,7 @@ def allocate_thread(namespace: Namespace, thread_pointer: int) -> int:
             block = thread_pointer - dso.tls.offset
         else:
             block = _own_block(namespace, dso.tls)
-            memory.write_u64(vector + DTV_ENTRY * dso.tls.module, block)
+            memory.write_u64(vector + namespace.tls.format.entry_size * dso.tls.module, block)
         _fill(namespace, dso, block)
     memory.write_u64(thread_pointer + TCB_DTV, vector)
     return thread_pointer
@@ -137,7 +166,8 @@ def allocate_thread(namespace: Namespace, thread_pointer: int) -> int:
 def deallocate_thread(namespace: Namespace, thread_pointer: int) -> int:
     """Take back the dtv of a thread that is gone (`_dl_deallocate_tls`)."""
     vector = namespace.memory.read_u64(thread_pointer + TCB_DTV)
-    namespace.heap.free(vector - DTV_ENTRY, VECTOR_ROOM)
+    layout = namespace.tls.format
+    namespace.heap.free(vector - layout.entry_size, _vector_room(layout))
     return 0
 
 
@@ -165,8 +195,7 @@ def add_late_module(namespace: Namespace, dso: Dso) -> None:
         block = block_address(namespace, dso)
     else:
         block = module.block = _own_block(namespace, module)
-    entry = namespace.tls.dtv + DTV_ENTRY * module.module
-    namespace.memory.write_u64(entry, block)
+    _set_entry(namespace, module, block)
 
 
 def _own_block(namespace: Namespace, module: TlsModule) -> int:
@@ -184,8 +213,13 @@ def fill_late_block(namespace: Namespace, dso: Dso) -> None:
 def remove_module(namespace: Namespace, dso: Dso) -> None:
     """Forget the block of an unloaded file."""
     if dso.tls is not None:
-        entry = namespace.tls.dtv + DTV_ENTRY * dso.tls.module
-        namespace.memory.write_u64(entry, UNALLOCATED)
+        _set_entry(namespace, dso.tls, namespace.tls.format.unallocated)
+
+
+def _set_entry(namespace: Namespace, module: TlsModule, value: int) -> None:
+    """Store the running thread's dtv entry of a module."""
+    entry = namespace.tls.dtv + namespace.tls.format.entry_size * module.module
+    namespace.memory.write_u64(entry, value)
 
 
 def block_address(namespace: Namespace, dso: Dso) -> int:
