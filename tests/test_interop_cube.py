@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from processes import run_command
 
 SOURCES = ["s", "c"]
 LIBRARY_MAKERS = ["mkso", "gcc"]
@@ -152,6 +153,23 @@ def test_the_same_inputs_give_the_same_bytes(workshop: Workshop) -> None:
             [(workshop.folder / name).read_bytes() for name in ("libvector.so", "prog2l")]
         )
     assert builds[0] == builds[1]
+
+
+def test_assembly_takes_neither_a_compiler_nor_libc6_dev(csapp: Path, pyldso_script) -> None:
+    """In a mount namespace where the development files of libc are gone."""
+    folder = "/usr/lib/x86_64-linux-gnu"
+    hide = f"""
+mkdir hidden work && mount -t tmpfs tmpfs hidden && mkdir hidden/upper hidden/work &&
+mount -t overlay overlay -o lowerdir={folder},upperdir=hidden/upper,workdir=hidden/work {folder} &&
+rm -f {folder}/libc.so {folder}/libc.a {folder}/libc_nonshared.a {folder}/*crt*.o || exit 77
+PATH=/nowhere
+{pyldso_script} mkso -shared -fpic -o libvector.so addvec.s multvec.s &&
+{pyldso_script} link -o prog2l main2.s ./libvector.so && ./prog2l
+"""
+    completed = run_command("unshare", "-m", "sh", "-c", hide, cwd=csapp)
+    if completed.returncode == 77 or "unshare" in completed.stderr:
+        pytest.skip("no private mounts here, so libc6-dev cannot be hidden")
+    assert (completed.returncode, completed.stdout) == (0, "z = [4 6]\n"), completed.stderr
 
 
 @pytest.mark.parametrize("kind", SOURCES)
