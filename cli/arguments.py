@@ -14,7 +14,7 @@ order of arguments is kept, because to a linker it matters. Spellings that are u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 
@@ -98,7 +98,9 @@ def parse_arguments(command: Command, argv: Sequence[str]) -> Arguments:
     Raises UsageError for what the table does not know.
     """
     parser = _Parser((*command.options, HELP))
-    words = iter(_open_wrappings(argv) if command.is_compiler_driver else argv)
+    words = iter(argv)
+    if command.is_compiler_driver:
+        words = _open_wrappings(expand_response_files(argv))
     for word in words:
         if word == "--":
             parser.items.extend(("", operand) for operand in words)
@@ -111,7 +113,37 @@ def parse_arguments(command: Command, argv: Sequence[str]) -> Arguments:
     return Arguments(parser.items)
 
 
-def _open_wrappings(argv: Sequence[str]) -> Iterator[str]:
+RESPONSE_DEPTH = 16
+"""How deep response files may name others, so that one which names itself comes to an end."""
+
+
+def expand_response_files(argv: Iterable[str], depth: int = 0) -> Iterator[str]:
+    """Yield the words of `argv`, for `@FILE` those in FILE; where there is none, `@FILE` itself.
+
+    Words in a file stand apart by white space, with quotes and backslashes as in a shell.
+    """
+    for word in argv:
+        if not word.startswith("@"):
+            yield word
+            continue
+        try:
+            with open(word[1:], encoding="utf-8", errors="surrogateescape") as file:
+                text = file.read()
+        except OSError:
+            yield word
+            continue
+        import shlex  # few command lines name a file of words
+
+        if depth == RESPONSE_DEPTH:
+            raise UsageError(f"{word}: response files name each other without end")
+        try:
+            words = shlex.split(text)
+        except ValueError:
+            raise UsageError(f"{word}: a quote has no end") from None
+        yield from expand_response_files(words, depth + 1)
+
+
+def _open_wrappings(argv: Iterable[str]) -> Iterator[str]:
     """Yield the words of `argv` with -Wl,a,b and -Xlinker a opened into their contents."""
     words = iter(argv)
     for word in words:

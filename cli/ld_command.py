@@ -12,7 +12,14 @@ from pyldso import __version__
 from pyldso.errors import PyldsoError
 
 from . import main as process
-from .arguments import Arguments, Command, Option, UsageError, parse_arguments
+from .arguments import (
+    Arguments,
+    Command,
+    Option,
+    UsageError,
+    expand_response_files,
+    parse_arguments,
+)
 from .exit_status import ExitStatus
 from .ld_options import IGNORED, OUTPUT_KIND
 from .linking import LINK_OPTIONS, OUTPUT_OPTIONS, link_options
@@ -86,7 +93,7 @@ def main() -> None:
 def carry_out(argv: list[str]) -> int:
     """Do what `argv` says and return the exit status, whatever happens."""
     try:
-        arguments = parse_arguments(LD, argv)
+        arguments = parse_arguments(LD, list(expand_response_files(argv)))
         if arguments.flag("help"):
             return show_help()
         if arguments.flag("version"):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pyldso.elf.constants import PAGE_SIZE
 from pyldso.linker.options import LinkOptions
 
-from .arguments import Arguments, Option
+from .arguments import Arguments, Option, UsageError
 
 IGNORED = "ignored"
 """Where options go that have no effect."""
@@ -12,6 +13,7 @@ OUTPUT_KIND = "Output"
 ORDER = "Inputs and libraries"
 SYMBOL = "Symbols"
 SECTION = "Sections"
+REPORT = "What the linker tells"
 ACCEPTED = "Accepted, without effect"
 
 ORDER_OPTIONS = (
@@ -65,6 +67,29 @@ TUNING_OPTIONS = (
     Option(("--hash-size", "--thread-count"), IGNORED, "The same, with a number.", ACCEPTED, "N"),
 )  # fmt: skip
 
+OUTPUT_OPTIONS = (
+    Option(("-S", "--strip-debug"), "strip_debug", "Leave out debugging information.",
+           OUTPUT_KIND),
+    Option(("-x", "--discard-all"), "discard_locals", "Leave local symbols out of .symtab.",
+           OUTPUT_KIND),
+    Option(("-X", "--discard-locals", "--discard-none"), IGNORED,
+           "Labels of compilers (.L) are left out anyway.", ACCEPTED),
+    Option(("--image-base", "-Ttext-segment"), "image_base",
+           "Let the output start at ADDRESS: 0x400000, or 0 if position-independent.",
+           OUTPUT_KIND, "ADDRESS"),
+)  # fmt: skip
+
+REPORT_OPTIONS = (
+    Option(("-Map",), "map_file", "Write to FILE what stands where; - is the standard output.",
+           REPORT, "FILE"),
+    Option(("-M", "--print-map"), "print_map", "The same, to the standard output.", REPORT),
+    Option(("-t", "--trace"), "trace", "Name the files that take part.", REPORT),
+    Option(("-y", "--trace-symbol"), "trace_symbols", "Name the files that define or use NAME.",
+           REPORT, "NAME"),
+    Option(("--dependency-file",), "dependency_file",
+           "Write a rule for make that names all files read.", REPORT, "FILE"),
+)  # fmt: skip
+
 SECTION_OPTIONS = (
     Option(("--gc-sections",), "gc_sections", "Leave out the sections that nothing reaches.",
            SECTION),
@@ -75,7 +100,28 @@ SECTION_OPTIONS = (
            constant=False),
 )  # fmt: skip
 
-LD_OPTIONS = (*ORDER_OPTIONS, *SYMBOL_OPTIONS, *SECTION_OPTIONS, *TUNING_OPTIONS)
+LD_OPTIONS = (
+    *ORDER_OPTIONS,
+    *SYMBOL_OPTIONS,
+    *SECTION_OPTIONS,
+    *OUTPUT_OPTIONS,
+    *REPORT_OPTIONS,
+    *TUNING_OPTIONS,
+)
+
+
+def image_base(arguments: Arguments) -> int | None:
+    """Return the address of `--image-base`, which is hexadecimal with or without `0x`."""
+    text = arguments.last("image_base")
+    if text is None:
+        return None
+    try:
+        address = int(text, 16)
+    except ValueError:
+        raise UsageError(f"option '--image-base': '{text}' is not an address") from None
+    if address % PAGE_SIZE or not 0 <= address < 1 << 46:
+        raise UsageError(f"option '--image-base': {text} is not the start of a page of the user's")
+    return address
 
 
 def with_ld_options(options: LinkOptions, arguments: Arguments) -> LinkOptions:
@@ -94,5 +140,12 @@ def with_ld_options(options: LinkOptions, arguments: Arguments) -> LinkOptions:
         gc_sections=arguments.flag("gc_sections"),
         print_gc_sections=arguments.flag("print_gc_sections"),
         dynamic_linker=options.dynamic_linker if arguments.flag("has_interpreter", True) else None,
+        strip_debug=arguments.flag("strip_debug"),
+        discard_locals=arguments.flag("discard_locals"),
+        image_base=image_base(arguments),
+        map_file="-" if arguments.flag("print_map") else arguments.last("map_file"),
+        dependency_file=arguments.last("dependency_file"),
+        trace=arguments.flag("trace"),
+        trace_symbols=arguments.all("trace_symbols"),
         say=print,
     )

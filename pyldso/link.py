@@ -47,10 +47,10 @@ from pyldso.linker.inputs import Input, InputReader
 from pyldso.linker.layout import Layout, LayoutRules, assign_addresses, sort_chunks
 from pyldso.linker.merge import merge_strings
 from pyldso.linker.notes import BuildId, Note, property_note
-from pyldso.linker.options import Z_WORDS, LinkOptions
+from pyldso.linker.options import FIXED_BASE, Z_WORDS, LinkOptions
 from pyldso.linker.resolve import SymbolTable, UnmetNeed, columns_of, has_undefined, unmet_needs
 from pyldso.linker.scan import Demands, relax_sections, scan_relocations
-from pyldso.linker.sections import InputSection, gather_sections
+from pyldso.linker.sections import InputSection, drop_debugging, gather_sections
 from pyldso.linker.symbols import Rank
 from pyldso.linker.symtab import Symtab
 from pyldso.linker.versions import VersionPlan
@@ -73,10 +73,28 @@ def link(options: LinkOptions) -> None:
     reader = InputReader(options, partial(assemble, options=options))
     linked = link_inputs(reader.read_all(), options, reader.read_last_resorts)
     write_whole(options.output, linked.image, executable=True)
+    if options.map_file is not None:
+        from pyldso.linker.listing import link_map  # few links ask for it
+
+        text = link_map(linked.layout)
+        if options.map_file == "-":
+            options.say(text.removesuffix("\n"))
+        else:
+            write_whole(options.map_file, text.encode("utf-8", "surrogateescape"), executable=False)
+    if options.dependency_file is not None:
+        rule = dependency_rule(options.output, list(reader.paths))
+        write_whole(options.dependency_file, rule.encode(), executable=False)
     if options.verify:
         from pyldso.verify import verify_output  # lief's import alone costs 0.3 s
 
         verify_output(options.output, linked.layout, linked.synthetic, linked.entry)
+
+
+def dependency_rule(output: str, paths: list[str]) -> str:
+    """Return a rule for make: the output depends on all inputs, and each may vanish (gcc -MP)."""
+    names = [path.replace(" ", "\\ ").replace("$", "$$") for path in paths]
+    rule = " \\\n  ".join([f"{output}:", *names])
+    return "\n\n".join([rule, *(f"{name}:" for name in names)]) + "\n"
 
 
 def assemble(path: str, options: LinkOptions) -> ObjectFile:
@@ -106,6 +124,8 @@ def link_inputs(
 
     given = [parse_defsym(text) for text in options.defsym]
     symbols = resolve_symbols(inputs, options, given, machine, output, last_resorts)
+    if options.trace or options.trace_symbols:
+        say_traces(symbols, options)
     report.raise_errors(report.duplicate_errors(symbols.duplicates), limit)
     # from here on no file is added: every name has the definition that it will have
 
@@ -118,6 +138,8 @@ def link_inputs(
     mark_exports(symbols, exports, options)
     if options.gc_sections:
         drop_garbage(symbols, options)
+    if options.strip_all or options.strip_debug:
+        drop_debugging(symbols.objects)
     merged = merge_strings(symbols.objects, machine)
     outputs = gather_sections(symbols.objects, merged)
     is_dynamic = output.is_position_independent or bool(symbols.shared)
@@ -227,6 +249,16 @@ def drop_garbage(symbols: SymbolTable, options: LinkOptions) -> None:
             options.say(f"removing unused section '{name}' in file '{owner}'")
 
 
+def say_traces(symbols: SymbolTable, options: LinkOptions) -> None:
+    """Tell which files take part, and which define or use a symbol (`-t`, `-y`)."""
+    from pyldso.linker.listing import file_names, symbol_trace  # few links ask for it
+
+    for line in file_names(symbols) if options.trace else []:
+        options.say(line)
+    for line in symbol_trace(symbols, options.trace_symbols):
+        options.say(line)
+
+
 def errors_of(
     demands: Demands,
     unmet: list[UnmetNeed],
@@ -256,14 +288,18 @@ def create_symtab(symbols: SymbolTable, options: LinkOptions) -> list[Chunk]:
     """Return .symtab and .strtab, nothing where `-s` leaves them out."""
     if options.strip_all:
         return []
-    symtab = Symtab(symbols.objects, list(symbols.resolved.values()), StringTable(".strtab"))
+    symtab = Symtab(
+        symbols.objects, list(symbols.resolved.values()), StringTable(".strtab"),
+        discards_locals=options.discard_locals,
+    )  # fmt: skip
     return [symtab, symtab.strings]
 
 
 def layout_rules(symbols: SymbolTable, options: LinkOptions, output: OutputKind) -> LayoutRules:
     """Return what of the options matters to the layout."""
+    base = 0 if output.is_position_independent else FIXED_BASE
     return LayoutRules(
-        image_base=0 if output.is_position_independent else options.image_base,
+        image_base=base if options.image_base is None else options.image_base,
         relro=not options.has_z("norelro"),
         bind_now=options.has_z("now"),
         executable_stack=needs_executable_stack(symbols, options),

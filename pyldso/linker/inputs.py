@@ -87,11 +87,13 @@ def map_file(path: str) -> bytes:
 class InputReader:
     """Reads inputs of one link; `assemble` makes an object of assembly or C."""
 
-    __slots__ = ("_assemble", "_options")
+    __slots__ = ("_assemble", "_options", "paths")
 
     def __init__(self, options: LinkOptions, assemble: Callable[[str], ObjectFile]) -> None:
         self._options = options
         self._assemble = assemble
+        self.paths: dict[str, None] = {}
+        """All files that were read, in their order."""
 
     def read_all(self) -> list[Input]:
         """Read every input, and libc after them unless `nostdlib`.
@@ -140,6 +142,7 @@ class InputReader:
 
         A shared object without soname is known to the dynamic linker by `needed_name`.
         """
+        self.paths[path] = None
         if path.endswith(SOURCE_SUFFIXES):
             return [self._assemble(path)]
         data = map_file(path)

@@ -34,6 +34,8 @@ class Library(NamedTuple):
 
 LinkInput = InputFile | Library
 
+FIXED_BASE = 0x400000
+
 Z_WORDS = frozenset((
     "combreloc", "common-page-size", "defs", "execstack", "global", "initfirst", "interpose",
     "lazy", "max-page-size", "nodefaultlib", "nodelete", "nodlopen", "noexecstack", "norelro",
@@ -101,8 +103,18 @@ class LinkOptions(NamedTuple):
     build_id: str = "sha1"
     """`sha1`, `none`, or `0x` and hexadecimal digits."""
     hash_style: str = "both"
-    image_base: int = 0x400000
+    image_base: int | None = None
+    """Where the output starts: by default 0, or FIXED_BASE for a program at fixed addresses."""
     strip_all: bool = False
+    strip_debug: bool = False
+    discard_locals: bool = False
+    """Leave local symbols out of .symtab (`-x`)."""
+    map_file: str | None = None
+    """Where to tell what stands where; `-` is the standard output."""
+    dependency_file: str | None = None
+    """Where to write a rule for make that names all files which were read."""
+    trace: bool = False
+    trace_symbols: Sequence[str] = ()
     error_limit: int = 20
     verify: bool = False
     pic: bool = False

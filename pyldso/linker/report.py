@@ -51,6 +51,15 @@ def describe_place(place: Place) -> str:
     return f"{where} ({function})" if function else where
 
 
+def readable(name: str) -> str:
+    """Return a C++ name as its source has it."""
+    if not name.startswith("_Z"):
+        return name
+    from pyldso.linker.demangle import demangler  # only a failed link of C++ needs it
+
+    return demangler()(name)
+
+
 def undefined_errors(
     undefined: dict[Resolved, list[Place]], symbols: SymbolTable
 ) -> list[Diagnostic]:
@@ -66,7 +75,8 @@ def undefined_errors(
             notes[REFERENCES_SHOWN:] = [f">>> referenced {more} more time{'s' * (more > 1)}"]
         notes += guess_notes(target.name, names)
         kind = "hidden symbol" if target.is_hidden else "symbol"
-        diagnostics.append(Diagnostic(f"undefined {kind}: {target.name}", notes=tuple(notes)))
+        text = f"undefined {kind}: {readable(target.name)}"
+        diagnostics.append(Diagnostic(text, notes=tuple(notes)))
     return diagnostics
 
 
@@ -76,7 +86,8 @@ def unmet_errors(unmet: list[UnmetNeed], symbols: SymbolTable) -> list[Diagnosti
     diagnostics: list[Diagnostic] = []
     for name, shared in unmet:
         notes = [f">>> referenced by {shared.name}", *guess_notes(name, names)]
-        diagnostics.append(Diagnostic(f"undefined symbol: {name}", notes=tuple(notes)))
+        text = f"undefined symbol: {readable(name)}"
+        diagnostics.append(Diagnostic(text, notes=tuple(notes)))
     return diagnostics
 
 
@@ -85,7 +96,9 @@ def guess_notes(name: str, names: dict[str, str]) -> list[str]:
     from pyldso.spelling import similar  # only a failed link needs it
 
     guess = similar(name, names, 0.75)
-    return [f">>> did you mean: {guess}", f">>> defined in: {names[guess]}"] if guess else []
+    return (
+        [f">>> did you mean: {readable(guess)}", f">>> defined in: {names[guess]}"] if guess else []
+    )
 
 
 def known_names(symbols: SymbolTable) -> dict[str, str]:
@@ -111,7 +124,8 @@ def duplicate_errors(duplicates: list[Duplicate]) -> list[Diagnostic]:
             else:
                 place = Place(linked.places[symbol.section], symbol.st_value)
                 notes.append(f">>> defined at {describe_place(place)}")
-        diagnostics.append(Diagnostic(f"duplicate symbol: {name}", notes=tuple(notes)))
+        text = f"duplicate symbol: {readable(name)}"
+        diagnostics.append(Diagnostic(text, notes=tuple(notes)))
     return diagnostics
 
 

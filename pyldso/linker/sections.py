@@ -169,6 +169,18 @@ MEMBER_ORDER = {
 }
 
 
+DEBUG_NAMES = (".debug", ".zdebug", ".line", ".stab", ".gdb_index", ".gnu.debuglto_")
+
+
+def drop_debugging(objects: list[LinkedObject]) -> None:
+    """Leave out what only debuggers read (`-S`)."""
+    for linked in objects:
+        for member in linked.sections:
+            section = member.section
+            if not section.sh_flags & SHF.ALLOC and section.name.startswith(DEBUG_NAMES):
+                member.is_live = False
+
+
 def is_c_identifier(name: str) -> bool:
     """Tell whether `__start_NAME` and `__stop_NAME` are made for a section."""
     return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is not None

@@ -14,11 +14,20 @@ class Symtab(Chunk):
 
     __slots__ = ("_globals", "_locals", "_names", "strings")
 
-    def __init__(self, objects: list[LinkedObject], resolved: list[Resolved], strings: StringTable):
+    def __init__(
+        self,
+        objects: list[LinkedObject],
+        resolved: list[Resolved],
+        strings: StringTable,
+        *,
+        discards_locals: bool = False,
+    ) -> None:
         super().__init__(".symtab", SHT.SYMTAB, 0, 8, SYM.size)
         self.strings = strings
         self.link = strings
         self._locals = [target for linked in objects for target in kept_locals(linked)]
+        if discards_locals:
+            self._locals = [t for t in self._locals if t.type in (STT.FILE, STT.SECTION)]
         kept = [target for target in resolved if is_in_output(target)]
         # what no other file may see is local in the end (gABI ch. 4, STV_HIDDEN)
         self._locals += [target for target in kept if target.is_hidden]
