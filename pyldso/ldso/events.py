@@ -155,12 +155,6 @@ class LinkMapDestroyed(Event, topic=Topic.FILES):
     name: str
 
 
-class ObjectUnused(Event, topic=Topic.UNUSED):
-    """A direct dependency gave no symbol to the program."""
-
-    name: str
-
-
 class LoaderStatistics(Event, topic=Topic.STATISTICS):
     """Times in nanoseconds and counts of relocations, at start-up and (`is_final`) at the end."""
 

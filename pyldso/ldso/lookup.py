@@ -69,8 +69,20 @@ def find_symbol(
             if namespace.dynamic_weak and definition.symbol.binding == STB.WEAK:
                 weak = weak or definition
                 continue
+            if definition.symbol.binding == STB.GNU_UNIQUE:
+                return _unique(namespace, name, definition)
             return definition
     return weak
+
+
+def _unique(namespace: Namespace, name: bytes, definition: Definition) -> Definition:
+    """Return the one definition that all of the process shares, whatever the scope says.
+
+    A file whose STB_GNU_UNIQUE symbol was bound once is never unloaded (dl-lookup.c).
+    """
+    first = namespace.unique.setdefault(name, definition)
+    first.dso.is_nodelete = True
+    return first
 
 
 def _match(dso: Dso, indices: Sequence[int], reference: SymbolReference) -> Definition | None:

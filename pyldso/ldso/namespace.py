@@ -13,6 +13,7 @@ from pyldso.ldso.tls import TlsLayout
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
     from pyldso.ldso.dl import DlFunctions
+    from pyldso.ldso.lookup import Definition
 
 
 class Statistics:
@@ -44,6 +45,8 @@ class Namespace:
         self.global_scope: list[Dso] = []
         self.overrides: dict[bytes, int] = {}
         self.hashes = NameHashes()
+        self.unique: dict[bytes, Definition] = {}
+        """STB_GNU_UNIQUE symbols: the first definition that was bound is everybody's."""
         self.statistics = Statistics()
         self.interpreter: Dso | None = None
         """The program's PT_INTERP file, mapped as an ordinary library whose code is not entered."""
