@@ -123,6 +123,19 @@ def test_position_independent_and_fixed_programs_run_alike(workshop: Workshop, o
             assert workshop.run(runner, "./prog2l") == "z = [4 6]\n", (linker, runner)
 
 
+def test_the_machine_s_ld_so_is_told_what_the_options_ask_for(workshop: Workshop) -> None:
+    workshop.make_library("mkso", "libvector.so", "addvec.s", "multvec.s")
+    workshop.link("link", "prog2l", "main2.s", "./libvector.so")
+    listed = workshop.run("run --interp --list", "./prog2l")
+    assert "\t./libvector.so (0x" in listed
+    assert "z = " not in listed
+    shown = workshop.pyldso(
+        "run", "--interp", "--debug=bindings", "--preload=libc.so.6", "./prog2l",
+        cwd=workshop.folder,
+    )  # fmt: skip
+    assert "binding file ./prog2l [0] to ./libvector.so [0]: normal symbol `addvec'" in shown.stderr
+
+
 def test_objects_of_mkso_are_taken_by_every_linker(workshop: Workshop) -> None:
     for name in ("addvec", "multvec", "main2"):
         workshop.pyldso("mkso", "-c", f"{name}.s", cwd=workshop.folder)

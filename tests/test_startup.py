@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -86,3 +87,14 @@ def test_verify_is_what_imports_lief(built: Path) -> None:
 def test_a_command_does_not_import_the_others() -> None:
     modules = imported_by(ROOT, "--version")
     assert own_rooms(modules) == set()
+
+
+def test_run_takes_little_memory(built: Path, pyldso_script: Path) -> None:
+    command = [str(pyldso_script), "run", "./prog2l"]
+    with (built / "printed").open("w") as printed:
+        process = subprocess.Popen(command, cwd=built, stdin=subprocess.DEVNULL, stdout=printed)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    assert (built / "printed").read_text() == "z = [4 6]\n"
+    assert usage.ru_maxrss < 60 * 1024  # KiB
