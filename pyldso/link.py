@@ -157,7 +157,10 @@ def link_inputs(
     # from here on only a value that does not fit can go wrong
 
     tls = TlsBase()
-    synthetic = create_synthetic(demands, symbols, machine, output, tls, is_dynamic=is_dynamic)
+    synthetic = create_synthetic(
+        demands, symbols, machine, output, tls, is_dynamic=is_dynamic,
+        packs_relative=is_dynamic and options.has_z("pack-relative-relocs"),
+    )  # fmt: skip
     chunks: list[Chunk] = [*outputs, *synthetic.chunks()]
     chunks += link_tables(
         synthetic, symbols, options, outputs,
@@ -175,7 +178,10 @@ def link_inputs(
     # from here on every chunk has its size
 
     rules = layout_rules(symbols, options, output)
-    layout = assign_addresses(sort_chunks(chunks, rules), rules)
+    ordered = sort_chunks(chunks, rules)
+    layout = assign_addresses(ordered, rules)
+    if synthetic.relr.size and synthetic.relr.shrink():
+        layout = assign_addresses(ordered, rules)
     set_tls_base(tls, layout, machine)
     place_boundaries(symbols, layout, tls, is_shared=output.is_shared)
     constants = set_operands(symbols, synthetic, tls)

@@ -158,7 +158,10 @@ def meant_relocations(synthetic: Synthetic) -> list[str]:
     if synthetic.dynsym is not None:
         names.update({s.dynamic_index: base_name(s) for s in synthetic.dynsym.symbols})
     records = synthetic.rela_dyn.records() + synthetic.rela_plt.records()
-    return [
+    packed = [
+        f"{row.place.address + row.offset:#x} {row.r_type} +0x0" for row in synthetic.relr.rows
+    ]
+    return packed + [
         f"{r_offset:#x} {r_info & R_TYPE} {names[r_info >> 32]}{r_addend:+#x}"
         for r_offset, r_info, r_addend in records
     ]

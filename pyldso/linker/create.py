@@ -12,12 +12,16 @@ from pyldso.linker.chunk import BytesChunk, Chunk, StringTable, encoded
 from pyldso.linker.dynsym import Dynsym, GnuHash, SysvHash
 from pyldso.linker.inputs import LinkedShared
 from pyldso.linker.options import LinkOptions
+from pyldso.linker.relr import Relr, split_rows
 from pyldso.linker.resolve import SymbolTable
 from pyldso.linker.scan import AddendOf, Demands, DynamicRelocation
 from pyldso.linker.sections import OutputSection
 from pyldso.linker.symbols import Column, Need, Rank, Resolved
 from pyldso.linker.synthetic import CopyArea, Dynamic, Got, GotPlt, Plt, PltGot, Rela, RelaDyn
 from pyldso.linker.versions import VersionDefinitions, VersionNeeds, VersionPlan, Versym
+
+RELR_VERSION = "GLIBC_ABI_DT_RELR"
+"""What a glibc defines that knows DT_RELR: an older one then refuses the file by name."""
 
 
 class Slots(NamedTuple):
@@ -43,11 +47,13 @@ class Synthetic(NamedTuple):
     dynsym: Dynsym | None
     rela_dyn: RelaDyn
     rela_plt: Rela
+    relr: Relr
 
     def chunks(self) -> list[Chunk]:
         """Return those that take part in the output."""
         candidates: list[Chunk | None] = [
             self.got, self.plt, self.plt_got, *self.copies, self.rela_dyn, self.rela_plt,
+            self.relr,
         ]  # fmt: skip
         used = [chunk for chunk in candidates if chunk is not None and chunk.size]
         fixed: list[Chunk | None] = [self.got_plt, self.dynamic]
@@ -220,6 +226,7 @@ def create_synthetic(
     tls: TlsBase,
     *,
     is_dynamic: bool,
+    packs_relative: bool = False,
 ) -> Synthetic:
     """Make GOT, PLT, copies and the dynamic relocations and symbols."""
     got, slots = build_got(demands, machine, output, tls)
@@ -232,6 +239,9 @@ def create_synthetic(
         got_plt = plt.got_plt = GotPlt(plt, dynamic)
         plt_rows = plt_relocations(plt, got_plt, machine)
     rows = demands.dynamic + got.relocations + copy_relocations(copies, demands, machine)
+    packed: list[DynamicRelocation] = []
+    if packs_relative:
+        packed, rows = split_rows(rows, machine.types.relative)
     rela_plt = Rela(".rela.plt", plt_rows, int(SHF.INFO_LINK))
     dynsym = None
     if is_dynamic:
@@ -239,7 +249,10 @@ def create_synthetic(
     rela_dyn = RelaDyn(rows, machine)
     rela_dyn.link = rela_plt.link = dynsym
     rela_plt.info_section = got_plt
-    return Synthetic(got, slots, plt, plt_got, got_plt, copies, dynamic, dynsym, rela_dyn, rela_plt)
+    return Synthetic(
+        got, slots, plt, plt_got, got_plt, copies, dynamic, dynsym, rela_dyn, rela_plt,
+        Relr(packed),
+    )  # fmt: skip
 
 
 def dynamic_symbols(symbols: SymbolTable) -> list[Resolved]:
@@ -278,6 +291,9 @@ def link_tables(
     chunks += hashes.values()
     definitions = VersionDefinitions(versions, dynsym.strings)
     needs = VersionNeeds(dynsym.symbols, dynsym.strings, definitions.next_number)
+    if synthetic.relr.size:
+        needs.require(RELR_VERSION, symbols.shared)
+    needs.finish()
     dynamic.link = dynsym.strings
     add_names(dynamic, dynsym.strings, symbols, options)
     add_initializers(dynamic, symbols, outputs)
@@ -367,6 +383,10 @@ def add_relocation_tables(dynamic: Dynamic, synthetic: Synthetic) -> None:
         dynamic.add(DT.RELA, partial(chunk_address, synthetic.rela_dyn))
         dynamic.add(DT.RELASZ, synthetic.rela_dyn.size)
         dynamic.add(DT.RELAENT, RELA.size)
+    if synthetic.relr.size:
+        dynamic.add(DT.RELR, partial(chunk_address, synthetic.relr))
+        dynamic.add(DT.RELRSZ, partial(chunk_size, synthetic.relr))
+        dynamic.add(DT.RELRENT, synthetic.relr.entsize)
 
 
 FLAG_WORDS: dict[str, tuple[DF, DF1]] = {

@@ -20,7 +20,7 @@ HEAD, CODE, CONSTANT, RELRO, DATA, OUTSIDE = range(6)
 ORDER: tuple[tuple[str, ...], ...] = (
     (".interp", ".note.gnu.property", ".note.gnu.build-id", ".note", ".hash", ".gnu.hash",
      ".dynsym", ".dynstr", ".gnu.version", ".gnu.version_d", ".gnu.version_r", ".rela.dyn",
-     ".rela.plt"),
+     ".rela.plt", ".relr.dyn"),
     (".init", ".plt", ".plt.got", ".plt.sec", ".text", ".fini", ""),
     (".rodata", "", ".eh_frame_hdr", ".eh_frame", ".gcc_except_table"),
     (".tdata", ".tbss", ".preinit_array", ".init_array", ".fini_array", ".ctors", ".dtors",

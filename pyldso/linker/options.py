@@ -38,14 +38,15 @@ FIXED_BASE = 0x400000
 
 Z_WORDS = frozenset((
     "combreloc", "common-page-size", "defs", "execstack", "global", "initfirst", "interpose",
-    "lazy", "max-page-size", "nodefaultlib", "nodelete", "nodlopen", "noexecstack", "norelro",
-    "notext", "now", "origin", "relro", "separate-code", "text", "undefs",
+    "lazy", "max-page-size", "nodefaultlib", "nodelete", "nodlopen", "noexecstack",
+    "nopack-relative-relocs", "norelro", "notext", "now", "origin", "pack-relative-relocs", "relro",
+    "separate-code", "text", "undefs",
 ))  # fmt: skip
 """The words of `-z` that are understood; a value may follow after `=`."""
 
 Z_PAIRS = (
     ("now", "lazy"), ("relro", "norelro"), ("defs", "undefs"), ("text", "notext"),
-    ("execstack", "noexecstack"),
+    ("execstack", "noexecstack"), ("pack-relative-relocs", "nopack-relative-relocs"),
 )  # fmt: skip
 Z_CONTRARIES = dict(Z_PAIRS) | {second: first for first, second in Z_PAIRS}
 

@@ -76,7 +76,7 @@ class VersionDefinitions(Chunk):
 class VersionNeeds(Chunk):
     """.gnu.version_r: of each library the versions that the symbols were bound to."""
 
-    __slots__ = ("numbers", "strings")
+    __slots__ = ("_next", "numbers", "strings")
 
     def __init__(self, symbols: list[Resolved], strings: StringTable, first: int) -> None:
         super().__init__(".gnu.version_r", SHT.GNU_VERNEED, SHF.ALLOC, 8)
@@ -84,15 +84,28 @@ class VersionNeeds(Chunk):
         self.strings = strings
         self.numbers: dict[str, dict[str, int]] = {}
         """By file and version the number that stands in DT_VERSYM."""
-        number = first
+        self._next = first
         for target in symbols:
             if target.rank != Rank.SHARED or not target.version:
                 continue
             if isinstance(target.file, LinkedShared):
-                versions = self.numbers.setdefault(target.file.needed_name, {})
-                if target.version not in versions:
-                    versions[target.version] = number
-                    number += 1
+                self._add(target.file.needed_name, target.version)
+
+    def _add(self, file: str, version: str) -> None:
+        versions = self.numbers.setdefault(file, {})
+        if version not in versions:
+            versions[version] = self._next
+            self._next += 1
+
+    def require(self, version: str, libraries: list[LinkedShared]) -> None:
+        """Need a version, which has no symbols, of the libraries that define it."""
+        for shared in libraries:
+            if version in shared.file.versions and shared.needed_name in self.numbers:
+                self._add(shared.needed_name, version)
+
+    def finish(self) -> None:
+        """Fix the size."""
+        strings = self.strings
         for file, versions in self.numbers.items():
             for name in (file, *versions):
                 strings.add(name)
