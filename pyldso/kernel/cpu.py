@@ -33,12 +33,13 @@ from pyldso.kernel.mmu import (
     WRITE,
     Arena,
 )
+from pyldso.kernel.vex_guard import VexGuard
 
 # unicorn.h, 2.1.4
 _ARCH_X86, _MODE_64 = 4, 1 << 3
 _ERR_OK = 0
 _HOOK_INTR, _HOOK_INSN, _HOOK_INSN_INVALID, _HOOK_TLB_FILL = 1, 2, 1 << 14, 1 << 17
-_HOOK_MEM_READ = 1 << 10
+_HOOK_MEM_READ, _HOOK_EDGE_GENERATED = 1 << 10, 1 << 15
 _HOOK_MEM_READ_UNMAPPED, _HOOK_MEM_WRITE_UNMAPPED, _HOOK_MEM_FETCH_UNMAPPED = 16, 32, 64
 _HOOK_MEM_FETCH_PROT = 512
 _INSN_SYSCALL, _INSN_IN, _INSN_OUT = 699, 218, 500
@@ -86,6 +87,9 @@ PAGE_FAULT, X87_ERROR, ALIGNMENT_CHECK, SIMD_ERROR = 14, 16, 17, 19
 """Exception vectors (Intel SDM volume 3, table 6-1)."""
 
 
+_NO_AVX = "an AVX instruction, which the emulated processor (x86-64-v2) does not have"
+
+
 class Fault(NamedTuple):
     """A processor exception that ended a run: its vector, and of a page fault the access."""
 
@@ -93,6 +97,7 @@ class Fault(NamedTuple):
     address: int | None = None
     access: int = 0
     """READ, WRITE or EXECUTE."""
+    reason: str = ""
 
 
 class MachineError(PyldsoError):
@@ -124,6 +129,8 @@ class Cpu:
         self._hook_error: BaseException | None = None
         self._refused: tuple[int, int] | None = None
         self._address_field: int | None = None
+        self._unsupported: int | None = None
+        self._guard = VexGuard(arena, self._on_unsupported)
         self._contexts: list[ctypes.c_void_p] = []
         self._callbacks: list[object] = []
 
@@ -166,13 +173,13 @@ class Cpu:
         `on_syscall` raised.
         """
         self._fault = self._refused = None
-        error = self._library.uc_emu_start(
-            self._uc,
-            ctypes.c_uint64(pc),
-            ctypes.c_uint64(until),
-            ctypes.c_uint64(0),
-            ctypes.c_uint64(0),
-        )
+        self._unsupported = self._guard.place_at_entry(pc)
+        error = _ERR_OK
+        if self._unsupported is None:
+            error = self._emulate(pc, until)
+            pc = self.pc
+        if self._unsupported is not None and self._hook_error is None:
+            error = self._run_before_unsupported(pc, self._unsupported)
         if self._hook_error is not None:
             raised, self._hook_error = self._hook_error, None
             raise raised
@@ -183,6 +190,31 @@ class Cpu:
         if self._fault is None and error != _ERR_OK:
             raise MachineError(f"the emulator stopped at {self.pc:#x} (libunicorn error {error})")
         return self._fault
+
+    def _emulate(self, pc: int, until: int) -> int:
+        """Run libunicorn and return its error number."""
+        nothing = ctypes.c_uint64(0)
+        error: int = self._library.uc_emu_start(
+            self._uc, ctypes.c_uint64(pc), ctypes.c_uint64(until), nothing, nothing
+        )
+        return error
+
+    def _run_before_unsupported(self, pc: int, place: int) -> int:
+        """Run from `pc` straight to an unsupported instruction, which is the fault then."""
+        error = _ERR_OK
+        if pc == place:
+            self.pc = pc
+        else:
+            error = self._emulate(pc, place)
+        if error == _ERR_OK and self._fault is None and self.pc == place:
+            self._fault = Fault(INVALID_OPCODE, reason=_NO_AVX)
+        return error
+
+    def _on_unsupported(self, block: int, end: int, place: int) -> None:
+        """Give up a block that was translated wrongly and has not run yet."""
+        self._unsupported = place
+        self.flush_code(block, end)
+        self.stop()
 
     def stop(self) -> None:
         """End the run in progress after the current block; callable from any thread."""
@@ -343,6 +375,8 @@ class Cpu:
         self._hook(_HOOK_INSN_INVALID, invalid_type(self._invalid_hook))
         self._hook(_HOOK_INSN, in_type(self._port_hook), instruction=_INSN_IN)
         self._hook(_HOOK_INSN, out_type(self._port_hook), instruction=_INSN_OUT)
+        filter_function = ctypes.c_void_p(self._guard.filter)
+        self._hook(_HOOK_EDGE_GENERATED, filter_function, user=self._guard.windows)
         # Memory hooks must not cover memory that exists: every store would take the slow path.
         self._hook(
             _HOOK_MEM_READ_UNMAPPED | _HOOK_MEM_WRITE_UNMAPPED | _HOOK_MEM_FETCH_UNMAPPED,
@@ -354,7 +388,13 @@ class Cpu:
         self._hook(_HOOK_MEM_FETCH_PROT, memory_type(lambda *_: 0), 0, (1 << ADDRESS_BITS) - 1)
 
     def _hook(
-        self, kind: int, callback: Any, low: int = 1, high: int = 0, instruction: int | None = None
+        self,
+        kind: int,
+        callback: Any,
+        low: int = 1,
+        high: int = 0,
+        instruction: int | None = None,
+        user: int | None = None,
     ) -> int:
         """Add a hook and return libunicorn's handle of it."""
         self._callbacks.append(callback)
@@ -366,7 +406,7 @@ class Cpu:
                 ctypes.byref(handle),
                 ctypes.c_int(kind),
                 callback,
-                None,
+                ctypes.c_void_p(user),
                 ctypes.c_uint64(low),
                 ctypes.c_uint64(high),
                 *extra,

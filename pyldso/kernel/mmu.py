@@ -37,13 +37,14 @@ class Arena:
     """Host memory for a whole guest: `view` are its bytes, `permissions` its permission bytes.
 
     `deltas[address >> window_bits]` added to an address gives the arena offset; 0 where the
-    window has no slot.
+    window has no slot. `host_windows` has by the same index what gives the host address.
     """
 
     __slots__ = (
         "_free_slots",
         "base",
         "deltas",
+        "host_windows",
         "permissions",
         "permissions_address",
         "size",
@@ -77,6 +78,7 @@ class Arena:
         page_count = size >> PAGE_SHIFT
         self.permissions = memoryview((ctypes.c_ubyte * page_count).from_address(table)).cast("B")
         self.deltas = [0] * (1 << (ADDRESS_BITS - window_bits))
+        self.host_windows = (ctypes.c_uint64 * len(self.deltas))()
         self._free_slots = list(range(_SLOTS))
 
     def open_windows(self, address: int, length: int) -> bool:
@@ -94,6 +96,7 @@ class Arena:
                 return False
             self._free_slots.remove(slot)
             self.deltas[window] = (slot - window) << self.window_bits
+            self.host_windows[window] = self.base + self.deltas[window]
         return True
 
     def offset(self, address: int) -> int:

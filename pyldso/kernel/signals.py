@@ -110,7 +110,7 @@ def killed_by(process: Process, fault: cpu.Fault) -> Killed:
     known = _EXCEPTIONS.get(fault.vector)
     if known is not None:
         address = pc if known.tells_address else None
-        return Killed(known.signal, pc, address, known.code)
+        return Killed(known.signal, pc, address, known.code, fault.reason)
     if fault.vector >= _FIRST_INTERRUPT:  # `int n`, which leaves RIP behind itself
         return Killed(
             signal.SIGSEGV,
