@@ -68,6 +68,7 @@ TUNING_OPTIONS = (
 )  # fmt: skip
 
 OUTPUT_OPTIONS = (
+    Option(("-r", "--relocatable"), "relocatable", "Make one object of all.", OUTPUT_KIND),
     Option(("-S", "--strip-debug"), "strip_debug", "Leave out debugging information.",
            OUTPUT_KIND),
     Option(("-x", "--discard-all"), "discard_locals", "Leave local symbols out of .symtab.",
@@ -129,6 +130,7 @@ def with_ld_options(options: LinkOptions, arguments: Arguments) -> LinkOptions:
     is_static_pie = arguments.flag("static_pie")
     is_static = arguments.flag("static_link") or is_static_pie
     return options._replace(
+        is_relocatable=arguments.flag("relocatable"),
         is_static=is_static,
         is_pie=arguments.flag("pie", is_static_pie or (options.is_pie and not is_static)),
         version_script=arguments.last("version_script"),

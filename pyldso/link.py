@@ -43,7 +43,7 @@ from pyldso.linker.image import (
     write_chunks,
     write_headers,
 )
-from pyldso.linker.inputs import Input, InputReader
+from pyldso.linker.inputs import Input, InputReader, LinkedShared
 from pyldso.linker.layout import Layout, LayoutRules, assign_addresses, sort_chunks
 from pyldso.linker.merge import merge_strings
 from pyldso.linker.notes import BuildId, Note, property_note
@@ -71,6 +71,9 @@ class Linked(NamedTuple):
 def link(options: LinkOptions) -> None:
     """Link the inputs to `options.output`; raises PyldsoError, LinkError with all errors."""
     reader = InputReader(options, partial(assemble, options=options))
+    if options.is_relocatable:
+        link_relocatable(reader, options)
+        return
     linked = link_inputs(reader.read_all(), options, reader.read_last_resorts)
     write_whole(options.output, linked.image, executable=True)
     if options.map_file is not None:
@@ -88,6 +91,29 @@ def link(options: LinkOptions) -> None:
         from pyldso.verify import verify_output  # lief's import alone costs 0.3 s
 
         verify_output(options.output, linked.layout, linked.synthetic, linked.entry)
+
+
+def link_relocatable(reader: InputReader, options: LinkOptions) -> None:
+    """Make one object of all inputs (`-r`)."""
+    from pyldso.elf.object_writer import write_object  # only `-r` writes an object
+    from pyldso.linker.relocatable import combine_objects
+
+    symbols = SymbolTable(options.wrap)
+    for name in options.undefined:
+        symbols.demand(name)
+    for item in reader.read_all():
+        if isinstance(item, LinkedShared):
+            raise PyldsoError(f"{item.name}: -r takes no shared object")
+        symbols.add_input(item)
+    report.raise_errors(report.duplicate_errors(symbols.duplicates), options.error_limit)
+    if options.strip_all or options.strip_debug:
+        drop_debugging(symbols.objects)
+    combined = combine_objects(options.output, int(EM.X86_64), symbols)
+    write_whole(options.output, write_object(combined), executable=False)
+    if options.verify:
+        from pyldso.verify import verify_object  # lief's import alone costs 0.3 s
+
+        verify_object(options.output, combined)
 
 
 def dependency_rule(output: str, paths: list[str]) -> str:

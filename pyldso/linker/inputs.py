@@ -110,7 +110,7 @@ class InputReader:
                 diagnostics += error.diagnostics
         if diagnostics:
             raise AsmError(diagnostics)
-        if not options.nostdlib:
+        if not (options.nostdlib or options.is_relocatable):
             inputs += self.read(STATIC_LIBC if options.is_static else LIBC)
         return without_repeats(inputs)
 

@@ -131,6 +131,10 @@ def property_note(objects: list[LinkedObject]) -> Note | None:
     merged.pop(GNU_PROPERTY_X86_FEATURE_1_AND, None)
     if not merged:
         return None
+    return Note(".note.gnu.property", property_content(merged), 8)
+
+
+def property_content(merged: dict[int, int]) -> bytes:
+    """Return the note that states the properties."""
     body = b"".join(PROPERTY.pack(t, 4, value) + bytes(4) for t, value in merged.items())
-    note = NHDR.pack(len(OWNER), len(body), NT_GNU_PROPERTY_TYPE_0) + OWNER + body
-    return Note(".note.gnu.property", note, 8)
+    return NHDR.pack(len(OWNER), len(body), NT_GNU_PROPERTY_TYPE_0) + OWNER + body

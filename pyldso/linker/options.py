@@ -67,6 +67,8 @@ class LinkOptions(NamedTuple):
     is_shared: bool = False
     is_pie: bool = True
     """For an executable: ET_DYN if true, ET_EXEC at `image_base` if not."""
+    is_relocatable: bool = False
+    """Make one object of all (`-r`)."""
     is_static: bool = False
     """Take archives only; with `is_pie` a program that relocates itself (static-pie)."""
     soname: str | None = None
