@@ -11,7 +11,7 @@ demo: $(VENV)/installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/csapp/walkthrough.sh
 
 test: $(VENV)/tools
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 lint: $(VENV)/tools
 	$(BIN)/ruff check .
