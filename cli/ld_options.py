@@ -37,6 +37,11 @@ ORDER_OPTIONS = (
 )  # fmt: skip
 
 SYMBOL_OPTIONS = (
+    Option(("-init",), "init", "Call NAME when the output is loaded, instead of _init.", SYMBOL,
+           "NAME"),
+    Option(("-fini",), "fini", "Call NAME when it is unloaded, instead of _fini.", SYMBOL, "NAME"),
+    Option(("--allow-multiple-definition",), "allow_multiple_definition",
+           "Let the first of several definitions count, as -z muldefs.", SYMBOL),
     Option(("--version-script",), "version_script", "Give symbols the versions that FILE defines.",
            SYMBOL, "FILE"),
     Option(("--dynamic-list",), "dynamic_lists",
@@ -65,6 +70,8 @@ TUNING_OPTIONS = (
         IGNORED, "They tune other linkers, or are always so here.", ACCEPTED,
     ),
     Option(("--hash-size", "--thread-count"), IGNORED, "The same, with a number.", ACCEPTED, "N"),
+    Option(("-rpath-link", "--rpath-link"), IGNORED,
+           "Libraries of libraries are not searched for.", ACCEPTED, "DIR"),
 )  # fmt: skip
 
 OUTPUT_OPTIONS = (
@@ -130,6 +137,11 @@ def with_ld_options(options: LinkOptions, arguments: Arguments) -> LinkOptions:
     is_static_pie = arguments.flag("static_pie")
     is_static = arguments.flag("static_link") or is_static_pie
     return options._replace(
+        init=arguments.last("init") or options.init,
+        fini=arguments.last("fini") or options.fini,
+        allow_multiple_definition=(
+            arguments.flag("allow_multiple_definition") or options.has_z("muldefs")
+        ),
         is_relocatable=arguments.flag("relocatable"),
         is_static=is_static,
         is_pie=arguments.flag("pie", is_static_pie or (options.is_pie and not is_static)),

@@ -152,7 +152,8 @@ def link_inputs(
     symbols = resolve_symbols(inputs, options, given, machine, output, last_resorts)
     if options.trace or options.trace_symbols:
         say_traces(symbols, options)
-    report.raise_errors(report.duplicate_errors(symbols.duplicates), limit)
+    if not options.allow_multiple_definition:
+        report.raise_errors(report.duplicate_errors(symbols.duplicates), limit)
     # from here on no file is added: every name has the definition that it will have
 
     unmet = [] if output.is_shared or options.allow_shlib_undefined else unmet_needs(symbols)
@@ -335,6 +336,7 @@ def layout_rules(symbols: SymbolTable, options: LinkOptions, output: OutputKind)
         relro=not options.has_z("norelro"),
         bind_now=options.has_z("now"),
         executable_stack=needs_executable_stack(symbols, options),
+        page_size=options.page_size,
     )
 
 

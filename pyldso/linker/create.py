@@ -296,7 +296,7 @@ def link_tables(
     needs.finish()
     dynamic.link = dynsym.strings
     add_names(dynamic, dynsym.strings, symbols, options)
-    add_initializers(dynamic, symbols, outputs)
+    add_initializers(dynamic, symbols, outputs, options)
     for tag, chunk in hashes.items():
         dynamic.add(tag, partial(chunk_address, chunk))
     dynamic.add(DT.STRTAB, partial(chunk_address, dynsym.strings))
@@ -353,9 +353,11 @@ def add_names(
         dynamic.add(tag, strings.add(":".join(options.rpath)))
 
 
-def add_initializers(dynamic: Dynamic, symbols: SymbolTable, outputs: list[OutputSection]) -> None:
+def add_initializers(
+    dynamic: Dynamic, symbols: SymbolTable, outputs: list[OutputSection], options: LinkOptions
+) -> None:
     """Add what runs before and after the program (gABI ch. 5)."""
-    for tag, name in ((DT.INIT, "_init"), (DT.FINI, "_fini")):
+    for tag, name in ((DT.INIT, options.init), (DT.FINI, options.fini)):
         resolved = symbols.resolved.get(name)
         if resolved is not None and resolved.place is not None:
             dynamic.add(tag, partial(value_of, resolved))

@@ -53,6 +53,7 @@ class LayoutRules(NamedTuple):
     relro: bool
     bind_now: bool
     executable_stack: bool
+    page_size: int = PAGE_SIZE
 
 
 def class_of(chunk: Chunk, rules: LayoutRules) -> int:
@@ -114,7 +115,7 @@ def assign_addresses(chunks: list[Chunk], rules: LayoutRules) -> Layout:
     address, offset = rules.image_base + header_size, header_size
     loads: list[Phdr] = []
     for number, group in enumerate(groups):
-        page = max(PAGE_SIZE, *(chunk.alignment for chunk in group))
+        page = max(rules.page_size, *(chunk.alignment for chunk in group))
         if number or permissions(group[0]) != PF.R:
             address = align(address, page)
             address = relro_start(group, address, page, rules)
@@ -135,7 +136,7 @@ def assign_addresses(chunks: list[Chunk], rules: LayoutRules) -> Layout:
         raise PyldsoError("the output is too large: its sections need more than 4 GiB")
     if groups and permissions(groups[0][0]) != PF.R:
         loads.insert(0, Phdr(PT.LOAD, PF.R, 0, rules.image_base, rules.image_base, header_size,
-                             header_size, PAGE_SIZE))  # fmt: skip
+                             header_size, rules.page_size))  # fmt: skip
     for chunk in chunks[len(loaded) :]:
         chunk.offset = offset = align(offset, chunk.alignment)
         offset += chunk.size if chunk.takes_file_space else 0

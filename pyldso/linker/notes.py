@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from struct import Struct
 
@@ -26,14 +27,14 @@ GNU_PROPERTY_X86_UINT32_OR = range(0xC0008000, 0xC0010000)
 GNU_PROPERTY_X86_UINT32_OR_AND = range(0xC0010000, 0xC0018000)
 
 
-def sha1(content: bytearray) -> bytes:
-    """Return the SHA-1 of the output; it names a file and protects nothing."""
+def digest(name: str, content: bytearray) -> bytes:
+    """Return the SHA-1 or MD5 of the output; it names a file and protects nothing."""
     try:
-        module = import_module("_sha1")  # hashlib loads OpenSSL: 10 ms of a link
+        make = getattr(import_module(f"_{name}"), name)  # hashlib loads OpenSSL: 10 ms of a link
     except ImportError:
-        module = import_module("hashlib")
-    digest: bytes = module.sha1(content).digest()
-    return digest
+        make = getattr(import_module("hashlib"), name)
+    value: bytes = make(content).digest()
+    return value
 
 
 class Note(BytesChunk):
@@ -48,26 +49,43 @@ class Note(BytesChunk):
         """Put into the finished image what depends on all of it."""
 
 
-class BuildId(Note):
-    """.note.gnu.build-id; for `sha1` the hash of the file with zeros in its place."""
+DIGEST_SIZES = {"sha1": 20, "md5": 16}
+UUID_SIZE = 16
 
-    __slots__ = ("is_hash",)
+
+class BuildId(Note):
+    """.note.gnu.build-id; for `sha1` and `md5` a hash of the file with zeros in its place."""
+
+    __slots__ = ("_style",)
 
     def __init__(self, style: str) -> None:
-        self.is_hash = style == "sha1"
-        try:
-            value = bytes(20) if self.is_hash else bytes.fromhex(style.removeprefix("0x"))
-        except ValueError:
-            raise PyldsoError(f"--build-id={style}: use sha1, none or 0x<digits>") from None
+        self._style = style
+        if style in DIGEST_SIZES:
+            value = bytes(DIGEST_SIZES[style])
+        elif style == "uuid":
+            value = os.urandom(UUID_SIZE)
+        else:
+            value = given_id(style)
         note = NHDR.pack(len(OWNER), len(value), NT_GNU_BUILD_ID) + OWNER + value
         note += bytes(-len(note) % 4)
         super().__init__(".note.gnu.build-id", note, 4)
 
     def seal(self, image: bytearray) -> None:
         """Put the hash of the finished image into the note."""
-        if self.is_hash:
+        size = DIGEST_SIZES.get(self._style)
+        if size is not None:
             at = self.offset + NHDR.size + len(OWNER)
-            image[at : at + 20] = sha1(image)
+            image[at : at + size] = digest(self._style, image)
+
+
+def given_id(style: str) -> bytes:
+    """Return the bytes of `0x` and digits; raises PyldsoError."""
+    try:
+        if style.startswith("0x") and len(style) > 2:
+            return bytes.fromhex(style[2:].replace("-", "").replace(":", ""))
+    except ValueError:
+        pass
+    raise PyldsoError(f"--build-id={style}: use sha1, md5, uuid, none or 0x<digits>")
 
 
 def properties_of(linked: LinkedObject) -> dict[int, int]:

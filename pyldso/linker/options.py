@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from pyldso.errors import Diagnostic
+from pyldso.elf.constants import PAGE_SIZE
+from pyldso.errors import Diagnostic, PyldsoError
 
 
 class InputFile(NamedTuple):
@@ -35,10 +36,12 @@ class Library(NamedTuple):
 LinkInput = InputFile | Library
 
 FIXED_BASE = 0x400000
+MAX_PAGE_SIZE = "max-page-size="
+MAX_MAX_PAGE_SIZE = 1 << 30
 
 Z_WORDS = frozenset((
     "combreloc", "common-page-size", "defs", "execstack", "global", "initfirst", "interpose",
-    "lazy", "max-page-size", "nodefaultlib", "nodelete", "nodlopen", "noexecstack",
+    "lazy", "max-page-size", "muldefs", "nodefaultlib", "nodelete", "nodlopen", "noexecstack",
     "nopack-relative-relocs", "norelro", "notext", "now", "origin", "pack-relative-relocs", "relro",
     "separate-code", "text", "undefs",
 ))  # fmt: skip
@@ -104,8 +107,13 @@ class LinkOptions(NamedTuple):
     nostartfiles: bool = False
     """Leave out pyldso's own `_start`."""
     build_id: str = "sha1"
-    """`sha1`, `none`, or `0x` and hexadecimal digits."""
+    """`sha1`, `md5`, `uuid`, `none`, or `0x` and hexadecimal digits."""
     hash_style: str = "both"
+    init: str = "_init"
+    """The function of DT_INIT, where it is defined."""
+    fini: str = "_fini"
+    allow_multiple_definition: bool = False
+    """Let the first of several definitions count."""
     image_base: int | None = None
     """Where the output starts: by default 0, or FIXED_BASE for a program at fixed addresses."""
     strip_all: bool = False
@@ -127,6 +135,23 @@ class LinkOptions(NamedTuple):
     """Called with each warning, in the order in which they are found."""
     say: Callable[[str], None] = ignore_line
     """Called with each line that an option asks to see."""
+
+    @property
+    def page_size(self) -> int:
+        """The largest page that the output must do with (`-z max-page-size=`).
+
+        Raises PyldsoError for what is no size of a page.
+        """
+        sizes = [word for word in self.z_options if word.startswith(MAX_PAGE_SIZE)]
+        if not sizes:
+            return PAGE_SIZE
+        try:
+            size = int(sizes[-1].removeprefix(MAX_PAGE_SIZE), 0)
+        except ValueError:
+            size = 0
+        if not PAGE_SIZE <= size <= MAX_MAX_PAGE_SIZE or size & (size - 1):
+            raise PyldsoError(f"-z {sizes[-1]}: use a power of two from 0x1000 to 0x40000000")
+        return size
 
     @property
     def interpreter(self) -> str | None:
