@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Sequence
+from signal import SIGINT
 from struct import pack
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -25,7 +26,7 @@ from pyldso.kernel.files import AT_FDCWD, Files, Policy
 from pyldso.kernel.layout import Layout
 from pyldso.kernel.memory import AddressSpace, Vma
 from pyldso.kernel.mmu import EXECUTE, READ, Arena
-from pyldso.kernel.signals import SignalState, killed_by
+from pyldso.kernel.signals import SIG_IGN, SignalState, killed_by
 from pyldso.kernel.status import ExitStatus, Killed, ProcessEnded
 from pyldso.kernel.watcher import Watcher
 
@@ -337,8 +338,10 @@ class Process:
 
     def _check_watcher(self) -> None:
         number = self._watcher.take()
-        if number:
-            raise ProcessEnded(Killed(number, self.cpu.pc))
+        if number and self.signals.handler(number) != SIG_IGN:
+            seconds = self.limits.seconds
+            reason = "" if number == SIGINT else f"the limit of {seconds} seconds has passed"
+            raise ProcessEnded(Killed(number, self.cpu.pc, reason=reason))
 
     def _on_syscall(self) -> None:
         """Answer the guest's system call: the machine stands on the instruction."""

@@ -1,0 +1,61 @@
+"""Ctrl-C and limits of time end a guest, wherever it is."""
+
+import signal
+import subprocess
+
+import pytest
+
+from pyldso.events import EventStream
+from pyldso.kernel.process import Limits, Process
+from pyldso.kernel.status import Killed
+
+SOURCES = {
+    "in a loop": "for (;;);",
+    "in a loop of system calls": "for (;;) getppid();",
+    "asleep": "sleep(1000);",
+    "reading": "char c; read(0, &c, 1);",
+}
+START = "#include <signal.h>\n#include <unistd.h>\nint main() { %s }"
+READY = 'write(1, "ready", 5);'
+
+
+def interrupt(command, word="ready"):
+    """Send SIGINT to a command that has written a word, and return its status and messages."""
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.read(len(word)) == word
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate("x", timeout=60)
+    return process.returncode, output, errors
+
+
+@pytest.mark.parametrize("place", SOURCES)
+def test_ctrl_c_ends_a_guest(place, compile_c, pyldso_script):
+    program = compile_c(START % (READY + SOURCES[place]))
+    if place in ("asleep", "reading"):
+        # The signal may come before the call: then the call waits for what ends it.
+        program = compile_c(START % (READY + "for (;;) {" + SOURCES[place] + "}"))
+    status, _, errors = interrupt([str(pyldso_script), "run", program])
+    assert (status, errors) == (130, f"{program}: Interrupt\n")
+
+
+def test_ctrl_c_ends_an_initialiser(compile_c, pyldso_script):
+    starter = "void __attribute__((constructor)) start(void) { " + READY + " for (;;); }"
+    source = START % "" + starter
+    assert interrupt([str(pyldso_script), "run", compile_c(source)])[0] == 130
+
+
+def test_guest_that_ignores_ctrl_c_goes_on(compile_c, pyldso_script):
+    body = 'signal(SIGINT, SIG_IGN); write(1, "ready", 5); char c; read(0, &c, 1); return c;'
+    status, _, errors = interrupt([str(pyldso_script), "run", compile_c(START % body)])
+    assert (status, errors) == (ord("x"), "")
+
+
+def test_limit_of_time_ends_a_guest():
+    process = Process(EventStream(), limits=Limits(seconds=0.05))
+    loop = process.place_code(b"\xeb\xfe")
+    status = process.run(loop)
+    assert isinstance(status, Killed)
+    assert (status.signal, status.pc) == (signal.SIGXCPU, loop)
+    assert status.reason == "the limit of 0.05 seconds has passed"
