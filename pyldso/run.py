@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from pyldso.arch.x86_64.registers import RDX
 from pyldso.errors import LoadError
 from pyldso.events import EventStream, Topic
-from pyldso.kernel.exec import InitialStack, Program, build_stack, load_program, map_program
+from pyldso.kernel.exec import (
+    InitialStack,
+    Program,
+    build_stack,
+    check_executable,
+    load_program,
+    map_program,
+)
 from pyldso.kernel.process import Process
-from pyldso.kernel.status import ExitStatus, Killed
+from pyldso.kernel.status import ExitStatus, Killed, ProcessReplaced
 from pyldso.ldso import glibc, link_map, tls
 from pyldso.ldso.bare import BARE
 from pyldso.ldso.dl import DlFunctions
@@ -99,14 +106,40 @@ class UnknownLibc(Exception):  # noqa: N818 - no error: the program's own ld.so 
 
 
 def run(options: RunOptions) -> int:
-    """Run a program to its end and return its exit status.
+    """Run a program, and what it executes in its place, to the end; return the exit status.
 
-    Raises LoadError with ld.so's message where the program cannot be started.
+    Raises LoadError with ld.so's message where a program cannot be started.
     """
+    while True:
+        try:
+            return run_program(options)
+        except ProcessReplaced as replaced:
+            options = options_after_exec(options, replaced)
+
+
+def options_after_exec(options: RunOptions, replaced: ProcessReplaced) -> RunOptions:
+    """Return the options for the program that execve(2) named: those of ld.so's own are gone."""
+    pairs = (entry.partition(b"=") for entry in replaced.envp)
+    return options._replace(
+        program=replaced.path,
+        argv0=os.fsdecode(replaced.argv[0]) if replaced.argv else "",
+        arguments=[os.fsdecode(argument) for argument in replaced.argv[1:]],
+        environment={name: value for name, equals, value in pairs if equals},
+        library_path=None,
+        preload=(),
+    )
+
+
+def run_program(options: RunOptions) -> int:
+    """Run one program to its end and return its exit status; raises LoadError."""
     events = EventStream()
     if not watch(events, options):
         return 0
     path = find_program(options.program)
+    if is_script(path):
+        path, argv = check_executable(path, vectors(options)[0])
+        arguments = [os.fsdecode(argument) for argument in argv[1:]]
+        options = options._replace(argv0=os.fsdecode(argv[0]), arguments=arguments)
     try:
         if options.use_interp:
             return start_interpreter(options, events, path)
@@ -133,9 +166,9 @@ def watch(events: EventStream, options: RunOptions) -> bool:
         write = options.err
         if name := options.debug_output or options.variable("LD_DEBUG_OUTPUT"):
             # Closed with the process: events come until its very end.
-            output = open(f"{name}.{os.getpid()}", "w", buffering=1)  # noqa: SIM115
+            output = open(f"{name}.{os.getpid()}", "a", buffering=1)  # noqa: SIM115
             write = output.write
-        events.subscribe(topics, LdDebugPrinter(write, os.getpid()))
+        events.subscribe(topics, LdDebugPrinter(write))
     return True
 
 
@@ -165,6 +198,15 @@ def find_program(name: str) -> str:
     return name
 
 
+def is_script(path: str) -> bool:
+    """Tell whether a file is a text that names its interpreter, which the kernel starts then."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
+
+
 def new_process(options: RunOptions, events: EventStream) -> Process:
     """Return an empty process."""
     return Process(events, aslr_seed=options.aslr_seed)
@@ -188,7 +230,16 @@ def start_interpreter(options: RunOptions, events: EventStream, path: str) -> in
     except OSError as error:
         raise cannot_execute(path, error) from None
     watch_system_calls(options, process)
-    return finish(options, process, process.run(program.start))
+    return finish(options, process, run_process(process, program.start))
+
+
+def run_process(process: Process, pc: int) -> ExitStatus:
+    """Run a process from `pc` to its end; ProcessReplaced leaves nothing of it behind."""
+    try:
+        return process.run(pc)
+    except ProcessReplaced:
+        process.discard()
+        raise
 
 
 def cannot_execute(path: str, error: OSError) -> LoadError:
@@ -221,7 +272,7 @@ def link_and_run(options: RunOptions, events: EventStream, path: str) -> int:
     if program.interp is None:
         argv, envp = vectors(options)
         build_stack(process, program, argv, envp)
-        return finish(options, process, process.run(program.entry))
+        return finish(options, process, run_process(process, program.entry))
     missing = load_needed(namespace, options)
     if options.list_only or options.variable("LD_TRACE_LOADED_OBJECTS"):
         list_objects(namespace, options, missing)
@@ -260,7 +311,7 @@ def link_and_run(options: RunOptions, events: EventStream, path: str) -> int:
 
     # The first thing to run is a trap: what `link` calls in the guest runs under the same loop,
     # limits and signals as the program itself.
-    status = process.run(process.add_trap(link))
+    status = run_process(process, process.add_trap(link))
     if events.wanted & Topic.STATISTICS:
         announce_final_statistics(namespace)
     return finish(options, process, status)

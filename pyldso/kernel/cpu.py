@@ -274,6 +274,10 @@ class Cpu:
         self._quick.uc_context_restore(self._uc, context)
         self._contexts.append(context)
 
+    def close(self) -> None:
+        """Give back libunicorn's machine, which must not be running."""
+        self._library.uc_close(self._uc)
+
     # ---- memory --------------------------------------------------------------------------
 
     def flush_tlb(self) -> None:

@@ -35,6 +35,8 @@ _STACK_EXPAND = 128 << 10
 """How much stack is there from the start, below what the arguments take (setup_arg_pages())."""
 _MAX_ARG_STRLEN = 32 * PAGE_SIZE
 _CLOCK_TICKS = 100
+_SCRIPT_LINE, _SCRIPT_DEPTH = 256, 5
+"""How much of a script's first line counts, and how many scripts may interpret each other."""
 
 
 class AT:
@@ -155,6 +157,27 @@ def map_program(process: Process, path: str, *, with_interp: bool) -> Program:
         interpreter_image.entry,
         brk_start,
     )
+
+
+def check_executable(path: str, argv: list[bytes]) -> tuple[str, list[bytes]]:
+    """Return the ELF file to execute for `path` and its arguments: a script's is its interpreter.
+
+    Raises OSError as execve(2) does.
+    """
+    for _ in range(_SCRIPT_DEPTH):
+        with open(path, "rb") as file:
+            line = file.read(_SCRIPT_LINE)
+        if not line.startswith(b"#!"):
+            os.close(_open(path, errno.ENOEXEC).fd)
+            return path, argv
+        if not os.access(path, os.X_OK, effective_ids=True):
+            raise _error(errno.EACCES, path)
+        words = line[2:].partition(b"\n")[0].strip(b" \t").split(None, 1)
+        if not words:
+            raise _error(errno.ENOEXEC, path)
+        argv = [*(word.rstrip() for word in words), os.fsencode(path), *argv[1:]]
+        path = os.fsdecode(argv[0])
+    raise _error(errno.ELOOP, path)
 
 
 def _error(code: int, path: str) -> OSError:

@@ -101,6 +101,18 @@ class Files:
         self.private_fds.add(moved)
         return moved
 
+    def close_on_exec(self) -> None:
+        """Close the descriptors that execve(2) closes, but for pyldso's own."""
+        for name in os.listdir("/proc/self/fd"):
+            fd = int(name)
+            if fd in self.private_fds:
+                continue
+            try:
+                if fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC:
+                    os.close(fd)
+            except OSError:
+                continue  # the descriptor that listdir used
+
     def close_private(self, fd: int) -> None:
         """Close a descriptor that `keep_private` returned."""
         self.private_fds.discard(fd)

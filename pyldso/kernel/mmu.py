@@ -81,6 +81,11 @@ class Arena:
         self.host_windows = (ctypes.c_uint64 * len(self.deltas))()
         self._free_slots = list(range(_SLOTS))
 
+    def close(self) -> None:
+        """Give the memory back to the host; no view of it may be used any more."""
+        host.unmap_memory(self.base, self.size)
+        host.unmap_memory(self.permissions_address, self.size >> PAGE_SHIFT)
+
     def open_windows(self, address: int, length: int) -> bool:
         """Give the window of a range a slot; False where it cannot.
 

@@ -92,6 +92,8 @@ class Process:
         self.status: ExitStatus | None = None
         self.brk = self.brk_start = 0
         self.command_name = b""
+        self.children: set[int] = set()
+        """The processes that it has forked."""
         self.clear_child_tid = self.robust_list = 0
         self.resource_limits: dict[int, bytes] = {}
         self.host_iovec: ctypes.Array[ctypes.c_uint64] | None = None
@@ -390,6 +392,17 @@ class Process:
                 self.refuse(f"system call {row.name}", row.note or "not supported")
             bound = self._bound[number] = BoundSyscall(row)
         return bound
+
+    def continue_as_child(self) -> None:
+        """Go on as the child of a fork: no children of its own, and a watcher thread again."""
+        self.children.clear()
+        self._watcher.restart()
+
+    def discard(self) -> None:
+        """Give back the machine and its memory: another program takes the process's place."""
+        self.files.close_on_exec()
+        self.cpu.close()
+        self.memory.arena.close()
 
     # ---- what exec.py and the system calls leave here ----------------------------------------
 

@@ -38,6 +38,16 @@ class Killed(NamedTuple):
 ExitStatus = Exited | Killed
 
 
+class ProcessReplaced(Exception):  # noqa: N818 - no error: it unwinds to who starts programs
+    """The process goes on as another program: execve(2)."""
+
+    def __init__(self, path: str, argv: list[bytes], envp: list[bytes]) -> None:
+        super().__init__(path)
+        self.path = path
+        self.argv = argv
+        self.envp = envp
+
+
 class ProcessEnded(Exception):  # noqa: N818 - no error: it unwinds to the trap loop
     """The process is over, with this status."""
 

@@ -72,9 +72,12 @@ def sys_tkill(process: Process, tid: int, number: int) -> int:
 
 
 def sys_kill(process: Process, pid: int, number: int) -> int:
-    """kill(2): a guest can signal itself only."""
+    """kill(2): a guest can signal itself and its children."""
     if not 0 <= number <= SIGNAL_COUNT:
         raise _error(errno.EINVAL)
+    if pid in process.children:
+        os.kill(pid, number)
+        return 0
     if pid not in (os.getpid(), 0, -os.getpgrp()):
         if number == 0:
             os.kill(pid, 0)

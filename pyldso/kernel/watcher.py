@@ -28,6 +28,7 @@ class Watcher:
         self._files = files
         self._signal = 0
         self._run = 0
+        self._reading = self._writing = -1
 
     @property
     def has_fired(self) -> bool:
@@ -52,18 +53,31 @@ class Watcher:
             yield
             self._run += 1
             return
-        reading, writing = (self._files.keep_private(fd) for fd in os.pipe())
-        os.set_blocking(writing, False)
-        previous_fd = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        previous_fd = self._open_pipe()
         previous = signal.signal(signal.SIGINT, self._on_signal)
-        _thread.start_new_thread(self._wait_for_signal, (reading,))
         try:
             yield
         finally:
             self._run += 1
             signal.signal(signal.SIGINT, previous)
             signal.set_wakeup_fd(previous_fd)
-            self._files.close_private(writing)  # ends the thread
+            self._files.close_private(self._writing)  # ends the thread
+            self._writing = -1
+
+    def restart(self) -> None:
+        """Watch again in the child of a fork, to which threads are not handed down."""
+        if self._writing >= 0:
+            self._files.close_private(self._reading)
+            self._files.close_private(self._writing)
+            self._open_pipe()
+
+    def _open_pipe(self) -> int:
+        """Let signals write to a pipe and start the thread that reads it; return the former fd."""
+        self._reading, self._writing = (self._files.keep_private(fd) for fd in os.pipe())
+        os.set_blocking(self._writing, False)
+        previous_fd = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        _thread.start_new_thread(self._wait_for_signal, (self._reading,))
+        return previous_fd
 
     def _on_signal(self, number: int, _frame: object) -> None:
         self._signal = number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -66,16 +67,16 @@ def help_text() -> str:
 class LdDebugPrinter:
     """A subscriber that writes events as LD_DEBUG's lines."""
 
-    def __init__(self, write: Callable[[str], object], pid: int) -> None:
+    def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
-        self._prefix = f"{pid:>10}:\t"
 
     def __call__(self, event: Event) -> None:
         """Write `event`; events that LD_DEBUG has no words for are passed over."""
         wording = _WORDINGS.get(type(event))
         if wording is not None:
             text = wording(event)
-            self._write("".join(f"{self._prefix}{line}\n" for line in text.split("\n")))
+            prefix = f"{os.getpid():>10}:\t"  # another in the child of a fork
+            self._write("".join(f"{prefix}{line}\n" for line in text.split("\n")))
 
 
 def _search_path(event: Any) -> str:

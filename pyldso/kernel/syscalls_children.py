@@ -1,0 +1,89 @@
+"""fork(2), execve(2) and their kin: the guest's processes are processes of the host.
+
+A fork of the host process forks the emulated machine with it: its memory is private and copied on
+write, its open files are shared, as Linux has it. execve unwinds to whoever runs programs, who
+starts the new one in the same host process.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from pyldso.arch.x86_64 import registers
+from pyldso.kernel.exec import check_executable
+from pyldso.kernel.status import ProcessReplaced
+
+if TYPE_CHECKING:
+    from pyldso.kernel.process import Process
+
+# clone(2)
+_CLONE_VM, _CLONE_VFORK = 0x100, 0x4000
+_CLONE_SETTLS, _CLONE_PARENT_SETTID = 0x80000, 0x100000
+_CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = 0x200000, 0x1000000
+_LONGEST_STRING = 32 * 4096
+_MOST_STRINGS = 0x10000
+
+
+def _error(code: int, path: str = "") -> OSError:
+    return OSError(code, os.strerror(code), path or None)
+
+
+def sys_fork(process: Process) -> int:
+    """fork(2), and vfork(2), whose child has its own memory here."""
+    return _fork(process)
+
+
+def sys_clone(
+    process: Process, flags: int, stack: int, parent_tid: int, child_tid: int, tls: int
+) -> int:
+    """clone(2): processes, by fork; no threads, which share memory."""
+    if flags & _CLONE_VM and not flags & _CLONE_VFORK:
+        process.refuse("threads", "clone with CLONE_VM is not supported")
+        raise _error(errno.ENOSYS)
+    pid = _fork(process)
+    memory = process.memory
+    if pid:
+        if flags & _CLONE_PARENT_SETTID:
+            memory.write_u32(parent_tid, pid)
+        return pid
+    if stack:
+        process.cpu.sp = stack
+    if flags & _CLONE_SETTLS:
+        process.cpu.set(registers.FS_BASE, tls)
+    if flags & _CLONE_CHILD_SETTID:
+        memory.write_u32(child_tid, os.getpid())
+    process.clear_child_tid = child_tid if flags & _CLONE_CHILD_CLEARTID else 0
+    return 0
+
+
+def _fork(process: Process) -> int:
+    sys.stdout.flush()  # what waits in a buffer must not be written by both
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        process.children.add(pid)
+    else:
+        process.continue_as_child()
+    return pid
+
+
+def sys_execve(process: Process, path: bytes, argv: int, envp: int) -> int:
+    """execve(2): raises ProcessReplaced where the new program can be started."""
+    arguments = _strings(process, argv)
+    environment = _strings(process, envp)
+    program = os.fsdecode(process.files.own_file(path) or path)
+    program, arguments = check_executable(program, arguments)
+    raise ProcessReplaced(program, arguments, environment)
+
+
+def _strings(process: Process, address: int) -> list[bytes]:
+    """Return the strings of a NULL-terminated array of pointers."""
+    strings: list[bytes] = []
+    while address and (pointer := process.memory.read_u64(address + 8 * len(strings))):
+        strings.append(process.memory.read_cstring(pointer, _LONGEST_STRING))
+        if len(strings) > _MOST_STRINGS:
+            raise _error(errno.E2BIG)
+    return strings
