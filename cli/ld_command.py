@@ -67,6 +67,7 @@ def execute(arguments: Arguments) -> int:
             is_pie=arguments.flag("pie"),
             nostdlib=True,
             nostartfiles=True,
+            takes_versioned_names=False,
             build_id=options.build_id if arguments.all("build_id") else "none",
         )
     )

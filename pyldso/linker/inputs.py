@@ -130,12 +130,19 @@ class InputReader:
         if isinstance(wanted, InputFile):
             path = needed_name = wanted.path
         else:
-            path = find_library(wanted, self._options.library_path)
+            path = self.find(wanted)
             needed_name = os.path.basename(path)
         inputs = self.read_file(path, needed_name, is_as_needed=wanted.is_as_needed)
         if wanted.is_whole:
             return [one for item in inputs for one in all_members(item)]
         return inputs
+
+    def find(self, library: Library) -> str:
+        """Return the path of a library; raises LibraryNotFound."""
+        options = self._options
+        return find_library(
+            library, options.library_path, takes_versioned_names=options.takes_versioned_names
+        )
 
     def read_file(self, path: str, needed_name: str, *, is_as_needed: bool) -> list[Input]:
         """Return the object, archive, shared object or script that `path` holds.
@@ -169,7 +176,7 @@ class InputReader:
         if not os.path.isabs(name):
             path = os.path.join(os.path.dirname(script), name)
             if not os.path.exists(path):
-                path = find_library(Library(f":{name}"), self._options.library_path)
+                path = self.find(Library(f":{name}"))
         if is_script(path):
             raise ElfFormatError(script, f"linker script: it names another script, {path}")
         return self.read_file(path, os.path.basename(path), is_as_needed=is_as_needed)
@@ -208,7 +215,9 @@ def read_elf(data: bytes, path: str, needed_name: str, *, is_as_needed: bool) ->
     return read_object(bytes(data), path)
 
 
-def find_library(library: Library, folders: Sequence[str]) -> str:
+def find_library(
+    library: Library, folders: Sequence[str], *, takes_versioned_names: bool = True
+) -> str:
     """Return the path of `-lNAME`; raises PyldsoError naming the folders that were searched."""
     searched = [*folders, *LIBRARY_FOLDERS]
     if library in STATIC_LAST_RESORTS:
@@ -218,7 +227,7 @@ def find_library(library: Library, folders: Sequence[str]) -> str:
             path = os.path.join(folder, name)
             if os.path.isfile(path):
                 return path
-    if not library.is_static and not library.name.startswith(":"):
+    if takes_versioned_names and not (library.is_static or library.name.startswith(":")):
         for folder in searched:  # no development package: libNAME.so.6 alone is there
             found = versioned_libraries(folder, library.name)
             if found:

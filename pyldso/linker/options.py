@@ -77,6 +77,8 @@ class LinkOptions(NamedTuple):
     soname: str | None = None
     entry: str | None = None
     library_path: Sequence[str] = ()
+    takes_versioned_names: bool = True
+    """Let `-lNAME` mean libNAME.so.1 where there is no libNAME.so; plain ld does not."""
     dynamic_linker: str | None = "/lib64/ld-linux-x86-64.so.2"
     rpath: Sequence[str] = ()
     uses_runpath: bool = True

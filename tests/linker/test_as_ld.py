@@ -81,6 +81,14 @@ def test_the_needs_and_flags_are_those_of_gnu_ld(bench) -> None:
     }
 
 
+def test_a_library_without_its_development_file_is_not_found(bench) -> None:
+    bench.compile("m.o", HELLO)
+    bench.shared("libversioned.so.2", "m.o", soname="libversioned.so.2")
+    words = ["m.o", "-lm", "-L.", "-lversioned"]
+    assert "cannot find -lversioned" in driver(bench, "gcc", *words).stderr
+    assert "cannot find -lversioned" in run_command("gcc", *words, cwd=bench.folder).stderr
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
