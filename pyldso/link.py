@@ -11,7 +11,7 @@ from functools import partial
 from typing import NamedTuple
 
 from pyldso.arch.machine import Machine, OutputKind, machine_of
-from pyldso.elf.constants import EM, ET
+from pyldso.elf.constants import EM, ET, GNU_PROPERTY_X86_FEATURE_1_AND
 from pyldso.elf.object import ObjectFile
 from pyldso.errors import Diagnostic, PyldsoError
 from pyldso.linker import report
@@ -46,7 +46,15 @@ from pyldso.linker.image import (
 from pyldso.linker.inputs import Input, InputReader, LinkedShared
 from pyldso.linker.layout import Layout, LayoutRules, assign_addresses, sort_chunks
 from pyldso.linker.merge import merge_strings
-from pyldso.linker.notes import BuildId, Note, property_note
+from pyldso.linker.notes import (
+    FEATURE_1_IBT,
+    FEATURE_1_SHSTK,
+    BuildId,
+    Note,
+    merge_properties,
+    property_note,
+    wants_marked_jumps,
+)
 from pyldso.linker.options import FIXED_BASE, Z_WORDS, LinkOptions
 from pyldso.linker.resolve import SymbolTable, UnmetNeed, columns_of, has_undefined, unmet_needs
 from pyldso.linker.scan import Demands, relax_sections, scan_relocations
@@ -183,10 +191,12 @@ def link_inputs(
     report.raise_errors(errors_of(demands, unmet, symbols, options, machine), limit)
     # from here on only a value that does not fit can go wrong
 
+    properties = output_properties(symbols, options)
     tls = TlsBase()
     synthetic = create_synthetic(
         demands, symbols, machine, output, tls, is_dynamic=is_dynamic,
         packs_relative=is_dynamic and options.has_z("pack-relative-relocs"),
+        is_guarded=options.has_z("ibtplt") or wants_marked_jumps(properties),
     )  # fmt: skip
     chunks: list[Chunk] = [*outputs, *synthetic.chunks()]
     chunks += link_tables(
@@ -194,7 +204,7 @@ def link_inputs(
         VersionPlan(own_name(options), exports.version_nodes), flags_of(demands, output),
     )  # fmt: skip
     chunks += [frame, EhFrameHeader(frame)] if frame is not None else []
-    notes = create_notes(symbols, options)
+    notes = create_notes(properties, options)
     names = StringTable(".shstrtab")
     symtab = create_symtab(symbols, options)
     if not is_dynamic and symtab:
@@ -310,10 +320,20 @@ def errors_of(
     return errors
 
 
-def create_notes(symbols: SymbolTable, options: LinkOptions) -> list[Note]:
+def output_properties(symbols: SymbolTable, options: LinkOptions) -> dict[int, int]:
+    """Return what the inputs have in common, and what `-z` promises of them."""
+    merged = merge_properties(symbols.objects)
+    promised = FEATURE_1_IBT * options.has_z("ibt") | FEATURE_1_SHSTK * options.has_z("shstk")
+    if promised:
+        feature = GNU_PROPERTY_X86_FEATURE_1_AND
+        merged[feature] = merged.get(feature, 0) | promised
+    return dict(sorted(merged.items()))
+
+
+def create_notes(properties: dict[int, int], options: LinkOptions) -> list[Note]:
     """Return the build-id and the combined properties of the inputs."""
     build_id = None if options.build_id == "none" else BuildId(options.build_id)
-    notes = [build_id, property_note(symbols.objects)]
+    notes = [build_id, property_note(properties)]
     return [note for note in notes if note is not None]
 
 

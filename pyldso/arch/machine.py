@@ -71,6 +71,8 @@ class PltFormat(NamedTuple):
     """(entry, slot) -> bytes"""
     entry_lazy_offset: int
     """Where in an entry the way to the lazy resolver starts: what the slot holds at first."""
+    has_second: bool = False
+    """The entries only lead to the resolver; calls go to others, of the form of `got_entry`."""
 
 
 class OutputKind(NamedTuple):
@@ -88,6 +90,8 @@ class Machine(NamedTuple):
     relocations: Mapping[int, RelocationLike]
     types: DynamicTypes
     plt: PltFormat
+    guarded_plt: PltFormat
+    """The one for code whose indirect jumps may only reach marked places (IBT)."""
     relaxable: frozenset[int]
     relax: Callable[
         [bytes | bytearray, list[Row], Sequence[int], OutputKind],

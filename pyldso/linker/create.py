@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
-from pyldso.arch.machine import Machine, OutputKind
+from pyldso.arch.machine import Machine, OutputKind, PltFormat
 from pyldso.elf.constants import DF, DF1, DT, SHF, SHT
 from pyldso.elf.records import RELA, SYM
 from pyldso.linker.chunk import BytesChunk, Chunk, StringTable, encoded
@@ -17,7 +17,17 @@ from pyldso.linker.resolve import SymbolTable
 from pyldso.linker.scan import AddendOf, Demands, DynamicRelocation
 from pyldso.linker.sections import OutputSection
 from pyldso.linker.symbols import Column, Need, Rank, Resolved
-from pyldso.linker.synthetic import CopyArea, Dynamic, Got, GotPlt, Plt, PltGot, Rela, RelaDyn
+from pyldso.linker.synthetic import (
+    CopyArea,
+    Dynamic,
+    Got,
+    GotPlt,
+    Plt,
+    PltGot,
+    PltSecond,
+    Rela,
+    RelaDyn,
+)
 from pyldso.linker.versions import VersionDefinitions, VersionNeeds, VersionPlan, Versym
 
 RELR_VERSION = "GLIBC_ABI_DT_RELR"
@@ -41,6 +51,7 @@ class Synthetic(NamedTuple):
     slots: Slots
     plt: Plt
     plt_got: PltGot
+    plt_second: PltSecond
     got_plt: GotPlt | None
     copies: list[CopyArea]
     dynamic: Dynamic | None
@@ -52,8 +63,8 @@ class Synthetic(NamedTuple):
     def chunks(self) -> list[Chunk]:
         """Return those that take part in the output."""
         candidates: list[Chunk | None] = [
-            self.got, self.plt, self.plt_got, *self.copies, self.rela_dyn, self.rela_plt,
-            self.relr,
+            self.got, self.plt, self.plt_second, self.plt_got, *self.copies,
+            self.rela_dyn, self.rela_plt, self.relr,
         ]  # fmt: skip
         used = [chunk for chunk in candidates if chunk is not None and chunk.size]
         fixed: list[Chunk | None] = [self.got_plt, self.dynamic]
@@ -142,7 +153,7 @@ def block_offset_of(target: Resolved, tls: TlsBase) -> int:
     return target.S - tls.start
 
 
-def build_plt(demands: Demands, got: Got, slots: Slots, machine: Machine) -> tuple[Plt, PltGot]:
+def build_plt(demands: Demands, got: Got, slots: Slots, form: PltFormat) -> tuple[Plt, PltGot]:
     """Split the PLT: a function that has a bound GOT slot anyway needs no lazy one."""
     lazy: list[Resolved] = []
     indirect: list[Resolved] = []
@@ -155,8 +166,8 @@ def build_plt(demands: Demands, got: Got, slots: Slots, machine: Machine) -> tup
         else:
             lazy.append(target)
     # the resolvers of IFUNCs run when all else is relocated: they come last
-    plt = Plt(lazy + indirect, machine)
-    return plt, PltGot(eager, [slots.addresses[target] for target in eager], got, machine)
+    plt = Plt(lazy + indirect, form)
+    return plt, PltGot(eager, [slots.addresses[target] for target in eager], got, form)
 
 
 def plt_relocations(plt: Plt, got_plt: GotPlt, machine: Machine) -> list[DynamicRelocation]:
@@ -227,10 +238,12 @@ def create_synthetic(
     *,
     is_dynamic: bool,
     packs_relative: bool = False,
+    is_guarded: bool = False,
 ) -> Synthetic:
     """Make GOT, PLT, copies and the dynamic relocations and symbols."""
     got, slots = build_got(demands, machine, output, tls)
-    plt, plt_got = build_plt(demands, got, slots, machine)
+    form = machine.guarded_plt if is_guarded else machine.plt
+    plt, plt_got = build_plt(demands, got, slots, form)
     copies = build_copies(demands, symbols)
     dynamic = Dynamic() if is_dynamic else None
     got_plt = None
@@ -250,8 +263,8 @@ def create_synthetic(
     rela_dyn.link = rela_plt.link = dynsym
     rela_plt.info_section = got_plt
     return Synthetic(
-        got, slots, plt, plt_got, got_plt, copies, dynamic, dynsym, rela_dyn, rela_plt,
-        Relr(packed),
+        got, slots, plt, plt_got, PltSecond(plt, form), got_plt, copies, dynamic, dynsym,
+        rela_dyn, rela_plt, Relr(packed),
     )  # fmt: skip
 
 

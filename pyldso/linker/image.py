@@ -79,7 +79,7 @@ def set_value(target: Resolved, tls_start: int) -> None:
 
 def set_plt_operands(synthetic: Synthetic) -> None:
     """Set L, and what the address of an imported function is inside the output."""
-    for table in (synthetic.plt, synthetic.plt_got):
+    for table in (synthetic.plt, synthetic.plt_second, synthetic.plt_got):
         for index, target in enumerate(table.symbols):
             target.L = entry = table.entry_address(index)
             if target.column != Column.WEAK:

@@ -21,6 +21,8 @@ from pyldso.linker.symbols import LinkedObject
 PROPERTY = Struct("<III")
 """pr_type, pr_datasz and a four-byte value."""
 OWNER = b"GNU\0"
+FEATURE_1_IBT, FEATURE_1_SHSTK = 1, 2
+"""GNU_PROPERTY_X86_FEATURE_1_*: marked jump targets, and a shadow stack."""
 
 GNU_PROPERTY_X86_UINT32_AND = range(0xC0000002, 0xC0008000)
 GNU_PROPERTY_X86_UINT32_OR = range(0xC0008000, 0xC0010000)
@@ -142,11 +144,13 @@ def merge_properties(objects: list[LinkedObject]) -> dict[int, int]:
     return merged
 
 
-def property_note(objects: list[LinkedObject]) -> Note | None:
+def wants_marked_jumps(merged: dict[int, int]) -> bool:
+    """Tell whether all inputs mark where indirect jumps may go (`-fcf-protection`)."""
+    return bool(merged.get(GNU_PROPERTY_X86_FEATURE_1_AND, 0) & FEATURE_1_IBT)
+
+
+def property_note(merged: dict[int, int]) -> Note | None:
     """Return the output's .note.gnu.property, None where nothing is left to say."""
-    merged = merge_properties(objects)
-    # without an IBT PLT the output cannot promise what the inputs do
-    merged.pop(GNU_PROPERTY_X86_FEATURE_1_AND, None)
     if not merged:
         return None
     return Note(".note.gnu.property", property_content(merged), 8)

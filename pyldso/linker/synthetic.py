@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from struct import Struct
 
-from pyldso.arch.machine import Machine
+from pyldso.arch.machine import Machine, PltFormat
 from pyldso.elf.constants import DT, SHF, SHT
 from pyldso.elf.records import DYN, RELA
 from pyldso.linker.chunk import Chunk
@@ -83,10 +83,10 @@ class Plt(Chunk):
 
     __slots__ = ("_format", "got_plt", "symbols")
 
-    def __init__(self, symbols: list[Resolved], machine: Machine) -> None:
+    def __init__(self, symbols: list[Resolved], form: PltFormat) -> None:
         super().__init__(".plt", SHT.PROGBITS, SHF.ALLOC | SHF.EXECINSTR, 16, 16)
         self.symbols = symbols
-        self._format = machine.plt
+        self._format = form
         self.got_plt: GotPlt | None = None
         if symbols:
             self.size = self._format.header_size + len(symbols) * self._format.entry_size
@@ -117,12 +117,13 @@ class PltGot(Chunk):
 
     __slots__ = ("_format", "_got", "_slots", "symbols")
 
-    def __init__(self, symbols: list[Resolved], slots: list[int], got: Got, machine: Machine):
-        super().__init__(".plt.got", SHT.PROGBITS, SHF.ALLOC | SHF.EXECINSTR, 8, 8)
+    def __init__(self, symbols: list[Resolved], slots: list[int], got: Got, form: PltFormat):
+        alignment = form.got_entry_size
+        super().__init__(".plt.got", SHT.PROGBITS, SHF.ALLOC | SHF.EXECINSTR, alignment, alignment)
         self.symbols = symbols
         self._slots = slots
         self._got = got
-        self._format = machine.plt
+        self._format = form
         self.size = len(symbols) * self._format.got_entry_size
 
     def entry_address(self, index: int) -> int:
@@ -136,6 +137,39 @@ class PltGot(Chunk):
             at = index * form.got_entry_size
             code = form.got_entry(self.address + at, self._got.address + slot)
             buffer[at : at + form.got_entry_size] = code
+
+
+class PltSecond(Chunk):
+    """What is called instead of the entries of a PLT which only lead to the lazy resolver."""
+
+    __slots__ = ("_format", "_plt")
+
+    def __init__(self, plt: Plt, form: PltFormat) -> None:
+        super().__init__(".plt.sec", SHT.PROGBITS, SHF.ALLOC | SHF.EXECINSTR, 16, 16)
+        self._plt = plt
+        self._format = form
+        if form.has_second:
+            self.size = len(plt.symbols) * form.got_entry_size
+
+    @property
+    def symbols(self) -> list[Resolved]:
+        """The symbols of the entries, none where the PLT itself is called."""
+        return self._plt.symbols if self.size else []
+
+    def entry_address(self, index: int) -> int:
+        """Return the vaddr of entry `index`."""
+        return self.address + index * self._format.got_entry_size
+
+    def write(self, buffer: memoryview) -> None:
+        """Write the entries."""
+        got_plt = self._plt.got_plt
+        if got_plt is None:
+            return
+        size = self._format.got_entry_size
+        for index in range(len(self._plt.symbols)):
+            slot = got_plt.address + got_plt.slot_offset(index)
+            code = self._format.got_entry(self.entry_address(index), slot)
+            buffer[index * size : (index + 1) * size] = code
 
 
 class CopyArea(Chunk):

@@ -1,4 +1,4 @@
-"""The lazy procedure linkage table of x86-64 (psABI 5.2), one instruction a line."""
+"""The lazy procedure linkage tables of x86-64, one instruction a line (psABI 5.2; 13.1 for IBT)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ PLT_HEADER_SIZE = 16
 PLT_ENTRY_SIZE = 16
 PLT_GOT_ENTRY_SIZE = 8
 PLT_ENTRY_LAZY_OFFSET = 6
+IBT_GOT_ENTRY_SIZE = 16
 
 _RELATIVE = Struct("<i")
 _INDEX = Struct("<I")
@@ -46,5 +47,28 @@ def plt_got_entry(entry: int, slot: int) -> bytes:
         (
             b"\xff\x25", _rel32(slot, entry + 6),  # jmp *slot(%rip)
             b"\x66\x90",                           # xchg %ax,%ax
+        )
+    )  # fmt: skip
+
+
+def ibt_plt_entry(entry: int, header: int, slot: int, index: int) -> bytes:
+    """Return an entry of .plt beside .plt.sec: where a slot leads until it is bound."""
+    return b"".join(
+        (
+            b"\xf3\x0f\x1e\xfa",                     # endbr64
+            b"\x68", _INDEX.pack(index),             # push $index
+            b"\xe9", _rel32(header, entry + 14),     # jmp PLT0
+            b"\x66\x90",                             # xchg %ax,%ax
+        )
+    )  # fmt: skip
+
+
+def ibt_got_entry(entry: int, slot: int) -> bytes:
+    """Return an entry of .plt.sec or .plt.got: through a GOT entry, and a place to jump to."""
+    return b"".join(
+        (
+            b"\xf3\x0f\x1e\xfa",                     # endbr64
+            b"\xff\x25", _rel32(slot, entry + 10),   # jmp *slot(%rip)
+            b"\x66\x0f\x1f\x44\x00\x00",             # nopw 0(%rax,%rax,1)
         )
     )  # fmt: skip
