@@ -42,8 +42,8 @@ MAX_MAX_PAGE_SIZE = 1 << 30
 Z_WORDS = frozenset((
     "combreloc", "common-page-size", "defs", "execstack", "global", "ibt", "ibtplt", "initfirst",
     "interpose", "lazy", "max-page-size", "muldefs", "nodefaultlib", "nodelete", "nodlopen",
-    "noexecstack", "nopack-relative-relocs", "norelro", "notext", "now", "origin", "pack-relative-
-    relocs", "relro", "separate-code", "shstk", "text", "undefs",
+    "noexecstack", "nopack-relative-relocs", "norelro", "notext", "now", "origin",
+    "pack-relative-relocs", "relro", "separate-code", "shstk", "text", "undefs",
 ))  # fmt: skip
 """The words of `-z` that are understood; a value may follow after `=`."""
 
