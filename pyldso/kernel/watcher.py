@@ -46,10 +46,9 @@ class Watcher:
         self._run += 1
         if seconds is not None:
             _thread.start_new_thread(self._wait_for_time, (seconds, self._run))
-        if _thread.get_ident() != _main_thread() or signal.getsignal(signal.SIGINT) in (
-            signal.SIG_IGN,
-            None,
-        ):
+        # Only the main thread, whose id is the process's on Linux, hears of signals.
+        is_main = _thread.get_native_id() == os.getpid()
+        if not is_main or signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None):
             yield
             self._run += 1
             return
@@ -100,9 +99,3 @@ class Watcher:
         while self._signal and run == self._run:
             self._stop()
             time.sleep(_AGAIN_SECONDS)
-
-
-def _main_thread() -> int:
-    import threading  # start-up: click has imported it
-
-    return threading.main_thread().ident or 0
