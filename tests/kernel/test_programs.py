@@ -58,3 +58,38 @@ def test_position_dependent_program_runs(compile_c, run_guest):
     assert status == 0
     assert output.startswith(b"0x4")
     assert output.endswith(b" argument\n")
+
+
+PIPED = [
+    ["ls", "-la", "/etc"],
+    ["sort", "-rn"],
+    ["grep", "-n", "1"],
+    ["sed", "-e", "s/1/x/g"],
+    ["awk", "{sum += $1} END {print sum, NR}"],
+    ["find", "/usr/include/x86_64-linux-gnu/sys", "-name", "*.h"],
+    ["tar", "--help"],
+    ["gzip", "-9"],
+    ["xz"],
+    ["md5sum"],
+    ["od", "-c"],
+    ["perl", "-e", "print join(',', map {$_ * 2} 1 .. 10)"],
+    ["sh", "-c", "x=$((3 * 4)); echo $x; exit 3"],
+    ["/usr/bin/python3", "-c", "import json, re; print(json.dumps({'a': [1, 2.5]}))"],
+    ["sqlite3", ":memory:", "select 6 * 7"],
+    ["objdump", "-d", "/bin/true"],
+    ["readelf", "-aW", "/bin/true"],
+    ["as", "--version"],
+]
+
+
+@pytest.mark.parametrize("command", PIPED, ids=lambda command: command[0].split("/")[-1])
+def test_program_that_pyldso_links_prints_what_it_prints_natively(
+    command, run_native, pyldso_script
+):
+    path = shutil.which(command[0])
+    if path is None:
+        pytest.skip(f"{command[0]} is not installed")
+    numbers = "".join(f"{number}\n" for number in range(300)).encode()
+    native = run_native(path, *command[1:], stdin=numbers)
+    guest = run_native(str(pyldso_script), "run", path, *command[1:], stdin=numbers)
+    assert guest == native
