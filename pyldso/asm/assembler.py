@@ -35,6 +35,9 @@ DEFAULT_OPTIONS = AsmOptions()
 # More than this in one section is a slip in an alignment or a fill.
 _LARGEST_CONTENTS = 256 << 20
 
+# Place 1 is the command line, where --defsym stands.
+_FIRST_PLACE = 2
+
 _LINE_WISE = (".if", ".else", ".endif", ".rept", ".irp", ".macro", ".endm", ".endr")
 
 
@@ -109,6 +112,11 @@ class Assembler:
         relocations = {section: self.fix_up(part) for section, part in laid.items()}
         if assembly.error_count:
             return None
+        if assembly.options.listing is not None:
+            from pyldso.asm.listing import write_listing  # few ask for it
+
+            main = assembly.source_map.source_of(_FIRST_PLACE)
+            assembly.options.listing(write_listing(main, assembly.source_map, laid))
         return build_object(assembly, laid, relocations)
 
     # Reading

@@ -27,10 +27,11 @@ _DEEPEST_EXPANSION = 100
 
 
 class AsmOptions(NamedTuple):
-    """What the command line says: `-I` folders and `--defsym` values."""
+    """What the command line says: `-I` folders, `--defsym` values, and who takes the listing."""
 
     include_path: tuple[str, ...] = ()
     define_symbols: tuple[tuple[str, int], ...] = ()
+    listing: Callable[[str], None] | None = None
 
 
 class TooManyErrorsError(Exception):
@@ -243,6 +244,7 @@ class Assembly:
         """Return a new section, last in the file so far."""
         section = AsmSection(name, sh_type, flags, entry_size)
         section.group = group
+        section.keeps_lines |= self.options.listing is not None
         section.number = len(self.sections)
         self.sections[name, group] = section
         known = self.symbols.setdefault(name, section.symbol)

@@ -176,7 +176,7 @@ def _chop_stream(laid: Laid, stream: Stream) -> None:
     fixed = laid.fixed[-1]
     fragment = len(laid.variables)
     fixups = laid.fixups
-    lines = laid.line_marks if laid.section.is_code else None
+    lines = laid.line_marks if laid.section.keeps_lines else None
     previous_line = 0
     for item, place in zip(stream.items, stream.places, strict=True):
         kind = type(item)

@@ -114,6 +114,7 @@ class AsmSection:
         "group",
         "is_comdat",
         "is_settled",
+        "keeps_lines",
         "link_order",
         "name",
         "number",
@@ -132,6 +133,8 @@ class AsmSection:
         self.alignment = 1
         self.group: str | None = None
         self.is_comdat = False
+        self.keeps_lines = bool(flags & SHF.EXECINSTR)
+        """Which source line made which bytes is kept."""
         self.is_settled = False
         """The places of all labels here are final."""
         self.link_order: AsmSection | None = None

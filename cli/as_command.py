@@ -1,0 +1,209 @@
+"""The face of plain as: what `gcc -B<dir>` starts to assemble what it has compiled.
+
+No subcommand of pyldso: the file `bin/as` beside this one starts it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+
+from pyldso import __version__
+from pyldso.errors import Diagnostic, PyldsoError
+
+from . import main as process
+from .arguments import Arguments, Command, Option, UsageError, parse_arguments
+from .exit_status import ExitStatus
+
+VERSION = f"pyldso assembler {__version__} (compatible with GNU as 2.40)"
+STANDARD_INPUT = "{standard input}"
+"""What as calls its input where it reads no file."""
+
+INPUT, OUTPUT, WARNINGS, ACCEPTED = "Input", "Output", "Warnings", "Accepted without effect"
+
+OPTIONS = (
+    Option(("-o",), "output", "Write the object to FILE, not to a.out.", OUTPUT, "FILE"),
+    Option(("-a",), "listing", "Print a listing: -al, -aln, -al=FILE ...", OUTPUT, "KINDS",
+           is_prefix=True),
+    Option(("--noexecstack",), "execstack", "Mark that no executable stack is needed.", OUTPUT,
+           constant=False),
+    Option(("--execstack",), "execstack", "Mark that one is needed.", OUTPUT),
+    Option(("--MD",), "dependencies", "Write a rule for make to FILE.", OUTPUT, "FILE"),
+    Option(("-I",), "include", "Look for what .include and .incbin name in DIR.", INPUT, "DIR"),
+    Option(("--defsym",), "defsym", "Define SYMBOL=VALUE before the source is read.", INPUT,
+           "SYMBOL=VALUE"),
+    Option(("--64",), "bits", "Assemble for x86-64, which is all there is.", INPUT),
+    Option(("--32", "--x32"), "other_bits", "Not supported.", INPUT),
+    Option(("-W", "--no-warn"), "warns", "Print no warnings.", WARNINGS, constant=False),
+    Option(("--warn",), "warns", "Print warnings (the default).", WARNINGS),
+    Option(("--fatal-warnings",), "fatal", "Take a warning for an error.", WARNINGS),
+    Option(("-v", "-V", "--version", "-version"), "version", "Show the version.", "Other"),
+    Option(("--gdwarf-sections", "--gdwarf-cie-version", "--gstabs", "--gstabs+", "--gen-debug",
+            "--nocompress-debug-sections", "--compress-debug-sections", "--divide", "--keep-locals",
+            "--strip-local-absolute", "--reduce-memory-overheads", "--statistics", "--hash-size",
+            "--traditional-format", "--elf-stt-common", "--size-check", "--no-pad-sections",
+            "--generate-missing-build-notes", "--sectname-subst", "--info", "--no-info"),
+           "ignored", "They tune GNU as.", ACCEPTED, "VALUE", is_optional=True),
+    Option(("-D", "-f", "-J", "-K", "-L", "-M", "-n", "-q", "-Qy", "-Qn", "-R", "-s", "-w", "-X",
+            "-Z", "-g"), "ignored", "The same; lines come from .loc only.", ACCEPTED),
+    Option(("-m", "-g", "--g", "--listing-", "--dump-config", "-O"), "ignored", "The same.",
+           ACCEPTED, "VALUE", is_prefix=True),
+)  # fmt: skip
+
+
+def execute(arguments: Arguments) -> int:
+    """Assemble the files, joined to one source, and return the exit status."""
+    from pyldso.asm.assembler import assemble_with_warnings
+    from pyldso.asm.assembly import AsmOptions
+    from pyldso.elf.object_writer import write_object
+    from pyldso.output import write_whole
+
+    if arguments.flag("other_bits"):
+        raise PyldsoError("only x86-64 (--64) is supported")
+    text, path = read_sources(arguments.operands())
+    if any(name == "execstack" for name, _ in arguments.items):
+        text += stack_note(arguments.flag("execstack"))
+    listings: list[str] = []
+    wanted = [option for option in arguments.all("listing") if is_listing(option)]
+    built, warnings = assemble_with_warnings(
+        text,
+        path,
+        AsmOptions(
+            tuple(arguments.all("include")),
+            tuple(definition(given) for given in arguments.all("defsym")),
+            listings.append if wanted else None,
+        ),
+    )
+    if not show_warnings(warnings, arguments):
+        return ExitStatus.ERROR
+    output = arguments.last("output") or "a.out"
+    write_whole(output, write_object(built), executable=False)
+    for listing in listings:
+        show_listing(listing, wanted[-1].partition("=")[2])
+    if (rule := arguments.last("dependencies")) is not None:
+        words = " ".join([f"{output}:", *arguments.operands()])
+        write_whole(rule, f"{words}\n".encode(), executable=False)
+    return ExitStatus.OK
+
+
+def read_sources(paths: Sequence[str]) -> tuple[bytes, str]:
+    """Return the text of the files one after the other, and the name of the first."""
+    if not paths or "-" in paths:
+        return sys.stdin.buffer.read(), STANDARD_INPUT
+    texts = []
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                texts.append(file.read())
+        except OSError as error:
+            raise PyldsoError(f"cannot open {path}: {error.strerror}") from None
+    return b"\n".join(texts) if len(texts) > 1 else texts[0], paths[0]
+
+
+def stack_note(is_executable: bool) -> bytes:
+    """Return the statement that says what --execstack and --noexecstack say."""
+    flags = b"x" if is_executable else b""
+    return b'\n.section .note.GNU-stack,"' + flags + b'",@progbits\n'
+
+
+def is_listing(option: str) -> bool:
+    """Tell whether an -a option asks for more than to leave something out."""
+    kinds = option[2:].partition("=")[0]
+    return not kinds or bool(set(kinds) - set("cdgn"))
+
+
+def definition(given: str) -> tuple[str, int]:
+    """Return the name and value of SYMBOL=VALUE."""
+    name, _, value = given.partition("=")
+    if re.fullmatch(r"[A-Za-z_.$][\w.$]*", name):
+        try:
+            return name, int(value, 8 if re.fullmatch("0[0-7]+", value) else 0)
+        except ValueError:
+            pass
+    raise UsageError(f"--defsym takes SYMBOL=VALUE with a number, not '{given}'")
+
+
+def show_warnings(warnings: Sequence[Diagnostic], arguments: Arguments) -> bool:
+    """Print the warnings where they are wanted; tell whether the object may be written."""
+    if arguments.flag("warns", True):
+        for warning in warnings:
+            process.print_message(warning.render())
+    if warnings and arguments.flag("fatal"):
+        process.print_message(f"error: {len(warnings)} warnings, and --fatal-warnings was given")
+        return False
+    return True
+
+
+def show_listing(text: str, path: str) -> None:
+    """Write the listing to the file that -al=FILE names, or print it."""
+    if not path:
+        sys.stdout.write(text)
+        return
+    try:
+        with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+    except OSError as error:
+        raise PyldsoError(f"cannot write {path}: {error.strerror}") from None
+
+
+AS = Command(
+    name="as",
+    synopsis="[OPTIONS] [FILE...]",
+    summary="Assemble as GNU as does.",
+    description="Assemble x86-64 source, of AT&T or Intel syntax, to an object file.\n",
+    examples="gcc -B$(dirname $(command -v as)) -c hello.c\n",
+    options=OPTIONS,
+    execute=execute,
+)
+
+
+def main() -> None:
+    """Run the command line of this process and end the process with its exit status."""
+    gc.set_threshold(process.GC_THRESHOLD)
+    process.leave(carry_out(sys.argv[1:]))
+
+
+def carry_out(argv: list[str]) -> int:
+    """Do what `argv` says and return the exit status, whatever happens."""
+    try:
+        arguments = parse_arguments(AS, list(open_files(argv)))
+        if arguments.flag("help"):
+            return show_help()
+        if arguments.flag("version"):
+            print(VERSION, file=sys.stderr if "-v" in argv else sys.stdout)
+            if not arguments.operands():
+                return ExitStatus.OK
+        return execute(arguments)
+    except UsageError as problem:
+        process.print_message(f"error: {problem}")
+        return ExitStatus.ERROR
+    except KeyboardInterrupt:
+        return ExitStatus.INTERRUPTED
+    except BrokenPipeError:
+        return ExitStatus.BROKEN_PIPE
+    except Exception as error:
+        return process.report(error)
+
+
+def open_files(argv: Sequence[str]) -> Iterator[str]:
+    """Yield the words of the command line, with those of the file for each @FILE."""
+    for word in argv:
+        if word.startswith("@") and os.path.isfile(word[1:]):
+            import shlex  # few command lines are that long
+
+            with open(word[1:], encoding="utf-8", errors="surrogateescape") as file:
+                yield from shlex.split(file.read())
+        else:
+            yield word
+
+
+def show_help() -> int:
+    """Print the options; without click, which gcc's Python need not have."""
+    print(f"Usage: as {AS.synopsis}\n{AS.description}\nOptions:")
+    for option in AS.options:
+        value = f" {option.metavar}" if option.metavar else ""
+        print(f"  {', '.join(option.names)}{value}\n      {option.help}")
+    return ExitStatus.OK
