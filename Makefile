@@ -1,6 +1,6 @@
 # make demo    set everything up and run the walkthrough of the README
 # make test    set everything up and run the tests (under five minutes)
-# make lint types bench clean
+# make lint types bench conformance-as clean
 
 PYTHON = python3
 VENV = .venv
@@ -23,6 +23,12 @@ types: $(VENV)/tools
 bench: $(VENV)/installed
 	$(BIN)/python bench/bench.py
 
+# By hand: fetches Debian sources, compiles them, and compares every object with GNU as's (an hour).
+CORPUS = build/corpus
+conformance-as: $(VENV)/installed
+	sh conformance/fetch.sh $(CORPUS)
+	$(BIN)/python -m conformance.gnu_as $(CORPUS) --report $(CORPUS)/report.md
+
 # An ordinary installation, as a user gets it: `pip install -e .` adds milliseconds to every start.
 $(VENV)/installed: $(VENV)/created $(SOURCES)
 	rm -rf build
@@ -43,4 +49,4 @@ clean:
 	rm -rf $(VENV) build pyldso.egg-info
 	$(MAKE) -C examples/csapp clean
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test lint types bench conformance-as clean
