@@ -88,6 +88,9 @@ def set_(once: bool, assembly: Assembly, name: str, operands: str) -> None:
 
         org(assembly, name, value)
         return
+    if symbol_name in assembly.symbols:
+        # A name that was used takes its turn in the symbol table before what it is set to.
+        assembly.lookup(symbol_name)
     assembly.equate(symbol_name, assembly.expression(value), once=once)
 
 
