@@ -24,7 +24,7 @@ bench: $(VENV)/installed
 	$(BIN)/python bench/bench.py
 
 # By hand: fetches Debian sources, compiles them, and compares every object with GNU as's (an hour).
-CORPUS = build/corpus
+CORPUS = $(VENV)/corpus
 conformance-as: $(VENV)/installed
 	sh conformance/fetch.sh $(CORPUS)
 	$(BIN)/python -m conformance.gnu_as $(CORPUS) --report $(CORPUS)/report.md
