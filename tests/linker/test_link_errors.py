@@ -277,7 +277,9 @@ def test_an_entry_point_that_is_missing_is_named(bench) -> None:
 def test_an_unknown_style_is_refused(bench) -> None:
     bench.compile("a.o", "int main(void) { return 0; }")
     assert failure("a.o", hash_style="md5") == "error: --hash-style=md5: use gnu, sysv, both"
-    assert failure("a.o", build_id="0xyz").startswith("error: --build-id=0xyz: use sha1, none or")
+    assert failure("a.o", build_id="0xyz").startswith(
+        "error: --build-id=0xyz: use sha1, md5, uuid, none or"
+    )
 
 
 def test_code_that_needs_a_dropped_section_is_an_error(bench) -> None:
