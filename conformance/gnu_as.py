@@ -178,11 +178,18 @@ def main() -> int:
     parser.add_argument("corpus", type=Path, help="the folder that fetch.sh has filled")
     parser.add_argument("--only", default="", help="only this corpus")
     parser.add_argument("--every", type=int, default=1, help="only every Nth program")
+    parser.add_argument("--report", type=Path, help="write table and differences there too")
     arguments = parser.parse_args()
     report: list[str] = []
+    table: list[str] = []
     encoder = Encoder()
-    print("| corpus | command | programs | lines | same | differ | refused | lines/s |")
-    print("|---|---|---:|---:|---:|---:|---:|---:|")
+
+    def show(line: str) -> None:
+        table.append(line)
+        print(line, flush=True)
+
+    show("| corpus | command | programs | lines | same | differ | refused | lines/s |")
+    show("|---|---|---:|---:|---:|---:|---:|---:|")
     total = same = 0
     for corpus in CORPORA:
         if arguments.only not in ("", corpus.name):
@@ -190,14 +197,16 @@ def main() -> int:
         for command, count in compare(corpus, arguments.corpus, arguments.every, encoder, report):
             compared = count.same + count.differ + count.refused
             total, same = total + compared, same + count.same
-            print(
+            show(
                 f"| {corpus.name} | `{command}` | {compared} | {count.lines} | {count.same}"
                 f" | {count.differ} | {count.refused} |"
-                f" {count.lines / max(count.seconds, 1e-9):.0f} |",
-                flush=True,
+                f" {count.lines / max(count.seconds, 1e-9):.0f} |"
             )
-    print(f"\n{same} of {total} objects are the same file as GNU as's.")
-    print(*report, sep="\n")
+    show(f"\n{same} of {total} objects are the same file as GNU as's.")
+    for line in report:
+        show(line)
+    if arguments.report is not None:
+        arguments.report.write_text("\n".join([*table, ""]))
     if not total:
         print(f"no programs in {arguments.corpus}: run conformance/fetch.sh", file=sys.stderr)
     return int(not total or same < total)

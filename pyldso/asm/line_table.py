@@ -155,7 +155,8 @@ class LineTable:
         writer.out += leb128(len(self.directories), False)
         for directory in self.directories:
             writer.item(string(directory or ""))
-        has_md5 = any(md5 for _, _, md5 in self.files.values())
+        # gas looks at the first byte only, so that one sum in 256 counts as none.
+        has_md5 = any(md5 and md5[0] for _, _, md5 in self.files.values())
         writer.out += bytes([3 if has_md5 else 2, _PATH, _FORM_LINE_STRP])
         writer.out += bytes([_DIRECTORY_INDEX, _FORM_UDATA])
         if has_md5:
