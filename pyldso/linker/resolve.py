@@ -9,9 +9,13 @@ from pyldso.elf.archive import Archive
 from pyldso.elf.constants import SHN, STB, STT, STV
 from pyldso.elf.object import Group, ObjectFile, Symbol
 from pyldso.elf.object_reader import read_object
+from pyldso.errors import ElfFormatError
 from pyldso.linker.inputs import Input, LinkedShared
 from pyldso.linker.options import LinkOptions
 from pyldso.linker.symbols import Column, LinkedObject, Rank, Resolved
+
+LTO_MARK = "__gnu_lto_slim"
+"""gcc's sign of an object without machine code."""
 
 
 class Duplicate(NamedTuple):
@@ -97,6 +101,9 @@ class SymbolTable:
     def add_object(self, source: ObjectFile, archive: str = "") -> None:
         """Take all symbols of an object; sections of a group that is known already are dropped."""
         linked = LinkedObject(source, archive)
+        if any(symbol.name == LTO_MARK for symbol in source.symbols):
+            text = "only the compiler can link it: compile without -flto, or with -ffat-lto-objects"
+            raise ElfFormatError(linked.name, f"the object holds LTO bytecode; {text}")
         self.objects.append(linked)
         self._claim_groups(linked)
         targets = linked.targets
