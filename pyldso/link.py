@@ -357,6 +357,7 @@ def layout_rules(symbols: SymbolTable, options: LinkOptions, output: OutputKind)
         bind_now=options.has_z("now"),
         executable_stack=needs_executable_stack(symbols, options),
         page_size=options.page_size,
+        separate_code=not options.has_z("noseparate-code"),
     )
 
 

@@ -54,6 +54,8 @@ class LayoutRules(NamedTuple):
     bind_now: bool
     executable_stack: bool
     page_size: int = PAGE_SIZE
+    separate_code: bool = True
+    """Give code pages of its own, apart from headers and constants (`-z separate-code`)."""
 
 
 def class_of(chunk: Chunk, rules: LayoutRules) -> int:
@@ -92,9 +94,11 @@ def sort_chunks(chunks: list[Chunk], rules: LayoutRules) -> list[Chunk]:
     return ordered
 
 
-def permissions(chunk: Chunk) -> int:
+def permissions(chunk: Chunk, rules: LayoutRules) -> int:
     """Return the PF_* of the segment that a chunk belongs to."""
     flags = int(PF.R)
+    if not (rules.separate_code or chunk.flags & SHF.WRITE):
+        return flags | PF.X
     if chunk.flags & SHF.WRITE:
         flags |= PF.W
     if chunk.flags & SHF.EXECINSTR:
@@ -110,31 +114,31 @@ def align(value: int, alignment: int) -> int:
 def assign_addresses(chunks: list[Chunk], rules: LayoutRules) -> Layout:
     """Give every chunk its vaddr and offset and return the segments."""
     loaded = [chunk for chunk in chunks if chunk.flags & SHF.ALLOC]
-    groups = load_groups(loaded)
+    groups = load_groups(loaded, rules)
     header_size = EHDR.size + PHDR.size * count_segments(loaded, groups, rules)
     address, offset = rules.image_base + header_size, header_size
     loads: list[Phdr] = []
     for number, group in enumerate(groups):
         page = max(rules.page_size, *(chunk.alignment for chunk in group))
-        if number or permissions(group[0]) != PF.R:
+        if number or not holds_headers(group, rules):
             address = align(address, page)
             address = relro_start(group, address, page, rules)
             offset += (address - offset) % page
         start_address, start_offset = address, offset
-        if not number and permissions(group[0]) == PF.R:
+        if not number and holds_headers(group, rules):
             start_address, start_offset = rules.image_base, 0
         address, offset = place_data(group, address, offset, rules)
         memory_end = max([c.address + c.size for c in group if not is_tbss(c)] + [start_address])
         loads.append(
             Phdr(
-                PT.LOAD, permissions(group[0]), start_offset, start_address, start_address,
+                PT.LOAD, permissions(group[0], rules), start_offset, start_address, start_address,
                 offset - start_offset, memory_end - start_address, page,
             )
         )  # fmt: skip
         address = max(address, memory_end)
     if address > MAX_VADDR or offset > MAX_FILE:
         raise PyldsoError("the output is too large: its sections need more than 4 GiB")
-    if groups and permissions(groups[0][0]) != PF.R:
+    if groups and not holds_headers(groups[0], rules):
         loads.insert(0, Phdr(PT.LOAD, PF.R, 0, rules.image_base, rules.image_base, header_size,
                              header_size, rules.page_size))  # fmt: skip
     for chunk in chunks[len(loaded) :]:
@@ -146,11 +150,17 @@ def assign_addresses(chunks: list[Chunk], rules: LayoutRules) -> Layout:
     return Layout(chunks, section_headers_at, segments, section_headers_at, tls)
 
 
-def load_groups(loaded: list[Chunk]) -> list[list[Chunk]]:
+def holds_headers(group: list[Chunk], rules: LayoutRules) -> bool:
+    """Tell whether the ELF header can stand in a segment: first of all, and not to be written."""
+    flags = permissions(group[0], rules)
+    return flags == PF.R or (not rules.separate_code and not flags & PF.W)
+
+
+def load_groups(loaded: list[Chunk], rules: LayoutRules) -> list[list[Chunk]]:
     """Split the chunks where the permissions change."""
     groups: list[list[Chunk]] = []
     for chunk in loaded:
-        if groups and permissions(groups[-1][-1]) == permissions(chunk):
+        if groups and permissions(groups[-1][-1], rules) == permissions(chunk, rules):
             groups[-1].append(chunk)
         else:
             groups.append([chunk])
@@ -289,7 +299,7 @@ def other_segments(
 def count_segments(loaded: list[Chunk], groups: list[list[Chunk]], rules: LayoutRules) -> int:
     """Return how many program headers there will be, which their own size depends on."""
     names = {chunk.name for chunk in loaded}
-    count = len(groups) + (bool(groups) and permissions(groups[0][0]) != PF.R)
+    count = len(groups) + (bool(groups) and not holds_headers(groups[0], rules))
     count += 2 * (".interp" in names) + (".dynamic" in names) + (".eh_frame_hdr" in names)
     count += len(note_groups(loaded)) + (".note.gnu.property" in names)
     count += any(chunk.flags & SHF.TLS for chunk in loaded)

@@ -42,14 +42,15 @@ MAX_MAX_PAGE_SIZE = 1 << 30
 Z_WORDS = frozenset((
     "combreloc", "common-page-size", "defs", "execstack", "global", "ibt", "ibtplt", "initfirst",
     "interpose", "lazy", "max-page-size", "muldefs", "nodefaultlib", "nodelete", "nodlopen",
-    "noexecstack", "nopack-relative-relocs", "norelro", "notext", "now", "origin",
-    "pack-relative-relocs", "relro", "separate-code", "shstk", "text", "undefs",
+    "noexecstack", "nopack-relative-relocs", "norelro", "noseparate-code", "notext", "now",
+    "origin", "pack-relative-relocs", "relro", "separate-code", "shstk", "text", "undefs",
 ))  # fmt: skip
 """The words of `-z` that are understood; a value may follow after `=`."""
 
 Z_PAIRS = (
     ("now", "lazy"), ("relro", "norelro"), ("defs", "undefs"), ("text", "notext"),
-    ("execstack", "noexecstack"), ("pack-relative-relocs", "nopack-relative-relocs"),
+    ("execstack", "noexecstack"), ("separate-code", "noseparate-code"),
+    ("pack-relative-relocs", "nopack-relative-relocs"),
 )  # fmt: skip
 Z_CONTRARIES = dict(Z_PAIRS) | {second: first for first, second in Z_PAIRS}
 

@@ -35,6 +35,22 @@ def test_the_first_of_several_definitions_may_count(bench, pyldso, option) -> No
 
 
 @pytest.mark.parametrize("kind", ["-pie", "-no-pie", "-shared"])
+def test_code_may_share_its_pages(bench, pyldso, kind) -> None:
+    bench.compile("m.o", SOURCE, "-fPIC")
+    words = [kind, "m.o", "-Wl,-z,noseparate-code"]
+    done = pyldso("link", "--verify", "-o", "m", *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    bench.check("m")
+    bench.tool("gcc", *words, "-o", "by_ld")
+    flags = [re.findall(r"LOAD(?: +0x\w+){5} (.{3})", bench.readelf("-l", name))
+             for name in ("m", "by_ld")]  # fmt: skip
+    assert flags[0] == flags[1] == ["R E", "RW "]
+    if kind != "-shared":
+        assert bench.output("m") == "main\n"
+        assert pyldso("run", "./m").stdout == "main\n"
+
+
+@pytest.mark.parametrize("kind", ["-pie", "-no-pie", "-shared"])
 def test_larger_pages_are_respected(bench, pyldso, kind) -> None:
     bench.compile("m.o", SOURCE, "-fPIC")
     words = [kind, "m.o", "-Wl,-z,max-page-size=0x10000"]
