@@ -76,6 +76,8 @@ class Assembly:
         """Places of the `.if`s that are open."""
         self.macros: dict[str, Macro] = {}
         self.macro_count = 0
+        self.local_names = 0
+        self.has_alternate_macros = False
         self.expanded_lines = 0
         self.syntax = ATT
         self.volatile_equates = False
@@ -239,14 +241,20 @@ class Assembly:
     # Sections and items
 
     def create_section(
-        self, name: str, group: str | None, sh_type: int, flags: int, entry_size: int = 0
+        self,
+        name: str,
+        group: str | None,
+        sh_type: int,
+        flags: int,
+        entry_size: int = 0,
+        key: str | None = None,
     ) -> AsmSection:
         """Return a new section, last in the file so far."""
         section = AsmSection(name, sh_type, flags, entry_size)
         section.group = group
         section.keeps_lines |= self.options.listing is not None
         section.number = len(self.sections)
-        self.sections[name, group] = section
+        self.sections[name, key or group] = section
         known = self.symbols.setdefault(name, section.symbol)
         if known is not section.symbol and not known.is_defined:
             # The name was used before as a symbol: it meant this section.
@@ -280,6 +288,11 @@ class Assembly:
         row.label.section = section
         self.stream.add(row.label, self.place)
         table.rows.setdefault(section, {}).setdefault(self.subsection, []).append(row)
+
+    def new_local_name(self) -> str:
+        """Return a label that nothing else has, for LOCAL in a macro."""
+        self.local_names += 1
+        return f".LL{self.local_names:04x}"
 
     # Sources and errors
 

@@ -221,8 +221,14 @@ def val_encoded(assembly: Assembly, name: str, operands: str) -> None:
 
 
 def label(assembly: Assembly, name: str, operands: str) -> None:
-    """Obey `.cfi_label`."""
-    raise StatementError("`.cfi_label' is not supported", name)
+    """Obey `.cfi_label`: a label in the call frame information itself."""
+    wanted = operands.strip()
+    symbol = assembly.lookup(wanted)
+    if not wanted or symbol.is_defined:
+        raise StatementError(f"`{wanted}' is no name for a new label", wanted)
+    # It is defined when the frames are written; until then it only has a name.
+    symbol.is_frame_label = True
+    _append(assembly, _frame(assembly, name), CfiInstruction("label", start=symbol))
 
 
 def _exactly(name: str, operands: str, count: int) -> list[str]:

@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pyldso.asm.assembly import Assembly
 from pyldso.asm.att import split_operands
@@ -14,6 +15,9 @@ from pyldso.asm.expression import Expression, parse
 from pyldso.asm.fragments import Align, Data, Fill, Leb, Mark, Org, leb128
 from pyldso.asm.lexer import read_strings, unquote
 from pyldso.elf.constants import SHT
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 _LARGEST_FIXED = 4096
 _HIGHEST_ALIGNMENT = 1 << 30
@@ -187,6 +191,45 @@ def floats(form: str, assembly: Assembly, name: str, operands: str) -> None:
             raise StatementError(f"`{operand}' is not a number that fits {name}", operand) from None
 
 
+_EXTENDED_BIAS, _EXTENDED_BITS = 16383, 64
+
+
+def extended_floats(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.tfloat`: the ten bytes of the x87's extended format, rounded to the nearest."""
+    from fractions import Fraction  # hardly any source needs it
+
+    for operand in split_operands(operands):
+        match = _FLOAT.match(operand)
+        try:
+            text = match[1].replace(" ", "") if match else operand
+            if len(text) > 100 or abs(int(text.lower().partition("e")[2] or 0)) > 5000:
+                raise OverflowError
+            value = Fraction(text)
+            sign = text[0] == "-"
+            assembly.add(_extended(abs(value), sign))
+        except (ValueError, OverflowError):
+            raise StatementError(f"`{operand}' is not a number that fits {name}", operand) from None
+
+
+def _extended(value: Fraction, is_negative: bool) -> bytes:
+    """Return a number as 64 bits of mantissa, 15 of exponent and a sign (Intel SDM 1, 4.2.2)."""
+    from fractions import Fraction
+
+    exponent = mantissa = 0
+    if value:
+        power = value.numerator.bit_length() - value.denominator.bit_length()
+        power -= value < (Fraction(2) ** power)
+        power = max(power, 1 - _EXTENDED_BIAS)
+        mantissa = round(value * Fraction(2) ** (_EXTENDED_BITS - 1 - power))
+        if mantissa >> _EXTENDED_BITS:
+            mantissa >>= 1
+            power += 1
+        exponent = power + _EXTENDED_BIAS if mantissa >> (_EXTENDED_BITS - 1) else 0
+        if exponent >= 0x7FFF:
+            raise OverflowError
+    return mantissa.to_bytes(8, "little") + (is_negative << 15 | exponent).to_bytes(2, "little")
+
+
 def incbin(assembly: Assembly, name: str, operands: str) -> None:
     """Obey `.incbin "file", skip, count`."""
     parts = split_operands(operands)
@@ -219,7 +262,7 @@ def read_included(assembly: Assembly, path: str) -> bytes:
 
 
 def reloc(assembly: Assembly, name: str, operands: str) -> None:
-    """Obey `.reloc offset, type, expression` at the present place."""
+    """Obey `.reloc offset, type, expression`; the offset is a label or counts from the start."""
     from pyldso.arch.x86_64.relocations import RELOCATIONS
 
     parts = split_operands(operands)
@@ -229,10 +272,9 @@ def reloc(assembly: Assembly, name: str, operands: str) -> None:
     number = types.get(wanted, aliases.get(wanted))
     if number is None:
         raise StatementError(f"unknown relocation `{wanted}'", wanted)
-    if parts[0] not in (".", ".+0"):
-        raise StatementError("`.reloc' is supported at the present place `.' only", parts[0])
+    at = None if parts[0] == "." else assembly.expression(parts[0])
     tree = assembly.expression(parts[2]) if len(parts) > 2 else 0
-    assembly.add(Mark(tree, number))
+    assembly.add(Mark(tree, number, at))
 
 
 _Directive = Callable[[Assembly, str, str], None]
@@ -279,6 +321,8 @@ DIRECTIVES: dict[str, _Directive] = {
     ".float": partial(floats, "<f"),
     ".single": partial(floats, "<f"),
     ".double": partial(floats, "<d"),
+    ".tfloat": extended_floats,
+    ".dc.x": extended_floats,
     ".dc.s": partial(floats, "<f"),
     ".dc.d": partial(floats, "<d"),
     ".incbin": incbin,

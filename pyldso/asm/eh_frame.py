@@ -16,7 +16,7 @@ _PCREL = 0x10
 _INDIRECT = 0x80
 
 # A CIE ends where one of these stands in the first frame that uses it.
-_NOT_IN_CIE = frozenset(("advance", "remember_state", "escape", "val_encoded_addr"))
+_NOT_IN_CIE = frozenset(("advance", "remember_state", "escape", "val_encoded_addr", "label"))
 
 _DW_CFA = {
     "def_cfa": 0x0C,
@@ -183,6 +183,8 @@ class FrameWriter:
                 self._item_or_byte(tree)
         elif word == "val_encoded_addr":
             self._write_encoded(instruction)
+        elif word == "label" and instruction.start is not None:
+            self._label(instruction.start)
         else:
             self._out.append(_DW_CFA[word])
             if word in ("def_cfa", "register"):

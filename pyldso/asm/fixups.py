@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pyldso.arch.x86_64.relocations import R_X86_64 as R
 from pyldso.asm.errors import StatementError
-from pyldso.asm.expression import GOT_NAME, Value, address_of, evaluate
+from pyldso.asm.expression import GOT_NAME, Expression, Value, address_of, evaluate
 from pyldso.asm.fragments import Fixup, Laid
 from pyldso.asm.symbols import AsmSection, AsmSymbol
 from pyldso.elf.constants import SHF, STB, STT
@@ -89,7 +89,7 @@ def resolve(laid: Laid, fixup: Fixup, contents: bytearray) -> AsmRelocation | No
     value = evaluate(fixup.tree)
     constant = value.constant
     if fixup.kind == "m":
-        return _mark(fixup, value, place)
+        return _mark(fixup, value, _marked_place(laid, fixup.at, place))
     if value.minus is not None:
         if value.plus is None or is_pcrel or value.minus.section is not section:
             raise _cannot_subtract(value)
@@ -126,6 +126,22 @@ def _mark(fixup: Fixup, value: Value, place: int) -> AsmRelocation:
         if r_type in _TLS_TYPES:
             value.plus.type = STT.TLS
     return AsmRelocation(place, r_type, value.plus, value.constant)
+
+
+def _marked_place(laid: Laid, at: Expression | None, place: int) -> int:
+    """Return the offset that `.reloc` names, as a label or as a number."""
+    if at is None:
+        return place
+    value = evaluate(at)
+    offset = value.constant
+    if value.plus is not None:
+        if value.plus.section is not laid.section:
+            name = value.plus.name
+            raise StatementError(f"`{name}' is not in the section of this `.reloc'", name)
+        offset += address_of(value.plus)
+    if value.minus is not None or not 0 <= offset <= laid.size:
+        raise StatementError(f"`.reloc' at {offset:#x} is not within the section")
+    return offset
 
 
 def _cannot_subtract(value: Value) -> StatementError:

@@ -72,10 +72,14 @@ class Leb(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A place where a relocation is wanted and no bytes are: `.reloc`, a TLS descriptor call."""
+    """A place where a relocation is wanted and no bytes are: `.reloc`, a TLS descriptor call.
+
+    `.reloc` may name another place of the section: a label, or an offset from the start.
+    """
 
     tree: Expression
     r_type: int
+    at: Expression | None = None
 
 
 _FieldOperand = tuple[tuple[int, int, str], tuple[Expression, str]]
@@ -97,6 +101,7 @@ class Fixup(NamedTuple):
     tail: int
     code: bytes
     place: int
+    at: Expression | None = None
 
 
 class LayoutError(Exception):
@@ -212,7 +217,18 @@ def _chop_stream(laid: Laid, stream: Stream) -> None:
             fixed += bytes(item.size)
         elif isinstance(item, Mark):
             fixups.append(
-                Fixup(fragment, len(fixed), 0, "m", item.tree, str(item.r_type), 0, b"", place)
+                Fixup(
+                    fragment,
+                    len(fixed),
+                    0,
+                    "m",
+                    item.tree,
+                    str(item.r_type),
+                    0,
+                    b"",
+                    place,
+                    item.at,
+                )
             )
         elif kind is Leb and (number := _settled_number(item.tree)) is not None:  # type: ignore[union-attr]
             fixed += leb128(number, item.is_signed)  # type: ignore[union-attr]

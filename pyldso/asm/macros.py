@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from pyldso.asm.alternate_macros import read_argument, replace_names, split_arguments, switch
 from pyldso.asm.assembly import Assembly
 from pyldso.asm.att import split_operands
 from pyldso.asm.errors import StatementError
@@ -79,9 +80,13 @@ def _substitute(lines: list[str], values: dict[str, str], count: int) -> list[st
         return values.get(match[3], match[0])
 
     replaced = [_REFERENCE.sub(replace, line) if "\\" in line else line for line in lines]
-    if any(len(line) > _LONGEST_LINE for line in replaced):
-        raise StatementError(f"a line expands to more than {_LONGEST_LINE} characters")
+    _check_lengths(replaced)
     return replaced
+
+
+def _check_lengths(lines: list[str]) -> None:
+    if any(len(line) > _LONGEST_LINE for line in lines):
+        raise StatementError(f"a line expands to more than {_LONGEST_LINE} characters")
 
 
 def rept(assembly: Assembly, name: str, operands: str) -> None:
@@ -160,8 +165,12 @@ def call(assembly: Assembly, macro: Macro, operands: str) -> None:
     """
     values: dict[str, str] = {}
     names = [parameter.name for parameter in macro.parameters]
-    raw = split_operands(operands) if operands.strip() else []
-    if len(raw) == 1 and len(names) > 1:
+    raw: list[str] = []
+    if assembly.has_alternate_macros and operands.strip():
+        raw = [read_argument(assembly, text) for text in split_arguments(operands)]
+    elif operands.strip():
+        raw = split_operands(operands)
+    if len(raw) == 1 and not assembly.has_alternate_macros and len(names) > 1:
         raw = _BLANKS.findall(raw[0])
     position = 0
     for index, text in enumerate(raw):
@@ -176,7 +185,7 @@ def call(assembly: Assembly, macro: Macro, operands: str) -> None:
             values[parameter.name] = ", ".join(raw[index:])
             break
         if text:
-            values[parameter.name] = unquote(text)
+            values[parameter.name] = text if assembly.has_alternate_macros else unquote(text)
         position += 1
     for parameter in macro.parameters:
         if parameter.name not in values:
@@ -185,6 +194,9 @@ def call(assembly: Assembly, macro: Macro, operands: str) -> None:
                 raise StatementError(message, macro.name)
             values[parameter.name] = parameter.default or ""
     lines = _substitute(macro.lines, values, assembly.macro_count)
+    if assembly.has_alternate_macros:
+        lines = replace_names(lines, values, assembly.new_local_name)
+        _check_lengths(lines)
     assembly.macro_count += 1
     first = assembly.source_map.locate(macro.place).line + 1
     _expand(assembly, lines, assembly.place, f"expansion of macro `{macro.name}'", first)
@@ -216,6 +228,8 @@ DIRECTIVES: dict[str, Callable[[Assembly, str, str], None]] = {
     ".irp": irp,
     ".irpc": irp,
     ".macro": macro,
+    ".altmacro": switch,
+    ".noaltmacro": switch,
     ".purgem": purge,
     ".exitm": exit_macro,
     ".endm": stray_end,

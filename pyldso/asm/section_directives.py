@@ -37,7 +37,12 @@ def find_section(assembly: Assembly, operands: str) -> AsmSection:
     sh_type, flags = default_attributes(name)
     if not parts:
         known = assembly.sections.get((name, None)) or next(
-            (known for key, known in assembly.sections.items() if key[0] == name), None
+            (
+                known
+                for (other, key), known in assembly.sections.items()
+                if other == name and "\0" not in (key or "")
+            ),
+            None,
         )
         return known or assembly.create_section(name, None, sh_type, flags)
     if parts[0].startswith("#"):
@@ -72,24 +77,31 @@ def find_section(assembly: Assembly, operands: str) -> AsmSection:
         is_comdat = bool(parts) and parts.pop(0) == "comdat"
     if group is not None:
         flags |= SHF.GROUP
-    if parts and parts[0].startswith("unique"):
-        raise StatementError("`unique' section ids are not supported", parts[0])
+    number = None
+    if parts and parts[0] == "unique":
+        number = assembly.absolute(parts[1]) if len(parts) > 1 else -1
+        if not 0 <= number < 0xFFFFFFFF:
+            raise StatementError("`unique' takes a number of 32 bits", operands)
+        del parts[:2]
     if parts:
         raise StatementError(f"junk `{parts[0]}' after the section", parts[0])
-    return _get(assembly, name, group, is_comdat, sh_type, flags, entry_size, linked)
+    return _get(assembly, name, group, number, is_comdat, sh_type, flags, entry_size, linked)
 
 
 def _get(
     assembly: Assembly,
     name: str,
     group: str | None,
+    number: int | None,
     is_comdat: bool,
     sh_type: int,
     flags: int,
     entry_size: int,
     linked: str | None,
 ) -> AsmSection:
-    known = assembly.sections.get((name, group))
+    # Sections of one name are told apart by their group and their number.
+    key = group if number is None else f"{group or ''}\0{number}"
+    known = assembly.sections.get((name, key))
     if known is not None:
         if known.flags != flags and known.streams and any(s.items for s in known.streams.values()):
             message = f"changed section attributes for {name} are ignored"
@@ -97,7 +109,7 @@ def _get(
         elif known.flags != flags and not known.streams.get(0):
             known.flags, known.type, known.entry_size = flags, sh_type, entry_size
         return known
-    created = assembly.create_section(name, group, sh_type, flags, entry_size)
+    created = assembly.create_section(name, group, sh_type, flags, entry_size, key)
     created.is_comdat = is_comdat
     if linked is not None and linked != "0":
         symbol = assembly.lookup(linked)

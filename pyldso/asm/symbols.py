@@ -25,6 +25,7 @@ class AsmSymbol:
         "equated",
         "fragment",
         "is_common",
+        "is_frame_label",
         "is_listed",
         "is_used",
         "is_weakref",
@@ -51,6 +52,8 @@ class AsmSymbol:
         self.equated: Expression | None = None
         self.is_common = False
         self.common_alignment = 1
+        self.is_frame_label = False
+        """It is to stand in .eh_frame, which is written last."""
         self.is_used = False
         """A relocation names it, so that it must be in the symbol table."""
         self.is_listed = False
@@ -64,7 +67,9 @@ class AsmSymbol:
     @property
     def is_defined(self) -> bool:
         """Tell whether the source gives the symbol a place or a value."""
-        return self.section is not None or self.equated is not None or self.is_common
+        if self.section is not None or self.equated is not None:
+            return True
+        return self.is_common or self.is_frame_label
 
     @property
     def is_external(self) -> bool:
