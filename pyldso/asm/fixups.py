@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pyldso.arch.x86_64.relocations import R_X86_64 as R
 from pyldso.asm.errors import StatementError
-from pyldso.asm.expression import GOT_NAME, Expression, Value, address_of, evaluate
+from pyldso.asm.expression import GOT_NAME, Expression, Value, address_of, evaluate, signed
 from pyldso.asm.fragments import Fixup, Laid
 from pyldso.asm.symbols import AsmSection, AsmSymbol
 from pyldso.elf.constants import SHF, STB, STT
@@ -125,7 +125,7 @@ def _mark(fixup: Fixup, value: Value, place: int) -> AsmRelocation:
         value.plus.is_used = True
         if r_type in _TLS_TYPES:
             value.plus.type = STT.TLS
-    return AsmRelocation(place, r_type, value.plus, value.constant)
+    return AsmRelocation(place, r_type, value.plus, signed(value.constant))
 
 
 def _marked_place(laid: Laid, at: Expression | None, place: int) -> int:
@@ -218,7 +218,7 @@ def _against(
 ) -> AsmRelocation:
     """Return the relocation, against the target's section where gas reduces it so."""
     if target is None:
-        return AsmRelocation(place, r_type, None, addend)
+        return AsmRelocation(place, r_type, None, signed(addend))
     if r_type in _TLS_TYPES and target.section is None:
         target.type = STT.TLS
     home = target.section
@@ -230,7 +230,7 @@ def _against(
     elif r_type == R.PLT32 and target.type == STT.GNU_IFUNC and not target.is_external:
         r_type = R.PC32
     target.is_used = True
-    return AsmRelocation(place, r_type, target, addend)
+    return AsmRelocation(place, r_type, target, signed(addend))
 
 
 def _is_reducible(

@@ -35,3 +35,4 @@ f:	.cfi_startproc
 	.cfi_endproc
 	.data
 	.quad lab, lab2
+	.quad zoo+0xfffffffffffffff0
