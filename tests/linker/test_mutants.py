@@ -32,7 +32,7 @@ KINDS = (
     {"z_options": ["pack-relative-relocs"], "map_file": "m.maptext", "trace_symbols": ["main"]},
     {"defsym": ["other=main+4"], "strip_debug": True, "is_pie": False},
 )
-MUTANTS = 25
+MUTANTS = 15
 
 
 def mutated(data: bytes, chance: random.Random) -> bytes:
