@@ -178,10 +178,13 @@ def _walk(pieces: list[_Open], runs: list[int]) -> bool:
     for number, piece in enumerate(pieces):
         if stretch:
             runs[number] += stretch
+        mask = piece.mask
+        if mask and not stretch & mask:
+            continue  # it has moved by nothing, or by a multiple of what it aligns to
         at = runs[number] + piece.before
         size = piece.size
-        if piece.mask:
-            wanted = -at & piece.mask
+        if mask:
+            wanted = -at & mask
             if piece.maximum and wanted > piece.maximum:
                 wanted = 0
             if wanted == size:
