@@ -81,9 +81,16 @@ class Fields:
         self.operands: list[tuple[Expression, str]] = []
         self.is_positional = False
 
-    def number_or_field(self, text: str, kind: str, marker: str = FIELD_32) -> int | str:
+    def number_or_field(
+        self, text: str, kind: str, marker: str = FIELD_32, *, is_offset: bool = False
+    ) -> int | str:
         """Return the number a text is worth, or the marker of a field that a fixup will fill."""
-        tree, modifier, is_positional = parse(text, self.scope)
+        # gas lists a `.L` name for an address, but not for an immediate other than an OFFSET.
+        self.scope.in_data = kind == "i" and not is_offset
+        try:
+            tree, modifier, is_positional = parse(text, self.scope)
+        finally:
+            self.scope.in_data = False
         self.is_positional |= is_positional
         if isinstance(tree, int) and not modifier:
             return tree
@@ -192,8 +199,8 @@ class AttReader:
             return template, False
         if mnemonic == "movq" and "mm" not in operands:
             # gas reads the operands twice: first for the movq of SSE, then for mov.
-            for tree, _ in fields.operands:
-                if isinstance(tree, AsmSymbol):
+            for (tree, _), kind in zip(fields.operands, fields.kinds, strict=True):
+                if isinstance(tree, AsmSymbol) and kind != "i":
                     self._scope.lookup(tree.name)
         return Instruction(template, tuple(fields.operands)), fields.is_positional
 

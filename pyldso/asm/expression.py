@@ -90,6 +90,9 @@ class Value(NamedTuple):
 class Scope(Protocol):
     """Where names in an expression come from."""
 
+    in_data: bool
+    """What is read lists no `.L` name in the symbol table."""
+
     def lookup(self, name: str, *, quietly: bool = False) -> AsmSymbol:
         """Return the symbol called `name`, new if need be; quietly without a turn in the table."""
 

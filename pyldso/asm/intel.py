@@ -133,7 +133,7 @@ class IntelReader(AttReader):
         wide = FIELD_64 if mnemonic == "movabs" else FIELD_32
         offset = _OFFSET.match(text)
         if offset:
-            value = fields.number_or_field(offset[1], "i", wide)
+            value = fields.number_or_field(offset[1], "i", wide, is_offset=True)
             return value if isinstance(value, str) else hexadecimal(value)
         size = ""
         if text[0] == "[" and text[-1] == "]" and _SIZE.match(text[1:].lstrip()):
