@@ -20,10 +20,20 @@ START = "#include <signal.h>\n#include <unistd.h>\nint main() { %s }"
 READY = 'write(1, "ready", 5);'
 
 
+def hear_interrupts():
+    """Undo what shells do to commands in the background: they ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def start(command):
     """Start a command and wait until it has written `ready`."""
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_interrupts,
     )
     assert process.stdout.read(5) == "ready"
     return process
@@ -35,10 +45,12 @@ def interrupt(command):
     One that comes between the guest's decision to wait and the wait itself is noticed late.
     """
     process = start(command)
-    while process.poll() is None:
+    for _ in range(60):
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.5)
+            process.wait(1)
+            break
+    process.kill()
     return process.returncode, process.stderr.read()
 
 
