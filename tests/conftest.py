@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -19,6 +20,11 @@ IS_INSTALLED = find_spec("pyldso_cli") is not None
 
 if not IS_INSTALLED:  # the folder cli/ gets its name of pyldso_cli when it is installed
     sys.modules["pyldso_cli"] = import_module("cli")
+
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # A shell starts what it puts into the background so; the commands under test would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
