@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pyldso.asm.assembly import Assembly
 from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import Expression, address_of, evaluate
@@ -30,7 +32,7 @@ def build_object(
         if section.link_order is not None:
             made.link_order = sections[section.link_order]
     _build_groups(built, sections)
-    numbers = _build_symbols(assembly, built, sections)
+    numbers = _build_symbols(assembly, built, sections, relocations.values())
     for section, rows in relocations.items():
         sections[section].relocations = [
             (r_offset, (numbers.get(symbol, 0) if symbol else 0) << 32 | r_type, r_addend)
@@ -73,7 +75,10 @@ def _build_groups(built: ObjectFile, sections: dict[AsmSection, Section]) -> Non
 
 
 def _build_symbols(
-    assembly: Assembly, built: ObjectFile, sections: dict[AsmSection, Section]
+    assembly: Assembly,
+    built: ObjectFile,
+    sections: dict[AsmSection, Section],
+    relocations: Iterable[list[AsmRelocation]],
 ) -> dict[AsmSymbol, int]:
     """Fill the symbol table; return the index of each symbol that is in it."""
     built.symbols.append(Symbol(""))
@@ -82,8 +87,13 @@ def _build_symbols(
     signatures = {group.signature for group in built.groups}
     rows: list[tuple[AsmSymbol, Symbol]] = []
     versioned: list[tuple[AsmSymbol, Symbol]] = []
-    known = assembly.symbols.values()
-    late = [symbol for symbol in known if symbol.is_used and not symbol.is_listed]
+    # What only a relocation made a full symbol follows in the order of the relocations.
+    targets = dict.fromkeys(row.symbol for part in relocations for row in part)
+    late = [
+        symbol
+        for symbol in targets
+        if symbol and not symbol.is_listed and assembly.symbols.get(symbol.name) is symbol
+    ]
     for symbol in (*assembly.ordered_symbols, *late):
         if not _is_wanted(symbol, signatures):
             continue
