@@ -36,10 +36,13 @@ class PathUse(NamedTuple):
     """A symbolic link at the end stands for its target."""
     creates: bool
     replaces: bool
+    keeps_file: bool = False
+    """Only what is written goes there: the file itself, its name and mode stay as they are."""
 
 
 _CHANGE = PathUse(follow=True, creates=False, replaces=False)
-_CREATE_OR_CHANGE = PathUse(follow=True, creates=True, replaces=True)
+_OPEN = PathUse(follow=True, creates=False, replaces=False, keeps_file=True)
+_CREATE_OR_OPEN = PathUse(follow=True, creates=True, replaces=True, keeps_file=True)
 
 
 def _path_of_open(fd: int) -> str:
@@ -62,12 +65,10 @@ class Policy(NamedTuple):
 
     def allows_write(self, real_path: str) -> bool:
         """Tell whether the guest may create, change or remove the file at a real path."""
-        if any(
+        return any(
             real_path == root or real_path.startswith(root.rstrip("/") + "/")
             for root in self.write_roots
-        ):
-            return True
-        return real_path.startswith(_WRITABLE_DEVICES) and _is_device(real_path)
+        )
 
 
 def _is_device(path: str) -> bool:
@@ -149,6 +150,8 @@ class Files:
         The error is Linux's own where it would refuse too, else EACCES.
         """
         real = self.real_path(dirfd, path, follow=use.follow)
+        if use.keeps_file and real.startswith(_WRITABLE_DEVICES) and _is_device(real):
+            return
         if self.policy.allows_write(real) or _is_open_pipe(real):
             return
         if use.creates:
@@ -169,7 +172,7 @@ class Files:
     def open(self, dirfd: int, path: bytes, flags: int, mode: int) -> int:
         """Open as openat(2) does, within the policy."""
         if flags & _OPENS_FOR_WRITING:
-            self.check_change(dirfd, path, _CREATE_OR_CHANGE if flags & os.O_CREAT else _CHANGE)
+            self.check_change(dirfd, path, _CREATE_OR_OPEN if flags & os.O_CREAT else _OPEN)
         own = self.own_file(path)
         at = None if dirfd == AT_FDCWD or path.startswith(b"/") else dirfd
         fd = os.open(own or path, flags | os.O_LARGEFILE, mode, dir_fd=at)

@@ -57,7 +57,7 @@ def sys_openat(process: Process, dirfd: int, path: bytes, flags: int, mode: int)
     return process.files.open(dirfd, path, flags & 0xFFFFFFFF, mode & 0o7777)
 
 
-_WRITE = PathUse(follow=True, creates=False, replaces=False)
+_WRITE = PathUse(follow=True, creates=False, replaces=False, keeps_file=True)
 _CREATE = PathUse(follow=False, creates=True, replaces=False)
 
 
