@@ -277,6 +277,7 @@ class Cpu:
     def close(self) -> None:
         """Give back libunicorn's machine, which must not be running."""
         self._library.uc_close(self._uc)
+        self._guard.close()
 
     # ---- memory --------------------------------------------------------------------------
 

@@ -23,8 +23,9 @@ from pyldso.elf.constants import (
     PT,
 )
 from pyldso.elf.records import EHDR, PHDR, Ehdr, Phdr
-from pyldso.kernel.memory import Vma, page_down, page_up
+from pyldso.kernel.memory import page_down, page_up
 from pyldso.kernel.mmu import EXECUTE, PAGE_SIZE, READ, WRITE
+from pyldso.kernel.vma import Vma
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process

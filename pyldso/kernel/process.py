@@ -24,10 +24,11 @@ from pyldso.kernel.events import ProcessEnded as ProcessEndedEvent
 from pyldso.kernel.events import Refused, SyscallEntered, SyscallExited
 from pyldso.kernel.files import AT_FDCWD, Files, Policy
 from pyldso.kernel.layout import Layout
-from pyldso.kernel.memory import AddressSpace, Vma
+from pyldso.kernel.memory import AddressSpace
 from pyldso.kernel.mmu import EXECUTE, READ, Arena
 from pyldso.kernel.signals import SIG_IGN, SignalState, killed_by
 from pyldso.kernel.status import ExitStatus, Killed, ProcessEnded
+from pyldso.kernel.vma import Vma
 from pyldso.kernel.watcher import Watcher
 
 if TYPE_CHECKING:

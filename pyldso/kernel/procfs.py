@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from pyldso.kernel.mmu import EXECUTE, READ, WRITE
 
 if TYPE_CHECKING:
-    from pyldso.kernel.memory import AddressSpace, Vma
+    from pyldso.kernel.memory import AddressSpace
+from pyldso.kernel.vma import Vma
 
 _NAME_COLUMN = 73
 

@@ -85,6 +85,10 @@ class VexGuard:
         self.windows = ctypes.addressof(arena.host_windows)
         """What the filter expects as its last argument."""
 
+    def close(self) -> None:
+        """Give back the filter's page; the hook must be gone."""
+        host.unmap_memory(self.filter, PAGE_SIZE)
+
     def place_at_entry(self, pc: int) -> int | None:
         """Return the address of the first such instruction before the first branch from `pc` on.
 

@@ -23,6 +23,7 @@ from pyldso.elf.constants import (
 )
 from pyldso.elf.records import EHDR, PHDR, Ehdr, Phdr
 from pyldso.events import Topic
+from pyldso.kernel.memory import page_down, page_up
 from pyldso.ldso.dso import Dso
 from pyldso.ldso.errors import DlError, reading
 from pyldso.ldso.events import LibraryNeeded, LinkMapMade
@@ -38,16 +39,6 @@ MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_DENYWRITE = 2, 0x10, 0x20, 0x800
 
 class _SkippedFileError(OSError):
     """A file for another machine, passed over while searching (dl-load.c, open_verify)."""
-
-
-def page_down(value: int) -> int:
-    """Round down to a page border."""
-    return value & -PAGE
-
-
-def page_up(value: int) -> int:
-    """Round up to a page border."""
-    return -(-value // PAGE) * PAGE
 
 
 def protection(p_flags: int) -> int:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyldso.events import Topic
+from pyldso.kernel.memory import page_down, page_up
 from pyldso.ldso import link_map, tls
 from pyldso.ldso.errors import DlError, VersionError
 from pyldso.ldso.events import LinkMapDestroyed
 from pyldso.ldso.initialise import dependencies_first, run_finalisers, run_initialisers
-from pyldso.ldso.load import load_dependencies, load_library, page_down, page_up
+from pyldso.ldso.load import load_dependencies, load_library
 from pyldso.ldso.relocate import protect_relro, relocate
 from pyldso.ldso.versions import check_versions
 

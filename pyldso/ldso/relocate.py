@@ -12,12 +12,13 @@ from pyldso.arch.x86_64.relocations import R_X86_64, RELOCATIONS, relocation_nam
 from pyldso.elf.constants import DT, PF, PT
 from pyldso.elf.records import Sym
 from pyldso.events import Topic
+from pyldso.kernel.memory import page_down, page_up
 from pyldso.ldso import tls
 from pyldso.ldso.dso import Dso
 from pyldso.ldso.errors import DlError, reading
 from pyldso.ldso.events import RelocationBegun
 from pyldso.ldso.lazy import prepare_lazy_binding
-from pyldso.ldso.load import page_down, page_up, protection
+from pyldso.ldso.load import protection
 from pyldso.ldso.lookup import Definition, definition_address, resolve
 from pyldso.ldso.namespace import Namespace
 

@@ -23,9 +23,10 @@ from pyldso.kernel.mmu import EXECUTE, PAGE_SIZE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pyldso.kernel.memory import AddressSpace, MappedFile, Vma
+    from pyldso.kernel.memory import AddressSpace
     from pyldso.kernel.process import Process
     from pyldso.kernel.status import Killed
+    from pyldso.kernel.vma import MappedFile, Vma
 
 _LARGEST_FILE = 1 << 30
 _NAMED_TYPES = frozenset((STT.NOTYPE, STT.OBJECT, STT.FUNC, STT.GNU_IFUNC))
