@@ -5,7 +5,6 @@ No subcommand of pyldso: the file `bin/as` beside this one starts it.
 
 from __future__ import annotations
 
-import gc
 import os
 import re
 import sys
@@ -162,12 +161,11 @@ AS = Command(
 
 def main() -> None:
     """Run the command line of this process and end the process with its exit status."""
-    gc.set_threshold(process.GC_THRESHOLD)
-    process.leave(carry_out(sys.argv[1:]))
+    process.start(dispatch)
 
 
-def carry_out(argv: list[str]) -> int:
-    """Do what `argv` says and return the exit status, whatever happens."""
+def dispatch(argv: list[str]) -> int:
+    """Do what `argv` says and return the exit status."""
     try:
         arguments = parse_arguments(AS, list(open_files(argv)))
         if arguments.flag("help"):
@@ -180,12 +178,6 @@ def carry_out(argv: list[str]) -> int:
     except UsageError as problem:
         process.print_message(f"error: {problem}")
         return ExitStatus.ERROR
-    except KeyboardInterrupt:
-        return ExitStatus.INTERRUPTED
-    except BrokenPipeError:
-        return ExitStatus.BROKEN_PIPE
-    except Exception as error:
-        return process.report(error)
 
 
 def open_files(argv: Sequence[str]) -> Iterator[str]:

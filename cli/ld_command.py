@@ -5,9 +5,6 @@ No subcommand of pyldso: the file `bin/ld` beside this one starts it.
 
 from __future__ import annotations
 
-import gc
-import sys
-
 from pyldso import __version__
 from pyldso.errors import PyldsoError
 
@@ -87,12 +84,11 @@ LD = Command(
 
 def main() -> None:
     """Run the command line of this process and end the process with its exit status."""
-    gc.set_threshold(process.GC_THRESHOLD)
-    process.leave(carry_out(sys.argv[1:]))
+    process.start(dispatch)
 
 
-def carry_out(argv: list[str]) -> int:
-    """Do what `argv` says and return the exit status, whatever happens."""
+def dispatch(argv: list[str]) -> int:
+    """Do what `argv` says and return the exit status."""
     try:
         arguments = parse_arguments(LD, list(expand_response_files(argv)))
         if arguments.flag("help"):
@@ -105,12 +101,6 @@ def carry_out(argv: list[str]) -> int:
     except UsageError as problem:
         process.print_message(f"error: {problem}{did_you_mean(problem.unknown_option)}")
         return ExitStatus.ERROR
-    except KeyboardInterrupt:
-        return ExitStatus.INTERRUPTED
-    except BrokenPipeError:
-        return ExitStatus.BROKEN_PIPE
-    except Exception as error:
-        return process.report(error)
 
 
 def show_help() -> int:

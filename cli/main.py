@@ -10,24 +10,37 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Callable
 
 COMPLETION_VARIABLE = "_PYLDSO_COMPLETE"
 GC_THRESHOLD = 100_000
 """Allocations between collections: start-up makes 30,000 objects that live to the end."""
 
 
+Face = Callable[[list[str]], int]
+"""Does what a command line says and returns the exit status: `pyldso`, `as` or `ld`."""
+
+
 def main() -> None:
     """Run the command line of this process and end the process with its exit status."""
+    start(dispatch)
+
+
+def start(face: Face) -> None:
+    """Be `face` for the command line of this process, and end the process with its status."""
     gc.set_threshold(GC_THRESHOLD)
-    leave(carry_out(sys.argv[1:]))
+    leave(carry_out(face, sys.argv[1:]))
 
 
-def carry_out(argv: list[str]) -> int:
-    """Do what `argv` says and return the exit status, whatever happens."""
+def carry_out(face: Face, argv: list[str]) -> int:
+    """Do what `argv` says and return the exit status, whatever happens.
+
+    The one place that catches everything: a person sees a line, not a traceback.
+    """
     from .exit_status import ExitStatus
 
     try:
-        return dispatch(argv)
+        return face(argv)
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
