@@ -184,18 +184,17 @@ def _chop_stream(laid: Laid, stream: Stream) -> None:
     lines = laid.line_marks if laid.section.keeps_lines else None
     previous_line = 0
     for item, place in zip(stream.items, stream.places, strict=True):
-        kind = type(item)
-        if kind is AsmSymbol:
-            item.fragment = fragment  # type: ignore[union-attr]
-            item.offset = len(fixed)  # type: ignore[union-attr]
+        if type(item) is AsmSymbol:
+            item.fragment = fragment
+            item.offset = len(fixed)
             continue
         if lines is not None and place != previous_line:
             lines.append((fragment, len(fixed), place))
             previous_line = place
-        if kind is Template:
-            fixed += item.code  # type: ignore[union-attr,arg-type]
-        elif kind is bytes:
-            fixed += item  # type: ignore[arg-type]
+        if type(item) is Template:
+            fixed += item.code or b""
+        elif type(item) is bytes:
+            fixed += item
         elif isinstance(item, Instruction):
             code = item.template.code or b""
             fields: Iterable[_FieldOperand] = zip(item.template.fields, item.operands, strict=True)
@@ -230,9 +229,10 @@ def _chop_stream(laid: Laid, stream: Stream) -> None:
                     item.at,
                 )
             )
-        elif kind is Leb and (number := _settled_number(item.tree)) is not None:  # type: ignore[union-attr]
-            fixed += leb128(number, item.is_signed)  # type: ignore[union-attr]
+        elif isinstance(item, Leb) and (number := _settled_number(item.tree)) is not None:
+            fixed += leb128(number, item.is_signed)
         else:
+            # A Variable is left; `type() is`, quicker here than isinstance, does not tell mypy so.
             laid.variables.append(item)  # type: ignore[arg-type]
             laid.places.append(place)
             fragment += 1

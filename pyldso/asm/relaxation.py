@@ -137,8 +137,8 @@ def _find_open(laid: Laid, targets: dict[int, tuple[int, int]]) -> tuple[list[_O
     for index, variable in enumerate(laid.variables):
         if type(variable) is Align:
             end += len(fixed[index]) + variable.alignment - 1
-        elif sizes[index] == 2:
-            end += len(fixed[index]) + len(variable.near) + 4  # type: ignore[union-attr]
+        elif type(variable) is Branch and sizes[index] == 2:
+            end += len(fixed[index]) + len(variable.near) + 4
         else:
             end += len(fixed[index]) + sizes[index]
         largest.append(end)

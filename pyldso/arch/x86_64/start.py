@@ -7,6 +7,7 @@ code, one instruction a line, with its relocations, and is linked where its name
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from pyldso.arch.x86_64.relocations import R_X86_64
@@ -256,9 +257,7 @@ def builtin_objects(
     if has_start:
         objects["_start"] = lambda: start_object(libc_version)
     for name, lines in functions.items():
-        objects[name] = lambda name=name, lines=lines: function_object(  # type: ignore[misc]
-            name, lines, STV.HIDDEN
-        )
+        objects[name] = partial(function_object, name, lines, STV.HIDDEN)
     objects["__dso_handle"] = lambda: dso_handle_object(
         is_shared=is_shared, is_position_independent=is_position_independent
     )
