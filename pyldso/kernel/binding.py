@@ -15,14 +15,16 @@ from struct import unpack_from
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyldso.arch.x86_64.syscalls import STRUCTURE_SIZES, SyscallRow
-from pyldso.kernel.files import AT_FDCWD, PathUse
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.mmu import READ, WRITE
+from pyldso.kernel.paths import AT_FDCWD
+from pyldso.kernel.policy import PathUse
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
 IOV_MAX = 1024
+_AT_SYMLINK_NOFOLLOW, _AT_SYMLINK_FOLLOW = 0x100, 0x400
 _LARGEST_BUFFER = 0x7FFFF000
 """MAX_RW_COUNT: Linux transfers no more at once (read(2))."""
 _INT_TYPES = frozenset({"int", "pid", "signal", "rlimit", "clock", "whence", "sigmask_how"})
@@ -73,7 +75,13 @@ class BoundSyscall:
 
     def __call__(self, process: Process, registers: list[int]) -> int:
         """Decode, call and return the result; raises OSError."""
-        return self._handler(process, *[decode(process, registers) for decode in self._decoders])
+        try:
+            arguments = [decode(process, registers) for decode in self._decoders]
+            return self._handler(process, *arguments)
+        finally:
+            paths = process.files.paths
+            if paths.has_pins:
+                paths.release()
 
     def call_decoded(self, process: Process, arguments: tuple[Argument, ...]) -> int:
         """Call with arguments that pyldso itself made: no guest memory is behind them."""
@@ -105,12 +113,11 @@ def _decoder(index: int, parameters: list[Parameter], names: list[str]) -> Decod
     kind = parameter.type
     if kind in _FD_TYPES:
         return _fd_decoder(index, is_changed=kind == "wfd")
-    if kind in _CHANGING_PATHS:
-        dirfd_index = index - 1 if index and parameters[index - 1].type == "dirfd" else None
-        return _changing_path_decoder(index, dirfd_index, parameter)
+    if kind in _CHANGING_PATHS or kind in ("path", "link"):
+        return _path_decoder(index, parameters)
     if kind in _INT_TYPES:
         return lambda process, registers: ctypes.c_int(registers[index]).value
-    if kind in ("path", "string"):
+    if kind in ("name", "string"):
         return lambda process, registers: process.memory.read_cstring(registers[index])
     if kind in ("iov_in", "iov_out"):
         return _iovec_decoder(index, names.index(parameter.of), kind == "iov_in")
@@ -133,19 +140,27 @@ def _fd_decoder(index: int, *, is_changed: bool) -> Decoder:
     return decode
 
 
-def _changing_path_decoder(index: int, dirfd_index: int | None, parameter: Parameter) -> Decoder:
-    use = _CHANGING_PATHS[parameter.type]
+def _path_decoder(index: int, parameters: list[Parameter]) -> Decoder:
+    """Return the decoder of a file name, which stands behind its folder's descriptor if any."""
+    parameter = parameters[index]
+    has_folder = index > 0 and parameters[index - 1].type == "dirfd"
+    flags_index = next((i for i, p in enumerate(parameters) if p.type == "at_flags"), None)
+    change = _CHANGING_PATHS.get(parameter.type)
+    follows = change.follow if change else parameter.type == "path"
+    follow_bit = _AT_SYMLINK_FOLLOW if parameter.type == "wlink" else 0
 
     def decode(process: Process, registers: list[int]) -> Argument:
-        dirfd = AT_FDCWD
-        if dirfd_index is not None:
-            dirfd = ctypes.c_int(registers[dirfd_index]).value
+        dirfd = ctypes.c_int(registers[index - 1]).value if has_folder else AT_FDCWD
         if parameter.is_nullable and not registers[index]:
             process.files.check_change_of_open(dirfd)
             return 0
         path = process.memory.read_cstring(registers[index])
-        process.files.check_change(dirfd, path, use)
-        return path
+        flags = registers[flags_index] if flags_index is not None else 0
+        follow = not flags & _AT_SYMLINK_NOFOLLOW if follows else bool(flags & follow_bit)
+        if change is None:
+            return process.files.place(dirfd, path, follow=follow)
+        use = change if follow == follows else change._replace(follow=follow)
+        return process.files.place_for_change(dirfd, path, use)
 
     return decode
 

@@ -1,11 +1,8 @@
-"""Files as the guest may see them: the path policy, pyldso's own descriptors, /proc/self.
+"""Files as the guest may see them: open descriptors, the policy's refusals, /proc/self.
 
 Guest descriptors are host descriptors of the same number. pyldso's own ones are moved to high
-numbers and refused to the guest, which may close or replace any other, 0 to 2 included.
-
-The policy: the guest reads what the user can read, and changes only what lies beneath the folder
-where it started and beneath the temporary folders. Device files that every user may write
-(/dev/null, terminals) are no part of that.
+numbers and refused to the guest, which may close or replace any other, 0 to 2 included. How names
+are walked stands in paths.py, what is allowed in policy.py.
 """
 
 from __future__ import annotations
@@ -13,74 +10,20 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 from collections.abc import Callable
-from stat import S_ISCHR
-from typing import NamedTuple
+from stat import S_ISCHR, S_ISDIR
 
-_WRITABLE_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/ptmx", "/dev/pts/")
-_OPENS_FOR_WRITING = (
-    os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | (os.O_TMPFILE & ~os.O_DIRECTORY)
-)
+from pyldso.kernel.host import host_syscall
+from pyldso.kernel.paths import AT_FDCWD, Paths, error, name_of_open
+from pyldso.kernel.policy import PathUse, Policy, is_writable_device
+
+_OPENAT = 257
+_O_TMPFILE = os.O_TMPFILE & ~os.O_DIRECTORY
+_OPENS_FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | _O_TMPFILE
 _LOWEST_PRIVATE_FD = 700
-AT_FDCWD = -100
-
-
-def _error(code: int, path: str) -> OSError:
-    return OSError(code, os.strerror(code), path)
-
-
-class PathUse(NamedTuple):
-    """How a call changes the file that a path names."""
-
-    follow: bool
-    """A symbolic link at the end stands for its target."""
-    creates: bool
-    replaces: bool
-    keeps_file: bool = False
-    """Only what is written goes there: the file itself, its name and mode stay as they are."""
-
-
 _CHANGE = PathUse(follow=True, creates=False, replaces=False)
-_OPEN = PathUse(follow=True, creates=False, replaces=False, keeps_file=True)
-_CREATE_OR_OPEN = PathUse(follow=True, creates=True, replaces=True, keeps_file=True)
-
-
-def _path_of_open(fd: int) -> str:
-    try:
-        return os.readlink(f"/proc/self/fd/{fd}")
-    except OSError:
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
-
-
-class Policy(NamedTuple):
-    """What the guest may do outside itself: `write_roots` are real paths of folders."""
-
-    write_roots: tuple[str, ...]
-
-    @classmethod
-    def default(cls) -> Policy:
-        """Return the policy of a plain `run`: writing beneath the current and temporary folders."""
-        folders = [os.getcwd(), "/tmp", os.environ.get("TMPDIR", "/tmp")]
-        return cls(tuple(dict.fromkeys(os.path.realpath(folder) for folder in folders)))
-
-    def allows_write(self, real_path: str) -> bool:
-        """Tell whether the guest may create, change or remove the file at a real path."""
-        return any(
-            real_path == root or real_path.startswith(root.rstrip("/") + "/")
-            for root in self.write_roots
-        )
-
-
-def _is_device(path: str) -> bool:
-    try:
-        return S_ISCHR(os.stat(path).st_mode)
-    except OSError:
-        return False
-
-
-def _is_open_pipe(path: str) -> bool:
-    """Tell whether a real path is a pipe or socket that is open here, as /dev/stdout may be."""
-    return path.startswith(f"/proc/{os.getpid()}/fd/")
+_MEMORY_OF_PROCESSES = re.compile(r"/proc/\d+/(task/\d+/)?(mem|pagemap|clear_refs)")
 
 
 class Files:
@@ -94,6 +37,10 @@ class Files:
         self.generated: dict[str, Callable[[], bytes]] = {}
         """Files of /proc/self whose content is the guest's, not the host process's."""
         self._on_refusal = on_refusal
+        root_fd = -1
+        if policy.root:
+            root_fd = self.keep_private(os.open(policy.root, os.O_PATH | os.O_DIRECTORY))
+        self.paths = Paths(policy.root, root_fd)
 
     def keep_private(self, fd: int) -> int:
         """Move a descriptor of pyldso's own out of the guest's reach and return its number."""
@@ -104,15 +51,9 @@ class Files:
 
     def close_on_exec(self) -> None:
         """Close the descriptors that execve(2) closes, but for pyldso's own."""
-        for name in os.listdir("/proc/self/fd"):
-            fd = int(name)
-            if fd in self.private_fds:
-                continue
-            try:
-                if fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC:
-                    os.close(fd)
-            except OSError:
-                continue  # the descriptor that listdir used
+        for fd in self.open_fds():
+            if fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC:
+                os.close(fd)
 
     def close_private(self, fd: int) -> None:
         """Close a descriptor that `keep_private` returned."""
@@ -129,68 +70,151 @@ class Files:
             else min(_LOWEST_PRIVATE_FD, soft * 3 // 4)
         )
 
-    def real_path(self, dirfd: int, path: bytes, *, follow: bool = True) -> str:
-        """Return the absolute path without symbolic links that a call would act on."""
-        text = os.fsdecode(path)
-        if not text.startswith("/"):
-            text = os.path.join(self._folder(dirfd), text)
-        if follow:
-            return os.path.realpath(text)
-        folder, name = os.path.split(text.rstrip("/") or "/")
-        if name in ("", ".", ".."):
-            return os.path.realpath(text)
-        return os.path.join(os.path.realpath(folder), name)
+    def _is_private(self, fd: int, name: str) -> bool:
+        """Tell whether what `fd` opened is a pipe of which the guest has no other descriptor."""
+        if name not in map(name_of_open, self.private_fds):
+            return False
+        others = self.open_fds() - {fd}
+        return not any(name == os.readlink(f"/proc/self/fd/{other}") for other in others)
 
-    def _folder(self, dirfd: int) -> str:
-        return os.getcwd() if dirfd == AT_FDCWD else _path_of_open(dirfd)
+    def open_fds(self) -> set[int]:
+        """Return the guest's descriptors."""
+        listed = {int(name) for name in os.listdir("/proc/self/fd")}
+        return {fd for fd in listed - self.private_fds if _is_open(fd)}
 
-    def check_change(self, dirfd: int, path: bytes, use: PathUse) -> None:
-        """Raise OSError unless the policy lets the guest change the file that the path names.
+    # ---- names -------------------------------------------------------------------------------
+
+    def place(self, dirfd: int, path: bytes, *, follow: bool = True) -> bytes:
+        """Return a name by which the host's kernel finds what the guest's name stands for."""
+        if follow and (own := self.own_file(path)):
+            return own
+        if not self.paths.root or not path:
+            return path
+        return self.paths.pinned_name(dirfd, path, follow=follow)
+
+    def place_for_change(self, dirfd: int, path: bytes, use: PathUse) -> bytes:
+        """Return a name as `place` does; OSError unless the policy lets the guest change the file.
 
         The error is Linux's own where it would refuse too, else EACCES.
         """
-        real = self.real_path(dirfd, path, follow=use.follow)
-        if use.keeps_file and real.startswith(_WRITABLE_DEVICES) and _is_device(real):
-            return
-        if self.policy.allows_write(real) or _is_open_pipe(real):
-            return
-        if use.creates:
-            if not use.replaces and os.path.lexists(real):
-                raise _error(errno.EEXIST, real)
-            os.stat(os.path.dirname(real))  # ENOENT, ENOTDIR
-        else:
-            os.lstat(real)
-        self._on_refusal(real, "writing there is not allowed")
-        raise _error(errno.EACCES, real)
+        if not path:  # the descriptor itself, where the call's flags say so
+            self.check_change_of_open(dirfd)
+            return path
+        fd, name = self._pin_for_change(dirfd, path, use)
+        return b"/proc/self/fd/%d/%s" % (fd, name) if name else b"/proc/self/fd/%d" % fd
+
+    def _pin_for_change(self, dirfd: int, path: bytes, use: PathUse) -> tuple[int, bytes]:
+        """Return what Paths.pin_for_change does, where the policy lets the guest change that."""
+        fd, name = self.paths.pin_for_change(dirfd, path, follow=use.follow, creates=use.creates)
+        if not name:
+            self._check_change(name_of_open(fd), fd, use)
+            return fd, name
+        real = os.path.normpath(os.path.join(name_of_open(fd), os.fsdecode(name)))
+        if not self.policy.allows_write(real):
+            exists = _exists(name, fd)
+            if use.creates and not use.replaces and exists:
+                raise error(errno.EEXIST, real)
+            if not use.creates and not exists:
+                raise error(errno.ENOENT, real)
+            self._refuse_change(real)
+        return fd, name
 
     def check_change_of_open(self, fd: int) -> None:
         """Raise OSError unless the policy lets the guest change the open file itself."""
-        path = _path_of_open(fd)
-        if path.startswith("/"):  # else a pipe or the like
-            self.check_change(AT_FDCWD, os.fsencode(path), _CHANGE)
+        if fd == AT_FDCWD:
+            self._check_change(os.getcwd(), fd, _CHANGE)
+        else:
+            self._check_change(name_of_open(fd), fd, _CHANGE)
+
+    def _check_change(self, real: str, fd: int, use: PathUse) -> None:
+        if not real.startswith("/"):  # a pipe or the like
+            return
+        if self.policy.allows_write(real):
+            return
+        if use.keeps_file and is_writable_device(real) and S_ISCHR(os.fstat(fd).st_mode):
+            return
+        if real.startswith("/memfd:") and os.fstat(fd).st_nlink == 0:
+            return
+        if use.creates and not use.replaces:
+            raise error(errno.EEXIST, real)
+        self._refuse_change(real)
+
+    def _refuse_change(self, real: str) -> None:
+        self._on_refusal(self.paths.guest_name(real), "writing there is not allowed")
+        raise error(errno.EACCES, real)
+
+    def readlink(self, dirfd: int, path: bytes) -> bytes:
+        """Return where a symbolic link points, as the guest sees it; raises OSError."""
+        if self.own_file(path):
+            return os.fsencode(self.program_path)
+        if not path:  # of a descriptor that stands for a link
+            return os.readlink(b"", dir_fd=dirfd)
+        target = os.readlink(self.place(dirfd, path, follow=False), dir_fd=dirfd)
+        if self.paths.root and self.paths.absolute(dirfd, path).startswith(b"/proc/"):
+            return os.fsencode(self.paths.guest_name(os.fsdecode(target)))
+        return target
+
+    def getcwd(self) -> str:
+        """Return the current folder, as the guest sees it; raises OSError."""
+        return self.paths.guest_name(os.getcwd())
+
+    # ---- opening -----------------------------------------------------------------------------
 
     def open(self, dirfd: int, path: bytes, flags: int, mode: int) -> int:
         """Open as openat(2) does, within the policy."""
-        if flags & _OPENS_FOR_WRITING:
-            self.check_change(dirfd, path, _CREATE_OR_OPEN if flags & os.O_CREAT else _OPEN)
-        own = self.own_file(path)
-        at = None if dirfd == AT_FDCWD or path.startswith(b"/") else dirfd
-        fd = os.open(own or path, flags | os.O_LARGEFILE, mode, dir_fd=at)
+        try:
+            if flags & _OPENS_FOR_WRITING and not flags & os.O_PATH:
+                fd = self._open_for_change(dirfd, path, flags, mode)
+            else:
+                fd = self._open_for_reading(dirfd, path, flags)
+            if self.paths.has_pins:
+                self.paths.release()
+                fd = _lowest(fd)
+        finally:
+            self.paths.release()
         try:
             fd = self._guard_proc(fd)
         except OSError:
             os.close(fd)
             raise
-        if not flags & os.O_CLOEXEC:  # which Python has added
+        if not flags & os.O_CLOEXEC:  # which was added
             os.set_inheritable(fd, True)
         return fd
+
+    def _open_for_reading(self, dirfd: int, path: bytes, flags: int) -> int:
+        if own := self.own_file(path):
+            return os.open(own, flags)
+        try:
+            return self.paths.open(dirfd, path, flags)
+        except OSError as refusal:
+            if refusal.errno != errno.ELOOP or flags & os.O_NOFOLLOW or self.paths.root:
+                raise
+        fd = self.paths.pin(dirfd, path)  # there may be a link of /proc/self/fd on the way
+        return _reopen(fd, flags)
+
+    def _open_for_change(self, dirfd: int, path: bytes, flags: int, mode: int) -> int:
+        if not path:
+            raise error(errno.ENOENT)
+        is_new = bool(flags & os.O_CREAT and flags & os.O_EXCL)
+        use = PathUse(
+            follow=not (is_new or flags & os.O_NOFOLLOW),
+            creates=bool(flags & os.O_CREAT),
+            replaces=not is_new,
+            keeps_file=True,
+        )
+        fd, name = self._pin_for_change(dirfd, path, use)
+        if name:
+            return self.paths.open_last(fd, name, flags, mode)
+        if flags & os.O_CREAT and S_ISDIR(os.fstat(fd).st_mode):
+            raise error(errno.EISDIR)
+        return _reopen(fd, flags & ~(os.O_CREAT | os.O_NOFOLLOW))
 
     def own_file(self, path: bytes) -> bytes | None:
         """Return the program's path where `path` is one of its names in /proc."""
         if path.startswith(b"/proc/") and path.endswith(b"/exe") and self.program_path:
             middle = path[6:-4]
             if middle in (b"self", b"thread-self", b"%d" % os.getpid()):
-                return os.fsencode(self.program_path)
+                return os.fsencode(self.paths.host_name(self.program_path))
         return None
 
     def _guard_proc(self, fd: int) -> int:
@@ -199,15 +223,19 @@ class Files:
         The opened file is asked for its name, so that links and relative paths lead nowhere else.
         """
         name = os.readlink(f"/proc/self/fd/{fd}")
+        if not name.startswith("/proc/"):
+            if name.startswith("pipe:") and self._is_private(fd, name):
+                raise error(errno.ENOENT)
+            return fd
+        if _MEMORY_OF_PROCESSES.fullmatch(name):
+            self._on_refusal(name, "the guest's memory is not at these addresses")
+            raise error(errno.EACCES, name)
         own = f"/proc/{os.getpid()}/"
         if not name.startswith(own):
             return fd
         entry = name.removeprefix(own)
         if entry.startswith("task/"):
             entry = entry.split("/", 2)[-1]
-        if entry in ("mem", "pagemap", "clear_refs"):
-            self._on_refusal(name, "the guest's memory is not at these addresses")
-            raise _error(errno.EACCES, name)
         if entry in self.generated:
             replacement = os.memfd_create(entry, os.MFD_CLOEXEC)
             os.write(replacement, self.generated[entry]())
@@ -215,3 +243,35 @@ class Files:
             os.dup2(replacement, fd, inheritable=False)
             os.close(replacement)
         return fd
+
+
+def _reopen(fd: int, flags: int) -> int:
+    """Open what a pinned descriptor stands for; unlike os.open's, a signal interrupts the wait."""
+    name = b"/proc/self/fd/%d" % fd
+    return host_syscall(_OPENAT, AT_FDCWD, name, flags | os.O_CLOEXEC, 0)
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        fcntl.fcntl(fd, fcntl.F_GETFD)
+    except OSError:
+        return False
+    return True
+
+
+def _exists(name: bytes, folder: int) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
+def _lowest(fd: int) -> int:
+    """Return the lowest free descriptor, moved to from `fd` where that is higher."""
+    lowest = os.dup(fd)
+    if lowest > fd:
+        os.close(lowest)
+        return fd
+    os.close(fd)
+    return lowest

@@ -22,10 +22,12 @@ from pyldso.kernel.binding import Argument, BoundSyscall
 from pyldso.kernel.cpu import PAGE_FAULT, Cpu, Fault
 from pyldso.kernel.events import ProcessEnded as ProcessEndedEvent
 from pyldso.kernel.events import Refused, SyscallEntered, SyscallExited
-from pyldso.kernel.files import AT_FDCWD, Files, Policy
+from pyldso.kernel.files import Files
 from pyldso.kernel.layout import Layout
 from pyldso.kernel.memory import AddressSpace
 from pyldso.kernel.mmu import EXECUTE, READ, Arena
+from pyldso.kernel.paths import AT_FDCWD
+from pyldso.kernel.policy import Policy
 from pyldso.kernel.signals import SIG_IGN, SignalState, killed_by
 from pyldso.kernel.status import ExitStatus, Killed, ProcessEnded
 from pyldso.kernel.vma import Vma
@@ -142,7 +144,7 @@ class Process:
         """Return the current folder; raises OSError."""
 
         def ask() -> tuple[str, int, bytes]:
-            path = os.getcwd()
+            path = self.files.getcwd()
             name = os.fsencode(path)
             return path, len(name) + 1, name + b"\0"
 
@@ -152,8 +154,7 @@ class Process:
         """Return where a symbolic link points; raises OSError."""
 
         def read() -> tuple[str, int, bytes]:
-            name = os.fsencode(path)
-            target = self.files.own_file(name) or os.readlink(name)
+            target = self.files.readlink(AT_FDCWD, os.fsencode(path))
             return os.fsdecode(target), len(target), target
 
         return self._observe("readlink", (os.fsencode(path), b"", 4096), read)

@@ -11,14 +11,15 @@ import os
 from stat import S_IFIFO, S_IFMT, S_IFREG
 from typing import TYPE_CHECKING
 
-from pyldso.kernel.files import AT_FDCWD, PathUse
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.mmu import READ, WRITE
+from pyldso.kernel.paths import AT_FDCWD
+from pyldso.kernel.policy import PathUse
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
-_NEWFSTATAT, _READLINKAT, _FACCESSAT, _FACCESSAT2, _STATX = 262, 267, 269, 439, 332
+_FACCESSAT, _FACCESSAT2 = 269, 439
 _IOCTL, _FCNTL, _SENDTO, _RECVFROM, _SOCKETPAIR, _MKNODAT = 16, 72, 44, 45, 53, 259
 _AT_SYMLINK_NOFOLLOW = 0x100
 _AF_UNIX = 1
@@ -67,32 +68,6 @@ def sys_creat(process: Process, path: bytes, mode: int) -> int:
     return sys_openat(process, AT_FDCWD, path, flags, mode)
 
 
-def sys_stat(process: Process, path: bytes, statbuf: int) -> int:
-    """stat(2)."""
-    return sys_newfstatat(process, AT_FDCWD, path, statbuf, 0)
-
-
-def sys_lstat(process: Process, path: bytes, statbuf: int) -> int:
-    """lstat(2)."""
-    return sys_newfstatat(process, AT_FDCWD, path, statbuf, _AT_SYMLINK_NOFOLLOW)
-
-
-def sys_newfstatat(process: Process, dirfd: int, path: bytes, statbuf: int, flags: int) -> int:
-    """fstatat(2)."""
-    if not flags & _AT_SYMLINK_NOFOLLOW:
-        path = process.files.own_file(path) or path
-    return host_syscall(_NEWFSTATAT, dirfd, path, statbuf, flags)
-
-
-def sys_statx(
-    process: Process, dirfd: int, path: bytes, flags: int, mask: int, statxbuf: int
-) -> int:
-    """statx(2)."""
-    if not flags & _AT_SYMLINK_NOFOLLOW:
-        path = process.files.own_file(path) or path
-    return host_syscall(_STATX, dirfd, path, flags, mask, statxbuf)
-
-
 def sys_access(process: Process, path: bytes, mode: int) -> int:
     """access(2)."""
     return sys_faccessat(process, AT_FDCWD, path, mode)
@@ -100,19 +75,23 @@ def sys_access(process: Process, path: bytes, mode: int) -> int:
 
 def sys_faccessat(process: Process, dirfd: int, path: bytes, mode: int) -> int:
     """faccessat(2) without flags."""
-    path = process.files.own_file(path) or path
-    result = host_syscall(_FACCESSAT, dirfd, path, mode)
-    if mode & os.W_OK:
-        process.files.check_change(dirfd, path, _WRITE)
-    return result
+    return _ask_access(process, dirfd, path, mode, _FACCESSAT)
 
 
 def sys_faccessat2(process: Process, dirfd: int, path: bytes, mode: int, flags: int) -> int:
     """faccessat(2)."""
-    path = process.files.own_file(path) or path
-    result = host_syscall(_FACCESSAT2, dirfd, path, mode, flags)
+    return _ask_access(process, dirfd, path, mode, _FACCESSAT2, flags)
+
+
+def _ask_access(
+    process: Process, dirfd: int, path: bytes, mode: int, number: int, flags: int = 0
+) -> int:
+    files = process.files
+    follow = not flags & _AT_SYMLINK_NOFOLLOW
+    place = files.place(dirfd, path, follow=follow)
+    result = host_syscall(number, dirfd, place, mode, *([flags] if flags else []))
     if mode & os.W_OK:
-        process.files.check_change(dirfd, path, _WRITE)
+        files.place_for_change(dirfd, path, _WRITE._replace(follow=follow))
     return result
 
 
@@ -123,12 +102,21 @@ def sys_readlink(process: Process, path: bytes, buffer: int, size: int) -> int:
 
 def sys_readlinkat(process: Process, dirfd: int, path: bytes, buffer: int, size: int) -> int:
     """readlinkat(2)."""
-    own = process.files.own_file(path)
-    if own is None:
-        return host_syscall(_READLINKAT, dirfd, path, buffer, size)
-    length = min(len(own), size)
-    ctypes.memmove(buffer, own, length)
+    target = process.files.readlink(dirfd, path)
+    if size <= 0:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    length = min(len(target), size)
+    ctypes.memmove(buffer, target, length)
     return length
+
+
+def sys_getcwd(process: Process, buffer: int, size: int) -> int:
+    """getcwd(2)."""
+    path = os.fsencode(process.files.getcwd()) + b"\0"
+    if len(path) > size:
+        raise OSError(errno.ERANGE, os.strerror(errno.ERANGE))
+    ctypes.memmove(buffer, path, len(path))
+    return len(path)
 
 
 def sys_ioctl(process: Process, fd: int, request: int, argument: int) -> int:
@@ -160,17 +148,12 @@ def sys_close_range(process: Process, first: int, last: int, flags: int) -> int:
     first, last = first & 0xFFFFFFFF, last & 0xFFFFFFFF
     if first > last or flags & ~_CLOSE_RANGE_CLOEXEC:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-    for name in os.listdir("/proc/self/fd"):
-        fd = int(name)
-        if not first <= fd <= last or fd in process.files.private_fds:
-            continue
-        try:
+    for fd in process.files.open_fds():
+        if first <= fd <= last:
             if flags & _CLOSE_RANGE_CLOEXEC:
                 os.set_inheritable(fd, False)
             else:
                 os.close(fd)
-        except OSError:
-            continue  # the descriptor of the listing itself
     return 0
 
 

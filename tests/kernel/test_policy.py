@@ -7,7 +7,8 @@ import pytest
 
 from pyldso.arch.x86_64.syscalls import syscall_numbers
 from pyldso.events import EventStream
-from pyldso.kernel.files import AT_FDCWD, Policy
+from pyldso.kernel.paths import AT_FDCWD
+from pyldso.kernel.policy import Policy
 from pyldso.kernel.process import Process
 
 
@@ -52,3 +53,105 @@ def test_file_elsewhere_cannot_be_changed(ask, tmp_path):
     assert ask("openat", AT_FDCWD, b"/etc/passwd", os.O_WRONLY) == -errno.EACCES
     assert ask("truncate", b"/etc/passwd", os.path.getsize("/etc/passwd")) == -errno.EACCES
     assert ask("unlink", b"/nonexistent/file") == -errno.ENOENT
+
+
+AT_SYMLINK_NOFOLLOW, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH = 0x100, 0x400, 0x1000
+
+
+@pytest.fixture
+def outside(tmp_path_factory):
+    """A folder that the guest may not change, with a file, a folder, and links to them inside."""
+    folder = tmp_path_factory.mktemp("outside")
+    (folder / "file").write_text("kept")
+    (folder / "folder").mkdir()
+    return folder
+
+
+def test_links_and_dots_lead_to_no_change_elsewhere(ask, tmp_path, outside):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "link").symlink_to(outside / "file")
+    (tmp_path / "folder").symlink_to(outside / "folder")
+    (tmp_path / "dangling").symlink_to(outside / "new")
+    inside = os.fsencode(tmp_path)
+    dots = b"/inner/../../" + os.fsencode(outside.name)
+    ways = (
+        inside + b"/link",
+        inside + dots + b"/file",
+        b"/proc/self/root" + os.fsencode(outside) + b"/file",
+        os.fsencode(outside / "file"),
+    )
+    for way in ways:
+        assert ask("openat", AT_FDCWD, way, os.O_RDWR) == -errno.EACCES
+        assert ask("truncate", way, 0) == -errno.EACCES
+        assert ask("chmod", way, 0o600) == -errno.EACCES
+        assert ask("utimes", way, 0) == -errno.EACCES
+        assert ask("setxattr", way, b"user.x", 0, 0, 0) == -errno.EACCES
+        linked = (AT_FDCWD, way, AT_FDCWD, inside + b"/linked", AT_SYMLINK_FOLLOW)
+        assert ask("linkat", *linked) == -errno.EACCES
+    assert ask("openat", AT_FDCWD, inside + b"/dangling", os.O_CREAT | os.O_RDWR) == -errno.EACCES
+    assert ask("mkdir", inside + b"/folder/new", 0o700) == -errno.EACCES
+    assert ask("rmdir", inside + b"/folder/") == -errno.ENOTDIR
+    assert ask("rename", inside + b"/link", os.fsencode(outside / "moved")) == -errno.EACCES
+    assert ask("unlink", inside + dots + b"/file") == -errno.EACCES
+    assert (outside / "file").read_text() == "kept"
+    assert sorted(os.listdir(outside)) == ["file", "folder"]
+    assert ask("unlink", inside + b"/link") == 0  # the link itself is its own
+
+
+def test_link_itself_can_be_changed_where_its_target_cannot(ask, tmp_path, outside):
+    (tmp_path / "link").symlink_to(outside / "file")
+    link, owner = os.fsencode(tmp_path / "link"), (os.getuid(), os.getgid())
+    assert ask("fchownat", AT_FDCWD, link, *owner, AT_SYMLINK_NOFOLLOW) == 0
+    assert ask("fchownat", AT_FDCWD, link, *owner, 0) == -errno.EACCES
+    assert ask("lchown", link, *owner) == 0
+    assert ask("utimensat", AT_FDCWD, link, 0, AT_SYMLINK_NOFOLLOW) == 0
+    assert ask("utimensat", AT_FDCWD, link, 0, 0) == -errno.EACCES
+
+
+def test_descriptor_of_a_file_elsewhere_gives_no_right_to_change_it(ask, outside):
+    fd = ask("openat", AT_FDCWD, os.fsencode(outside / "file"), os.O_PATH)
+    own = b"/proc/self/fd/%d" % fd
+    assert ask("openat", AT_FDCWD, own, os.O_RDWR) == -errno.EACCES
+    assert ask("fchownat", fd, b"", os.getuid(), os.getgid(), AT_EMPTY_PATH) == -errno.EACCES
+    assert ask("utimensat", fd, 0, 0, 0) == -errno.EACCES
+    reading = ask("openat", AT_FDCWD, own, os.O_RDONLY)
+    assert reading >= 0
+    assert ask("fchmod", reading, 0o600) == -errno.EACCES
+    os.close(reading)
+    os.close(fd)
+
+
+def test_opened_file_gets_the_lowest_descriptor(ask, tmp_path):
+    lowest = os.dup(0)
+    os.close(lowest)
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR
+    fd = ask("openat", AT_FDCWD, os.fsencode(tmp_path / "new"), flags, 0o640)
+    assert fd == lowest
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o640
+    os.close(fd)
+    fd = ask("openat", AT_FDCWD, os.fsencode(tmp_path / "new"), os.O_WRONLY)
+    assert fd == lowest
+    os.close(fd)
+    assert ask("openat", AT_FDCWD, os.fsencode(tmp_path / "new"), flags) == -errno.EEXIST
+
+
+def test_memory_of_processes_cannot_be_opened(ask):
+    for pid in (os.getpid(), os.getppid(), 1):
+        for name in (b"/proc/%d/mem" % pid, b"/proc/%d/task/%d/mem" % (pid, pid)):
+            assert ask("openat", AT_FDCWD, name, os.O_RDONLY) in (-errno.EACCES, -errno.ENOENT)
+
+
+def test_pipe_of_pyldso_itself_cannot_be_opened_by_its_name_in_proc(tmp_path):
+    process = Process(EventStream(), Policy((str(tmp_path),)))
+    reading, writing = os.pipe()
+    own = process.files.open(AT_FDCWD, b"/proc/self/fd/%d" % reading, os.O_RDONLY, 0)
+    private = [process.files.keep_private(fd) for fd in (reading, writing)]
+    again = process.files.open(AT_FDCWD, b"/proc/self/fd/%d" % own, os.O_RDONLY, 0)
+    os.close(own)
+    os.close(again)
+    with pytest.raises(FileNotFoundError):
+        process.files.open(AT_FDCWD, b"/proc/self/fd/%d" % private[0], os.O_RDONLY, 0)
+    with pytest.raises(FileNotFoundError):
+        process.files.open(AT_FDCWD, b"/proc/self/fd/%d" % private[0], os.O_WRONLY, 0)
+    for fd in private:
+        process.files.close_private(fd)

@@ -6,7 +6,8 @@ means that the host's kernel answers, with every pointer checked and replaced; n
 
 A parameter is `type name`. Types of pointers say what stands behind them:
 
-    path                a file name
+    path link           a file name; link: a symbolic link at its end is not followed
+    name                a file name that the handler looks up
     wpath wlink         the name of a file that the call changes; wlink: the link itself
     wnew wto            the name of a file that the call creates; wto: or replaces
     string              any other NUL-terminated string
@@ -15,7 +16,7 @@ A parameter is `type name`. Types of pointers say what stands behind them:
     address             a number that stays a guest address
 
 X is a structure of STRUCTURE_SIZES, `structure*N` for N of them, or the parameter that holds the
-size in bytes; `in?` may be NULL. The policy of kernel/files.py is asked for the w types, `wfd`
+size in bytes; `in?` may be NULL. The policy of kernel/policy.py is asked for the w types, `wfd`
 among them. All other types are numbers, and their names choose how strace shows them.
 """
 
@@ -66,11 +67,11 @@ class SyscallRow(NamedTuple):
 _ROWS: dict[int, tuple[str, ...]] = {
     0: ("read", "fd fd, out(count) buf, size count", "host"),
     1: ("write", "fd fd, in(count) buf, size count", "host"),
-    2: ("open", "path pathname, open_flags flags, mode mode", "files.open"),
+    2: ("open", "name pathname, open_flags flags, mode mode", "files.open"),
     3: ("close", "fd fd", "host"),
-    4: ("stat", "path pathname, out(stat) statbuf", "files.stat"),
+    4: ("stat", "path pathname, out(stat) statbuf", "host"),
     5: ("fstat", "fd fd, out(stat) statbuf", "host"),
-    6: ("lstat", "path pathname, out(stat) statbuf", "files.lstat"),
+    6: ("lstat", "link pathname, out(stat) statbuf", "host"),
     7: ("poll", "inout(pollfd*nfds) fds, size nfds, int timeout", "host"),
     8: ("lseek", "fd fd, offset offset, whence whence", "host"),
     9: (
@@ -103,7 +104,7 @@ _ROWS: dict[int, tuple[str, ...]] = {
     18: ("pwrite64", "fd fd, in(count) buf, size count, offset offset", "host"),
     19: ("readv", "fd fd, iov_out(iovcnt) iov, int iovcnt", "host"),
     20: ("writev", "fd fd, iov_in(iovcnt) iov, int iovcnt", "host"),
-    21: ("access", "path pathname, access_mode mode", "files.access"),
+    21: ("access", "name pathname, access_mode mode", "files.access"),
     22: ("pipe", "out(int2) pipefd", "host"),
     23: (
         "select",
@@ -176,7 +177,7 @@ _ROWS: dict[int, tuple[str, ...]] = {
     ),
     57: ("fork", "", "children.fork"),
     58: ("vfork", "", "children.fork", "the child has its own memory"),
-    59: ("execve", "path pathname, address argv, address envp", "children.execve"),
+    59: ("execve", "name pathname, address argv, address envp", "children.execve"),
     60: ("exit", "int status", "process.exit"),
     61: ("wait4", "pid pid, out?(int) wstatus, hex options, out?(rusage) rusage", "host"),
     62: ("kill", "pid pid, signal sig", "signals.kill", "the process itself and its children"),
@@ -196,17 +197,17 @@ _ROWS: dict[int, tuple[str, ...]] = {
     76: ("truncate", "wpath path, offset length", "host"),
     77: ("ftruncate", "fd fd, offset length", "host"),
     78: ("getdents", "fd fd, out(count) dirp, size count", "host"),
-    79: ("getcwd", "out(size) buf, size size", "host"),
+    79: ("getcwd", "out(size) buf, size size", "files.getcwd"),
     80: ("chdir", "path path", "host"),
     81: ("fchdir", "fd fd", "host"),
     82: ("rename", "wlink oldpath, wto newpath", "host"),
     83: ("mkdir", "wnew pathname, mode mode", "host"),
     84: ("rmdir", "wlink pathname", "host"),
-    85: ("creat", "path pathname, mode mode", "files.creat"),
+    85: ("creat", "name pathname, mode mode", "files.creat"),
     86: ("link", "wlink oldpath, wnew newpath", "host"),
     87: ("unlink", "wlink pathname", "host"),
     88: ("symlink", "string target, wnew linkpath", "host"),
-    89: ("readlink", "path pathname, out(bufsiz) buf, size bufsiz", "files.readlink"),
+    89: ("readlink", "name pathname, out(bufsiz) buf, size bufsiz", "files.readlink"),
     90: ("chmod", "wpath pathname, mode mode", "host"),
     91: ("fchmod", "wfd fd, mode mode", "host"),
     92: ("chown", "wpath pathname, int owner, int group", "host"),
@@ -303,16 +304,16 @@ _ROWS: dict[int, tuple[str, ...]] = {
         "process.setrlimit",
         "kept for the guest alone",
     ),
-    161: ("chroot", "path path", "process.not_permitted"),
+    161: ("chroot", "name path", "process.not_permitted"),
     162: ("sync", "", "host"),
     163: ("acct", "", ""),
     164: ("settimeofday", "", ""),
     165: (
         "mount",
-        "address source, path target, address type, hex flags, address data",
+        "address source, name target, address type, hex flags, address data",
         "process.not_permitted",
     ),
-    166: ("umount2", "path target, hex flags", "process.not_permitted"),
+    166: ("umount2", "name target, hex flags", "process.not_permitted"),
     167: ("swapon", "", ""),
     168: ("swapoff", "", ""),
     169: ("reboot", "hex magic, hex magic2, hex op, address arg", "process.not_permitted"),
@@ -338,10 +339,10 @@ _ROWS: dict[int, tuple[str, ...]] = {
     189: ("lsetxattr", "wlink path, string name, in?(size) value, size size, hex flags", "host"),
     190: ("fsetxattr", "wfd fd, string name, in?(size) value, size size, hex flags", "host"),
     191: ("getxattr", "path path, string name, out?(size) value, size size", "host"),
-    192: ("lgetxattr", "path path, string name, out?(size) value, size size", "host"),
+    192: ("lgetxattr", "link path, string name, out?(size) value, size size", "host"),
     193: ("fgetxattr", "fd fd, string name, out?(size) value, size size", "host"),
     194: ("listxattr", "path path, out?(size) list, size size", "host"),
-    195: ("llistxattr", "path path, out?(size) list, size size", "host"),
+    195: ("llistxattr", "link path, out?(size) list, size size", "host"),
     196: ("flistxattr", "fd fd, out?(size) list, size size", "host"),
     197: ("removexattr", "wpath path, string name", "host"),
     198: ("lremovexattr", "wlink path, string name", "host"),
@@ -435,7 +436,7 @@ _ROWS: dict[int, tuple[str, ...]] = {
     254: ("inotify_add_watch", "fd fd, path pathname, hex mask", "host"),
     255: ("inotify_rm_watch", "fd fd, int wd", "host"),
     256: ("migrate_pages", "", ""),
-    257: ("openat", "dirfd dirfd, path pathname, open_flags flags, mode mode", "files.openat"),
+    257: ("openat", "dirfd dirfd, name pathname, open_flags flags, mode mode", "files.openat"),
     258: ("mkdirat", "dirfd dirfd, wnew pathname, mode mode", "host"),
     259: (
         "mknodat",
@@ -448,7 +449,7 @@ _ROWS: dict[int, tuple[str, ...]] = {
     262: (
         "newfstatat",
         "dirfd dirfd, path pathname, out(stat) statbuf, at_flags flags",
-        "files.newfstatat",
+        "host",
     ),
     263: ("unlinkat", "dirfd dirfd, wlink pathname, at_flags flags", "host"),
     264: ("renameat", "dirfd olddirfd, wlink oldpath, dirfd newdirfd, wto newpath", "host"),
@@ -460,11 +461,11 @@ _ROWS: dict[int, tuple[str, ...]] = {
     266: ("symlinkat", "string target, dirfd newdirfd, wnew linkpath", "host"),
     267: (
         "readlinkat",
-        "dirfd dirfd, path pathname, out(bufsiz) buf, size bufsiz",
+        "dirfd dirfd, name pathname, out(bufsiz) buf, size bufsiz",
         "files.readlinkat",
     ),
     268: ("fchmodat", "dirfd dirfd, wpath pathname, mode mode", "host"),
-    269: ("faccessat", "dirfd dirfd, path pathname, access_mode mode", "files.faccessat"),
+    269: ("faccessat", "dirfd dirfd, name pathname, access_mode mode", "files.faccessat"),
     270: (
         "pselect6",
         "int nfds, inout?(fd_set) readfds, inout?(fd_set) writefds, inout?(fd_set) "
@@ -580,7 +581,7 @@ _ROWS: dict[int, tuple[str, ...]] = {
     321: ("bpf", "int cmd, address attr, uint size", "process.not_permitted"),
     322: (
         "execveat",
-        "dirfd dirfd, path pathname, address argv, address envp, at_flags flags",
+        "dirfd dirfd, name pathname, address argv, address envp, at_flags flags",
         "",
         "programs use execve",
     ),
@@ -608,7 +609,7 @@ _ROWS: dict[int, tuple[str, ...]] = {
     332: (
         "statx",
         "dirfd dirfd, path pathname, at_flags flags, statx_mask mask, out(statx) statxbuf",
-        "files.statx",
+        "host",
     ),
     333: ("io_pgetevents", "", ""),
     334: ("rseq", "address rseq, hex rseq_len, hex flags, hex sig", "", "glibc does without"),
@@ -627,14 +628,14 @@ _ROWS: dict[int, tuple[str, ...]] = {
     436: ("close_range", "uint first, uint last, hex flags", "files.close_range"),
     437: (
         "openat2",
-        "dirfd dirfd, path pathname, in(size) how, size size",
+        "dirfd dirfd, name pathname, in(size) how, size size",
         "",
         "programs fall back on openat",
     ),
     438: ("pidfd_getfd", "", ""),
     439: (
         "faccessat2",
-        "dirfd dirfd, path pathname, access_mode mode, at_flags flags",
+        "dirfd dirfd, name pathname, access_mode mode, at_flags flags",
         "files.faccessat2",
     ),
     440: ("process_madvise", "", ""),
