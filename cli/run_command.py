@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyldso.kernel.policy import Policy
 
 from .arguments import Arguments, Command, Option, UsageError
 from .exit_status import ExitStatus
@@ -11,6 +15,7 @@ from .exit_status import ExitStatus
 WATCH = "Watching"
 LOAD = "Finding and loading libraries"
 ENVIRONMENT = "The program's environment"
+POLICY = "What the program may do"
 MACHINE = "The machine"
 
 OPTIONS = (
@@ -26,6 +31,10 @@ OPTIONS = (
     Option(("--list",), "list_only", "Print what ldd prints, and run nothing.", WATCH),
     Option(("--verify",), "verify_only", "Only tell by the status whether it can run.", WATCH),
     Option(("--strace",), "strace", "Print the system calls with their arguments.", WATCH),
+    Option(
+        ("--warn",), "warn", "Print a line for all that the program asked for and did not get:"
+        " files that it may not write, system calls that are not there.", WATCH,
+    ),
     Option(("--syscalls",), "syscalls", "List the system calls that programs may make.", WATCH),
     Option(
         ("--library-path",), "library_path", "Search these folders instead of LD_LIBRARY_PATH.",
@@ -52,6 +61,20 @@ OPTIONS = (
     Option(("-U",), "unset_variable", "Unset a variable for it.", ENVIRONMENT, "VAR"),
     Option(("--argv0",), "argv0", "Let its argv[0] be this.", ENVIRONMENT, "STRING"),
     Option(
+        ("--allow-write",), "allow_write", "Let it write beneath DIR, too (may be repeated).",
+        POLICY, "DIR",
+    ),
+    Option(
+        ("--read-only",), "read_only", "Let it write no files, but for what --allow-write names.",
+        POLICY,
+    ),
+    Option(("--allow-net",), "allow_net", "Let it use the network.", POLICY),
+    Option(
+        ("--root",), "root", "Let DIR be its `/`: a sysroot, which the program, its ld.so.cache and"
+        " all libraries come from too. It sees nothing else but /dev/null and its like and its own"
+        " /proc/self.", POLICY, "DIR",
+    ),
+    Option(
         ("--aslr",), "aslr", "Put everything at random addresses, the same for the same SEED;"
         " without it addresses are the same at every run.", MACHINE, "SEED", is_optional=True,
     ),
@@ -62,6 +85,9 @@ Run PROGRAM as the Linux kernel and its dynamic linker would, in an emulated CPU
 
 Options stand before PROGRAM; all that follows it belongs to the program. The exit status is the
 program's own, 128+N where signal N ended it, and 127 where it could not be loaded.
+
+The program reads what you may read, but writes only beneath the current and the temporary folders;
+it has no network and reaches no other processes. What it may not do fails with EACCES or EPERM.
 
 LD_LIBRARY_PATH and LD_BIND_NOW are taken from the environment. LD_PRELOAD, LD_DEBUG and LD_AUDIT
 there would act on the machine's own ld.so and on Python itself, so the program's are given with -E
@@ -110,6 +136,8 @@ def execute(arguments: Arguments) -> int:
             inhibit_rpath=arguments.last("inhibit_rpath"),
             argv0=arguments.last("argv0"),
             bind_now=arguments.flag("bind_now"),
+            warn=arguments.flag("warn"),
+            policy=policy(arguments),
         )
     )
 
@@ -126,6 +154,25 @@ def list_syscalls() -> int:
             lines.append(f"{number:>3} {mark} {row.name:<24}{row.note}".rstrip())
     sys.stdout.write("\n".join(lines) + "\n")
     return ExitStatus.OK
+
+
+def policy(arguments: Arguments) -> Policy:
+    """Return what the program may do to the world outside itself."""
+    from pyldso.kernel.policy import Policy
+
+    root = arguments.last("root")
+    try:
+        chosen = Policy.chosen(
+            root,
+            arguments.all("allow_write"),
+            read_only=arguments.flag("read_only"),
+            has_network=arguments.flag("allow_net"),
+        )
+        if chosen.root and not f"{os.getcwd()}/".startswith(chosen.root + "/"):
+            os.chdir(chosen.root)
+    except OSError as error:
+        raise UsageError(f"{error.filename}: {error.strerror}") from None
+    return chosen
 
 
 def aslr_seed(text: str | None) -> int | None:

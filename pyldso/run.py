@@ -17,9 +17,11 @@ from pyldso.kernel.exec import (
     Program,
     build_stack,
     check_executable,
+    is_script,
     load_program,
     map_program,
 )
+from pyldso.kernel.policy import Policy
 from pyldso.kernel.process import Process
 from pyldso.kernel.status import ExitStatus, Killed, ProcessReplaced
 from pyldso.ldso import glibc, link_map, tls
@@ -62,6 +64,8 @@ from pyldso.ldso.versions import check_versions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pyldso.kernel.files import Files
+
 Write = Callable[[str], object]
 MUSL_LIBC = "libc.so"
 """What programs for musl need; it is the very file that their PT_INTERP names."""
@@ -88,6 +92,8 @@ class RunOptions(NamedTuple):
     inhibit_rpath: str | None = None
     argv0: str | None = None
     bind_now: bool = False
+    warn: bool = False
+    policy: Policy | None = None
     out: Write = sys.stdout.write
     err: Write = sys.stderr.write
 
@@ -110,6 +116,8 @@ def run(options: RunOptions) -> int:
 
     Raises LoadError with ld.so's message where a program cannot be started.
     """
+    if options.policy is None:  # once, before the program can change its current folder
+        options = options._replace(policy=Policy.default())
     while True:
         try:
             return run_program(options)
@@ -132,27 +140,31 @@ def options_after_exec(options: RunOptions, replaced: ProcessReplaced) -> RunOpt
 
 def run_program(options: RunOptions) -> int:
     """Run one program to its end and return its exit status; raises LoadError."""
-    events = EventStream()
-    if not watch(events, options):
+    process = new_process(options, EventStream())
+    if not watch(process, options):
         return 0
-    path = find_program(options.program)
-    if is_script(path):
-        path, argv = check_executable(path, vectors(options)[0])
+    path = find_program(process.files, options)
+    if is_script(process.files, path):
+        path, argv = check_executable(process.files, path, vectors(options)[0])
         arguments = [os.fsdecode(argument) for argument in argv[1:]]
         options = options._replace(argv0=os.fsdecode(argv[0]), arguments=arguments)
     try:
         if options.use_interp:
-            return start_interpreter(options, events, path)
-        return link_and_run(options, events, path)
+            return start_interpreter(options, process, path)
+        return link_and_run(options, process, path)
     except UnknownLibc as unknown:
         options.err(f"pyldso: warning: {unknown}: starting the program's own dynamic linker\n")
-        return start_interpreter(options, events, path)
+        return start_interpreter(options, new_process(options, process.events), path)
     except DlError as error:
         raise error.at_start(options.argv[0]) from None
 
 
-def watch(events: EventStream, options: RunOptions) -> bool:
+def watch(process: Process, options: RunOptions) -> bool:
     """Subscribe what the options and LD_DEBUG ask for; false where only help was wanted."""
+    if options.warn:
+        from pyldso.trace.warn import WarningPrinter
+
+        process.events.subscribe(Topic.UNSUPPORTED, WarningPrinter(private_err(options, process)))
     words = f"{options.debug},{options.variable('LD_DEBUG')}"
     if words != ",":
         from pyldso.trace.ld_debug import HELP, LdDebugPrinter, help_text, parse_words
@@ -165,11 +177,22 @@ def watch(events: EventStream, options: RunOptions) -> bool:
             return False
         write = options.err
         if name := options.debug_output or options.variable("LD_DEBUG_OUTPUT"):
-            # Closed with the process: events come until its very end.
-            output = open(f"{name}.{os.getpid()}", "a", buffering=1)  # noqa: SIM115
-            write = output.write
-        events.subscribe(topics, LdDebugPrinter(write))
+            path = os.fsencode(f"{name}.{os.getpid()}")
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+            # The variable is the guest's, the option is the user's, whom no policy binds.
+            opened = os.open if options.debug_output else process.files.open_here
+            fd = process.files.keep_until_discard(opened(path, flags, 0o666))
+            write = open(fd, "a", buffering=1, closefd=False).write  # noqa: SIM115
+        process.events.subscribe(topics, LdDebugPrinter(write))
     return True
+
+
+def private_err(options: RunOptions, process: Process) -> Write:
+    """Return what writes to standard error even when the guest has closed it."""
+    if options.err != sys.stderr.write:
+        return options.err
+    fd = process.files.keep_until_discard(os.dup(sys.stderr.fileno()))
+    return open(fd, "w", buffering=1, errors="backslashreplace", closefd=False).write
 
 
 def watch_system_calls(options: RunOptions, process: Process) -> None:
@@ -178,38 +201,27 @@ def watch_system_calls(options: RunOptions, process: Process) -> None:
         from pyldso.kernel.events import ProcessStarted
         from pyldso.trace.strace import StracePrinter
 
-        write = options.err
-        if write == sys.stderr.write:  # the guest may close standard error before it ends
-            fd = process.files.keep_private(os.dup(sys.stderr.fileno()))
-            write = open(fd, "w", buffering=1, errors="backslashreplace").write  # noqa: SIM115
-        process.events.subscribe(Topic.SYSCALLS, StracePrinter(write, process.memory))
+        printer = StracePrinter(private_err(options, process), process.memory)
+        process.events.subscribe(Topic.SYSCALLS, printer)
         argv, envp = vectors(options)
         process.events.emit(ProcessStarted(options.program, tuple(argv), tuple(envp)))
 
 
-def find_program(name: str) -> str:
+def find_program(files: Files, options: RunOptions) -> str:
     """Return the path of a program: as it is, or in the folders of PATH where it has no slash."""
-    if "/" in name or os.path.exists(name):
+    name = options.program
+    if "/" in name or files.is_file(name):
         return name
-    for folder in os.environ.get("PATH", os.defpath).split(":"):
+    for folder in (options.variable("PATH") or os.defpath).split(":"):
         path = os.path.join(folder or ".", name)
-        if os.access(path, os.X_OK) and os.path.isfile(path):
+        if files.is_file(path, os.X_OK):
             return path
     return name
 
 
-def is_script(path: str) -> bool:
-    """Tell whether a file is a text that names its interpreter, which the kernel starts then."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(2) == b"#!"
-    except OSError:
-        return False
-
-
 def new_process(options: RunOptions, events: EventStream) -> Process:
     """Return an empty process."""
-    return Process(events, aslr_seed=options.aslr_seed)
+    return Process(events, options.policy, aslr_seed=options.aslr_seed)
 
 
 def vectors(options: RunOptions) -> tuple[list[bytes], list[bytes]]:
@@ -221,9 +233,8 @@ def vectors(options: RunOptions) -> tuple[list[bytes], list[bytes]]:
 # ---- the kernel's way: the file named by PT_INTERP links ----
 
 
-def start_interpreter(options: RunOptions, events: EventStream, path: str) -> int:
+def start_interpreter(options: RunOptions, process: Process, path: str) -> int:
     """Run the program as the kernel does: enter its PT_INTERP file, or the program itself."""
-    process = new_process(options, events)
     argv, envp = vectors(options)
     try:
         program, _ = load_program(process, path, argv, envp)
@@ -262,10 +273,10 @@ def finish(options: RunOptions, process: Process, status: ExitStatus) -> int:
 # ---- our own way: pyldso links ----
 
 
-def link_and_run(options: RunOptions, events: EventStream, path: str) -> int:
+def link_and_run(options: RunOptions, process: Process, path: str) -> int:
     """Be the dynamic linker: load, relocate, initialise, and enter the program."""
     started = perf_counter_ns()
-    process = new_process(options, events)
+    events = process.events
     namespace = new_namespace(options, process)
     program = map_executable(namespace, options, path)
     watch_system_calls(options, process)
@@ -370,7 +381,7 @@ def adopt_interpreter(namespace: Namespace, path: str, program: Program) -> Dso:
     """Return the Dso of the PT_INTERP file, which the kernel has mapped."""
     header = namespace.memory.read(program.interp_base, 4096)
     ehdr, phdrs = read_phdrs(path, header)
-    status = os.stat(path)
+    status = namespace.process.files.status(path)
     identity = (status.st_dev, status.st_ino)
     dso = make_dso(namespace, path, path, program.interp_base, ehdr, phdrs, identity)
     dso.aliases.add(path)

@@ -25,9 +25,11 @@ from pyldso.elf.constants import (
 from pyldso.elf.records import EHDR, PHDR, Ehdr, Phdr
 from pyldso.kernel.memory import page_down, page_up
 from pyldso.kernel.mmu import EXECUTE, PAGE_SIZE, READ, WRITE
+from pyldso.kernel.paths import AT_FDCWD, name_of_open
 from pyldso.kernel.vma import Vma
 
 if TYPE_CHECKING:
+    from pyldso.kernel.files import Files
     from pyldso.kernel.process import Process
 
 ET_DYN_BASE = 0x555555554000
@@ -127,14 +129,16 @@ def map_program(process: Process, path: str, *, with_interp: bool) -> Program:
 
     Raises OSError as execve(2) does: ENOEXEC for what is not an x86-64 ELF executable.
     """
-    elf = _open(path, errno.ENOEXEC)
+    files = process.files
+    elf = _open(files, path, errno.ENOEXEC)
     interpreter: _Elf | None = None
     try:
         interp = _interp_name(elf)
         if interp is not None and with_interp:
-            interpreter = _open(interp, errno.ELIBBAD)
+            interpreter = _open(files, interp, errno.ELIBBAD)
         image = _map_image(process, elf, _program_base(process, elf, interp))
         interpreter_image = _Image(0, 0, 0, 0)
+        files.program_path = files.paths.guest_name(name_of_open(elf.fd))
         if interpreter is not None:
             interpreter_image = _map_image(process, interpreter, None)
     finally:
@@ -145,7 +149,6 @@ def map_program(process: Process, path: str, *, with_interp: bool) -> Program:
     if elf.ehdr.e_type == ET.DYN and interp is None:
         brk_start = ET_DYN_BASE  # a loader run as a program: its heap must not hem in mmap
     process.set_brk(process.layout.brk(brk_start))
-    process.files.program_path = os.path.realpath(path)
     return Program(
         path,
         elf.ehdr.e_type,
@@ -160,18 +163,20 @@ def map_program(process: Process, path: str, *, with_interp: bool) -> Program:
     )
 
 
-def check_executable(path: str, argv: list[bytes]) -> tuple[str, list[bytes]]:
+def check_executable(files: Files, path: str, argv: list[bytes]) -> tuple[str, list[bytes]]:
     """Return the ELF file to execute for `path` and its arguments: a script's is its interpreter.
 
     Raises OSError as execve(2) does.
     """
     for _ in range(_SCRIPT_DEPTH):
-        with open(path, "rb") as file:
-            line = file.read(_SCRIPT_LINE)
+        fd = _open_file(files, path)
+        line = os.pread(fd, _SCRIPT_LINE, 0) if S_ISREG(os.fstat(fd).st_mode) else b""
+        is_executable = _may_execute(fd)
+        os.close(fd)
         if not line.startswith(b"#!"):
-            os.close(_open(path, errno.ENOEXEC).fd)
+            os.close(_open(files, path, errno.ENOEXEC).fd)
             return path, argv
-        if not os.access(path, os.X_OK, effective_ids=True):
+        if not is_executable:
             raise _error(errno.EACCES, path)
         words = line[2:].partition(b"\n")[0].strip(b" \t").split(None, 1)
         if not words:
@@ -181,15 +186,41 @@ def check_executable(path: str, argv: list[bytes]) -> tuple[str, list[bytes]]:
     raise _error(errno.ELOOP, path)
 
 
+def is_script(files: Files, path: str) -> bool:
+    """Tell whether a file is a text that names its interpreter, which the kernel starts then."""
+    if not files.is_file(path):
+        return False
+    try:
+        fd = _open_file(files, path)
+    except OSError:
+        return False
+    start = os.pread(fd, 2, 0)
+    os.close(fd)
+    return start == b"#!"
+
+
 def _error(code: int, path: str) -> OSError:
     return OSError(code, os.strerror(code), path)
 
 
-def _open(path: str, bad: int) -> _Elf:
-    """Open an executable and read its headers; raises OSError with `bad` for unfit ones."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def _open_file(files: Files, path: str) -> int:
+    # Not a FIFO's, for which it would wait.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
     try:
-        if not S_ISREG(os.fstat(fd).st_mode) or not os.access(path, os.X_OK, effective_ids=True):
+        return files.open(AT_FDCWD, os.fsencode(path), flags, 0)
+    except OSError as error:
+        raise _error(error.errno or errno.EIO, path) from None
+
+
+def _may_execute(fd: int) -> bool:
+    return os.access(f"/proc/self/fd/{fd}", os.X_OK, effective_ids=True)
+
+
+def _open(files: Files, path: str, bad: int) -> _Elf:
+    """Open an executable and read its headers; raises OSError with `bad` for unfit ones."""
+    fd = _open_file(files, path)
+    try:
+        if not S_ISREG(os.fstat(fd).st_mode) or not _may_execute(fd):
             raise _error(errno.EACCES, path)
         head = os.pread(fd, PAGE_SIZE, 0)
         if len(head) < EHDR.size or head[:4] != ELFMAG:
@@ -295,7 +326,6 @@ def _map_segment(process: Process, elf: _Elf, phdr: Phdr, base: int) -> None:
             prot,
             fd=elf.fd,
             offset=page_down(phdr.p_offset),
-            path=os.path.realpath(elf.path),
             fixed=True,
         )
         if phdr.p_memsz > phdr.p_filesz and prot & WRITE and mapped_end > file_end:

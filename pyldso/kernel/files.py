@@ -37,9 +37,10 @@ class Files:
         self.generated: dict[str, Callable[[], bytes]] = {}
         """Files of /proc/self whose content is the guest's, not the host process's."""
         self._on_refusal = on_refusal
+        self._to_discard: list[int] = []
         root_fd = -1
         if policy.root:
-            root_fd = self.keep_private(os.open(policy.root, os.O_PATH | os.O_DIRECTORY))
+            root_fd = self.keep_until_discard(os.open(policy.root, os.O_PATH | os.O_DIRECTORY))
         self.paths = Paths(policy.root, root_fd)
 
     def keep_private(self, fd: int) -> int:
@@ -54,6 +55,17 @@ class Files:
         for fd in self.open_fds():
             if fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC:
                 os.close(fd)
+
+    def keep_until_discard(self, fd: int) -> int:
+        """Do what `keep_private` does; `discard` closes the descriptor."""
+        moved = self.keep_private(fd)
+        self._to_discard.append(moved)
+        return moved
+
+    def discard(self) -> None:
+        """Close the descriptors that live as long as the process: no name is looked up any more."""
+        for fd in self._to_discard:
+            self.close_private(fd)
 
     def close_private(self, fd: int) -> None:
         """Close a descriptor that `keep_private` returned."""
@@ -158,7 +170,28 @@ class Files:
         """Return the current folder, as the guest sees it; raises OSError."""
         return self.paths.guest_name(os.getcwd())
 
+    def status(self, path: str) -> os.stat_result:
+        """Return what stat(2) tells of a file by the guest's name; raises OSError."""
+        try:
+            return os.stat(self.place(AT_FDCWD, os.fsencode(path)))
+        finally:
+            self.paths.release()
+
+    def is_file(self, path: str, mode: int = os.F_OK) -> bool:
+        """Tell whether a name is that of a file, no folder, that may be accessed so."""
+        try:
+            place = self.place(AT_FDCWD, os.fsencode(path))
+            return os.access(place, mode) and not os.path.isdir(place)
+        except OSError:
+            return False
+        finally:
+            self.paths.release()
+
     # ---- opening -----------------------------------------------------------------------------
+
+    def open_here(self, path: bytes, flags: int, mode: int) -> int:
+        """Open a file as the guest might, from the current folder on."""
+        return self.open(AT_FDCWD, path, flags, mode)
 
     def open(self, dirfd: int, path: bytes, flags: int, mode: int) -> int:
         """Open as openat(2) does, within the policy."""

@@ -166,8 +166,10 @@ class Paths:
 
     def pinned_name(self, dirfd: int, path: bytes, *, follow: bool) -> bytes:
         """Return a name of the host for what the guest's name stands for."""
-        if follow or path.endswith(b"/"):
+        if follow:
             return b"/proc/self/fd/%d" % self.pin(dirfd, path)
+        if path.endswith(b"/"):
+            return b"/proc/self/fd/%d/." % self.pin(dirfd, path)
         folder, name = split_name(path)
         return b"/proc/self/fd/%d/%s" % (self.pin(dirfd, folder, os.O_DIRECTORY), name)
 

@@ -7,11 +7,20 @@ files that every user may write (/dev/null, terminals) are no part of that.
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 _WRITABLE_DEVICES = frozenset(("/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/ptmx"))
 _TERMINALS = "/dev/pts/"
+
+
+def _real_folder(folder: str) -> str:
+    real = os.path.realpath(folder, strict=True)
+    if not os.path.isdir(real):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)
+    return real
 
 
 def is_writable_device(path: str) -> bool:
@@ -36,6 +45,32 @@ class Policy(NamedTuple):
         folders = [os.getcwd(), "/tmp", os.environ.get("TMPDIR", "/tmp")]
         real = (os.path.realpath(folder) for folder in folders)
         return cls(tuple(folder for folder in dict.fromkeys(real) if folder != "/"))
+
+    @classmethod
+    def chosen(
+        cls,
+        root: str | None = None,
+        allow_write: Sequence[str] = (),
+        *,
+        read_only: bool = False,
+        has_network: bool = False,
+    ) -> Policy:
+        """Return the policy that options ask for; FileNotFoundError for a folder that is not there.
+
+        Where there is a `root`, the folders of `allow_write` are named from there on.
+        """
+        real_root = "" if root is None else _real_folder(root)
+        real_root = "" if real_root == "/" else real_root
+        default = () if read_only else cls.default().write_roots
+        if real_root:
+            temporary = [] if read_only else [real_root + "/tmp"]
+            default = tuple(f for f in default if f.startswith(real_root + "/"))
+            default = (*default, *(f for f in temporary if os.path.isdir(f)))
+        added = tuple(_real_folder(real_root + folder) for folder in allow_write)
+        for folder, real in zip(allow_write, added, strict=True):
+            if real_root and not f"{real}/".startswith(real_root + "/"):
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
+        return cls(tuple(dict.fromkeys(default + added)), real_root, has_network)
 
     def allows_write(self, real_path: str) -> bool:
         """Tell whether the guest may create, change or remove the file at a real path."""

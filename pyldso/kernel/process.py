@@ -85,7 +85,7 @@ class Process:
         self.memory.keep_fd = self.files.keep_private
         self.memory.close_fd = self.files.close_private
         self.files.generated = {
-            "maps": lambda: procfs.maps_text(self.memory),
+            "maps": lambda: procfs.maps_text(self.memory, self.files.paths.guest_name),
             "cmdline": lambda: self._start[0],
             "environ": lambda: self._start[1],
             "auxv": lambda: self._start[2],
@@ -403,6 +403,9 @@ class Process:
     def discard(self) -> None:
         """Give back the machine and its memory: another program takes the process's place."""
         self.files.close_on_exec()
+        for fd in {vma.eof_fd for vma in self.memory.vmas if vma.eof_fd is not None}:
+            self.files.close_private(fd)
+        self.files.discard()
         self.cpu.close()
         self.memory.arena.close()
 

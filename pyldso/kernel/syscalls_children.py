@@ -74,8 +74,9 @@ def sys_execve(process: Process, path: bytes, argv: int, envp: int) -> int:
     """execve(2): raises ProcessReplaced where the new program can be started."""
     arguments = _strings(process, argv)
     environment = _strings(process, envp)
-    program = os.fsdecode(process.files.own_file(path) or path)
-    program, arguments = check_executable(program, arguments)
+    is_own = process.files.own_file(path) is not None
+    program = process.files.program_path if is_own else os.fsdecode(path)
+    program, arguments = check_executable(process.files, program, arguments)
     raise ProcessReplaced(program, arguments, environment)
 
 
