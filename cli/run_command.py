@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pyldso.kernel.limits import Limits
     from pyldso.kernel.policy import Policy
 
 from .arguments import Arguments, Command, Option, UsageError
@@ -16,6 +17,7 @@ WATCH = "Watching"
 LOAD = "Finding and loading libraries"
 ENVIRONMENT = "The program's environment"
 POLICY = "What the program may do"
+LIMITS = "What the program may use"
 MACHINE = "The machine"
 
 OPTIONS = (
@@ -75,6 +77,22 @@ OPTIONS = (
         " /proc/self.", POLICY, "DIR",
     ),
     Option(
+        ("--timeout",), "timeout", "Stop it after so many seconds, with status 124.", LIMITS,
+        "SECONDS",
+    ),
+    Option(
+        ("--max-memory",), "max_memory", "Stop it when one of its processes needs more memory than"
+        " SIZE bytes (512M, 2G), with status 123.", LIMITS, "SIZE",
+    ),
+    Option(
+        ("--max-output",), "max_output", "Stop it when it writes more than SIZE bytes, to files or"
+        " elsewhere, with status 122.", LIMITS, "SIZE",
+    ),
+    Option(
+        ("--max-insns",), "max_insns", "Stop it after N instructions (counted in blocks), with"
+        " status 121.", LIMITS, "N",
+    ),
+    Option(
         ("--aslr",), "aslr", "Put everything at random addresses, the same for the same SEED;"
         " without it addresses are the same at every run.", MACHINE, "SEED", is_optional=True,
     ),
@@ -84,7 +102,8 @@ DESCRIPTION = """\
 Run PROGRAM as the Linux kernel and its dynamic linker would, in an emulated CPU.
 
 Options stand before PROGRAM; all that follows it belongs to the program. The exit status is the
-program's own, 128+N where signal N ended it, and 127 where it could not be loaded.
+program's own, 128+N where signal N ended it, 127 where it could not be loaded, and 121 to 124 where
+it has reached a limit. Limits hold for all processes of the program together.
 
 The program reads what you may read, but writes only beneath the current and the temporary folders;
 it has no network and reaches no other processes. What it may not do fails with EACCES or EPERM.
@@ -138,6 +157,7 @@ def execute(arguments: Arguments) -> int:
             bind_now=arguments.flag("bind_now"),
             warn=arguments.flag("warn"),
             policy=policy(arguments),
+            limits=limits(arguments),
         )
     )
 
@@ -173,6 +193,39 @@ def policy(arguments: Arguments) -> Policy:
     except OSError as error:
         raise UsageError(f"{error.filename}: {error.strerror}") from None
     return chosen
+
+
+def limits(arguments: Arguments) -> Limits | None:
+    """Return what the program may use, or None where nothing is limited."""
+    texts = [arguments.last(f"max_{name}") for name in ("memory", "insns", "output")]
+    seconds = arguments.last("timeout")
+    if seconds is None and texts == [None, None, None]:
+        return None
+    from pyldso.kernel.limits import Limits
+
+    memory, instructions, output = (
+        None if text is None else amount(f"--max-{name}", text)
+        for name, text in zip(("memory", "insns", "output"), texts, strict=True)
+    )
+    try:
+        time = None if seconds is None else float(seconds)
+    except ValueError:
+        time = -1.0
+    if time is not None and not 0 < time < 1 << 31:
+        raise UsageError(f"option '--timeout' takes seconds, not '{seconds}'")
+    return Limits(time, memory, instructions, output)
+
+
+UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def amount(option: str, text: str) -> int:
+    """Return the number that a text stands for, whose last letter may be a unit (K, M, G, T)."""
+    unit = UNITS.get(text[-1:].upper(), 1)
+    digits = text if unit == 1 else text[:-1]
+    if not digits.isdecimal() or int(digits) * unit >= 1 << 62:
+        raise UsageError(f"option '{option}' takes a number, such as 100 or 512M, not '{text}'")
+    return int(digits) * unit
 
 
 def aslr_seed(text: str | None) -> int | None:

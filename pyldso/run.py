@@ -23,7 +23,7 @@ from pyldso.kernel.exec import (
 )
 from pyldso.kernel.policy import Policy
 from pyldso.kernel.process import Process
-from pyldso.kernel.status import ExitStatus, Killed, ProcessReplaced
+from pyldso.kernel.status import Exhausted, ExitStatus, Killed, ProcessEnded, ProcessReplaced
 from pyldso.ldso import glibc, link_map, tls
 from pyldso.ldso.bare import BARE
 from pyldso.ldso.dl import DlFunctions
@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pyldso.kernel.files import Files
+    from pyldso.kernel.limits import Budget, Limits
 
 Write = Callable[[str], object]
 MUSL_LIBC = "libc.so"
@@ -94,6 +95,8 @@ class RunOptions(NamedTuple):
     bind_now: bool = False
     warn: bool = False
     policy: Policy | None = None
+    limits: Limits | None = None
+    budget: Budget | None = None
     out: Write = sys.stdout.write
     err: Write = sys.stderr.write
 
@@ -118,6 +121,10 @@ def run(options: RunOptions) -> int:
     """
     if options.policy is None:  # once, before the program can change its current folder
         options = options._replace(policy=Policy.default())
+    if options.limits is not None:
+        from pyldso.kernel.limits import Budget  # start-up: only where there is a limit
+
+        options = options._replace(budget=Budget(options.limits))
     while True:
         try:
             return run_program(options)
@@ -157,6 +164,8 @@ def run_program(options: RunOptions) -> int:
         return start_interpreter(options, new_process(options, process.events), path)
     except DlError as error:
         raise error.at_start(options.argv[0]) from None
+    except ProcessEnded as end:  # before it began: a limit was reached
+        return finish(options, process, process.end(end.status))
 
 
 def watch(process: Process, options: RunOptions) -> bool:
@@ -221,7 +230,7 @@ def find_program(files: Files, options: RunOptions) -> str:
 
 def new_process(options: RunOptions, events: EventStream) -> Process:
     """Return an empty process."""
-    return Process(events, options.policy, aslr_seed=options.aslr_seed)
+    return Process(events, options.policy, options.budget, aslr_seed=options.aslr_seed)
 
 
 def vectors(options: RunOptions) -> tuple[list[bytes], list[bytes]]:
@@ -267,6 +276,8 @@ def finish(options: RunOptions, process: Process, status: ExitStatus) -> int:
         from pyldso.trace.symbolize import describe_end
 
         options.err(f"{options.argv[0]}: {describe_end(process, status)}\n")
+    elif isinstance(status, Exhausted) and status.reason:
+        options.err(f"{options.argv[0]}: stopped: {status.reason}\n")
     return status.exit_status
 
 

@@ -38,7 +38,7 @@ from pyldso.kernel.vex_guard import VexGuard
 # unicorn.h, 2.1.4
 _ARCH_X86, _MODE_64 = 4, 1 << 3
 _ERR_OK = 0
-_HOOK_INTR, _HOOK_INSN, _HOOK_INSN_INVALID, _HOOK_TLB_FILL = 1, 2, 1 << 14, 1 << 17
+_HOOK_INTR, _HOOK_INSN, _HOOK_BLOCK, _HOOK_INSN_INVALID, _HOOK_TLB_FILL = 1, 2, 8, 1 << 14, 1 << 17
 _HOOK_MEM_READ, _HOOK_EDGE_GENERATED = 1 << 10, 1 << 15
 _HOOK_MEM_READ_UNMAPPED, _HOOK_MEM_WRITE_UNMAPPED, _HOOK_MEM_FETCH_UNMAPPED = 16, 32, 64
 _HOOK_MEM_FETCH_PROT = 512
@@ -219,6 +219,20 @@ class Cpu:
     def stop(self) -> None:
         """End the run in progress after the current block; callable from any thread."""
         self._library.uc_emu_stop(self._uc)
+
+    def count_instructions(self, counter_address: int) -> None:
+        """Take what runs from the 64-bit number at a host address, and stop when it is negative.
+
+        Holds for code that is translated from now on.
+        """
+        from pyldso.kernel.block_counter import (
+            BlockCounter,
+        )  # start-up: only where there is a limit
+
+        stop_address = ctypes.cast(self._library.uc_emu_stop, ctypes.c_void_p).value or 0
+        counter = BlockCounter(self._arena, counter_address, self.stop, stop_address)
+        self._callbacks.append(counter)
+        self._hook(_HOOK_BLOCK, ctypes.c_void_p(counter.function), user=counter.table)
 
     # ---- registers -----------------------------------------------------------------------
 

@@ -69,11 +69,10 @@ class AddressSpace:
     cannot be accessed as asked.
     """
 
-    def __init__(self, arena: Arena, cache: CodeCache, limit: int | None = None) -> None:
+    def __init__(self, arena: Arena, cache: CodeCache) -> None:
         self.arena = arena
         self.mmap_top = MMAP_TOP
-        self.limit = limit
-        """Bytes that may be mapped at most (RLIMIT_AS)."""
+        self._size_limit: tuple[int, Callable[[], BaseException]] | None = None
         self.stack_limit = 8 << 20
         """Bytes that a mapping that grows down may reach (RLIMIT_STACK)."""
         self.keep_fd: Callable[[int], int] = lambda fd: fd
@@ -147,8 +146,8 @@ class AddressSpace:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         if length > TASK_SIZE:
             raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
-        if self.limit is not None and self.mapped_size() + length > self.limit:
-            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        if self._size_limit is not None and prot:
+            self._check_size(length)
         if fixed:
             if address & PAGE_MASK:
                 raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
@@ -214,9 +213,15 @@ class AddressSpace:
             self.arena.unmap_host(vma.start, vma.end - vma.start)
             raise
 
-    def mapped_size(self) -> int:
-        """Return how many bytes are mapped."""
-        return sum(vma.end - vma.start for vma in self._vmas)
+    def limit_size(self, most: int, on_excess: Callable[[], BaseException]) -> None:
+        """Raise what `on_excess` returns where more bytes get accessible than `most`."""
+        self._size_limit = most, on_excess
+
+    def _check_size(self, added: int) -> None:
+        if self._size_limit is not None:
+            most, on_excess = self._size_limit
+            if sum(vma.end - vma.start for vma in self._vmas if vma.prot) + added > most:
+                raise on_excess()
 
     def unmap(self, address: int, length: int) -> None:
         """Remove the mappings of a range (munmap(2))."""
@@ -239,6 +244,8 @@ class AddressSpace:
         if sum(vma.end - vma.start for vma in affected) != end - address:
             raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
         self._refuse_sealed(affected)
+        if self._size_limit is not None and prot:
+            self._check_size(sum(vma.end - vma.start for vma in affected if not vma.prot))
         is_reduced = False
         for vma in affected:
             is_reduced |= bool(vma.prot & ~prot)
@@ -300,8 +307,8 @@ class AddressSpace:
         """Move host pages, permission bytes and mapping to `target`."""
         if not self.arena.open_windows(target, new):
             raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
-        if self.limit is not None and self.mapped_size() + new - old > self.limit:
-            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        if self._size_limit is not None and vma.prot:
+            self._check_size(new - old)
         self._clear(target, target + new)
         moved = vma.part(address, address + min(old, new))
         common = moved.end - moved.start
@@ -377,6 +384,7 @@ class AddressSpace:
             return False
         if index and self._vmas[index - 1].end + guard > page:
             return False
+        self._check_size(vma.start - page)
         extension = Vma(page, vma.start, vma.prot)
         self._map_host(extension, -1, 0)
         self.arena.set_permissions(page, vma.start, MAPPED | vma.prot)

@@ -10,12 +10,11 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Sequence
-from signal import SIGINT
 from struct import pack
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pyldso.arch.x86_64 import registers
-from pyldso.arch.x86_64.syscalls import syscall_numbers, syscall_row
+from pyldso.arch.x86_64.syscalls import SyscallRow, syscall_numbers, syscall_row
 from pyldso.events import EventStream, Topic
 from pyldso.kernel import procfs
 from pyldso.kernel.binding import Argument, BoundSyscall
@@ -36,6 +35,8 @@ from pyldso.kernel.watcher import Watcher
 if TYPE_CHECKING:
     import ctypes
 
+    from pyldso.kernel.limits import Budget, Clock
+
 TRAP_BASE = 0x70000000
 """System call numbers from here on are traps, where they come from pyldso's own page."""
 _STUB_SIZE = 16 * 0x1000
@@ -52,13 +53,6 @@ T = TypeVar("T")
 TrapHandler = Callable[[], int | None]
 
 
-class Limits(NamedTuple):
-    """What a process may use: `memory` in bytes, `seconds` of wall time; None is no limit."""
-
-    memory: int | None = None
-    seconds: float | None = None
-
-
 class Process:
     """One emulated process.
 
@@ -69,15 +63,15 @@ class Process:
         self,
         events: EventStream,
         policy: Policy | None = None,
-        limits: Limits = Limits(),  # noqa: B008 - immutable
+        budget: Budget | None = None,
         aslr_seed: int | None = None,
     ) -> None:
         self.events = events
-        self.limits = limits
+        self.budget = budget
         self.layout = Layout(aslr_seed)
         arena = Arena()
         self.cpu = Cpu(arena)
-        self.memory = AddressSpace(arena, self.cpu, limits.memory)
+        self.memory = AddressSpace(arena, self.cpu)
         self.memory.mmap_top = self.layout.mmap_top
         self.cpu.resolve_page_fault = self.memory.resolve_page_fault
         self.cpu.on_syscall = self._on_syscall
@@ -110,6 +104,17 @@ class Process:
         self._return_address = self._stubs.start + _RETURN_OFFSET
         self._stub_end = self._return_address + _RETURN_OFFSET
         self._watcher = Watcher(self.cpu.stop, self.files)
+        self._clock = self._obey(budget) if budget is not None else None
+
+    def _obey(self, budget: Budget) -> Clock:
+        """Let the limits hold, and return what watches over them."""
+        from pyldso.kernel.limits import Clock, LimitStatus  # start-up: only where there is a limit
+
+        if budget.limits.memory is not None:
+            self.memory.limit_size(budget.limits.memory, lambda: budget.end(LimitStatus.MEMORY))
+        if budget.limits.instructions is not None:
+            self.cpu.count_instructions(budget.instructions_address)
+        return Clock(budget, self.cpu.stop)
 
     # ---- what the dynamic linker asks for: through the guest's own system calls ------------
 
@@ -300,13 +305,18 @@ class Process:
 
     def run(self, pc: int) -> ExitStatus:
         """Run the process from `pc` to its end."""
-        with self._watcher.watching(self.limits.seconds):
+        with self._watcher.watching():
             try:
+                if self._clock is not None:
+                    self._clock.watch()
                 self._loop(pc)
                 # Nobody has called: the guest went astray into pyldso's own page.
                 status: ExitStatus = killed_by(self, Fault(PAGE_FAULT, self.cpu.pc, EXECUTE))
             except ProcessEnded as end:
                 status = end.status
+            finally:
+                if self._clock is not None:
+                    self._clock.rest()
         return self.end(status)
 
     def end(self, status: ExitStatus) -> ExitStatus:
@@ -341,11 +351,11 @@ class Process:
                 return
 
     def _check_watcher(self) -> None:
+        if self.budget is not None:
+            self.budget.check()
         number = self._watcher.take()
         if number and self.signals.handler(number) != SIG_IGN:
-            seconds = self.limits.seconds
-            reason = "" if number == SIGINT else f"the limit of {seconds} seconds has passed"
-            raise ProcessEnded(Killed(number, self.cpu.pc, reason=reason))
+            raise ProcessEnded(Killed(number, self.cpu.pc))
 
     def _on_syscall(self) -> None:
         """Answer the guest's system call: the machine stands on the instruction."""
@@ -392,13 +402,23 @@ class Process:
                 raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
             if not row.handler:
                 self.refuse(f"system call {row.name}", row.note or "not supported")
-            bound = self._bound[number] = BoundSyscall(row)
+            bound = self._bound[number] = self._new_binding(row)
         return bound
+
+    def _new_binding(self, row: SyscallRow) -> BoundSyscall:
+        if self.budget is not None and self.budget.limits.output is not None:
+            from pyldso.kernel.metered import WRITING, MeteredSyscall  # start-up
+
+            if row.name in WRITING and row.handler:
+                return MeteredSyscall(row, self.budget)
+        return BoundSyscall(row)
 
     def continue_as_child(self) -> None:
         """Go on as the child of a fork: no children of its own, and a watcher thread again."""
         self.children.clear()
         self._watcher.restart()
+        if self._clock is not None:
+            self._clock.watch()
 
     def discard(self) -> None:
         """Give back the machine and its memory: another program takes the process's place."""

@@ -35,7 +35,14 @@ class Killed(NamedTuple):
         return 128 + self.signal
 
 
-ExitStatus = Exited | Killed
+class Exhausted(NamedTuple):
+    """The process has reached a limit of its run; `reason` is empty where another tells of it."""
+
+    exit_status: int
+    reason: str
+
+
+ExitStatus = Exited | Killed | Exhausted
 
 
 class ProcessReplaced(Exception):  # noqa: N818 - no error: it unwinds to who starts programs

@@ -1,4 +1,4 @@
-"""Stops a running guest from outside: Ctrl-C and time limits.
+"""Stops a running guest from outside: Ctrl-C.
 
 A Python signal handler does not run while libunicorn runs. The interpreter's C handler writes to a
 wake-up pipe instead, on which a thread waits that stops the machine.
@@ -41,11 +41,9 @@ class Watcher:
         return number
 
     @contextmanager
-    def watching(self, seconds: float | None) -> Iterator[None]:
-        """Watch while the body runs; `seconds` limits its wall time."""
+    def watching(self) -> Iterator[None]:
+        """Watch while the body runs."""
         self._run += 1
-        if seconds is not None:
-            _thread.start_new_thread(self._wait_for_time, (seconds, self._run))
         # Only the main thread, whose id is the process's on Linux, hears of signals.
         is_main = _thread.get_native_id() == os.getpid()
         if not is_main or signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None):
@@ -86,11 +84,6 @@ class Watcher:
             if signal.SIGINT in numbers:
                 self._fire(signal.SIGINT)
         self._files.close_private(reading)
-
-    def _wait_for_time(self, seconds: float, run: int) -> None:
-        time.sleep(seconds)
-        if run == self._run:
-            self._fire(signal.SIGXCPU)
 
     def _fire(self, number: int) -> None:
         """Stop the machine, again until the stop was seen: it is lost between two runs."""

@@ -111,6 +111,18 @@ def find_unsupported(code: bytes, *, stop_at_branch: bool = False) -> int | None
     return None
 
 
+def count_instructions(code: bytes) -> int:
+    """Return how many instructions `code` holds; what is not understood counts as one."""
+    at = count = 0
+    try:
+        while at < len(code):
+            at += max(measure(code, at)[0], 1)
+            count += 1
+    except IndexError:
+        count += 1  # the last instruction is cut
+    return count
+
+
 def measure(code: bytes, start: int) -> Measures:
     """Return the measures of the instruction at `start`; raises IndexError where it is cut."""
     at = start
