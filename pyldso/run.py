@@ -94,6 +94,7 @@ class RunOptions(NamedTuple):
     argv0: str | None = None
     bind_now: bool = False
     warn: bool = False
+    first_process: int = 0
     policy: Policy | None = None
     limits: Limits | None = None
     budget: Budget | None = None
@@ -119,6 +120,7 @@ def run(options: RunOptions) -> int:
 
     Raises LoadError with ld.so's message where a program cannot be started.
     """
+    options = options._replace(first_process=os.getpid())
     if options.policy is None:  # once, before the program can change its current folder
         options = options._replace(policy=Policy.default())
     if options.limits is not None:
@@ -276,9 +278,24 @@ def finish(options: RunOptions, process: Process, status: ExitStatus) -> int:
         from pyldso.trace.symbolize import describe_end
 
         options.err(f"{options.argv[0]}: {describe_end(process, status)}\n")
+        if os.getpid() != options.first_process:
+            die_of(status.signal)  # another process of the guest waits, and looks for the signal
     elif isinstance(status, Exhausted) and status.reason:
         options.err(f"{options.argv[0]}: stopped: {status.reason}\n")
     return status.exit_status
+
+
+def die_of(number: int) -> None:
+    """End this process by a signal, without a core file of the emulator's."""
+    import resource
+    import signal
+
+    sys.stderr.flush()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if number not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+    os.kill(os.getpid(), number)
 
 
 # ---- our own way: pyldso links ----

@@ -83,7 +83,7 @@ _ODD_ADDRESS = 0x5B1D_7E57_0DD5_0BAD
 """Not canonical, so never mapped; an address like no other."""
 
 DIVIDE_ERROR, DEBUG, BREAKPOINT, INVALID_OPCODE, GENERAL_PROTECTION = 0, 1, 3, 6, 13
-PAGE_FAULT, X87_ERROR, ALIGNMENT_CHECK, SIMD_ERROR = 14, 16, 17, 19
+STACK_FAULT, PAGE_FAULT, X87_ERROR, ALIGNMENT_CHECK, SIMD_ERROR = 12, 14, 16, 17, 19
 """Exception vectors (Intel SDM volume 3, table 6-1)."""
 
 

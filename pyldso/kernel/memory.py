@@ -31,7 +31,7 @@ from pyldso.kernel.mmu import (
     Arena,
     MemoryFault,
 )
-from pyldso.kernel.vma import MappedFile, Vma
+from pyldso.kernel.vma import MappedFile, Vma, access_of
 
 TASK_SIZE = 0x7FFFFFFFF000
 """End of user addresses: 2**47 less a guard page."""
@@ -165,7 +165,7 @@ class AddressSpace:
         if fixed:
             self._clear(address, address + length)
         self._map_host(vma, fd, offset)
-        value = MAPPED | vma.prot
+        value = MAPPED | vma.access
         if shared and fd >= 0 and not prot & WRITE:
             value |= HOST_READ_ONLY
         self.arena.set_permissions(address, address + in_file, value)
@@ -264,7 +264,8 @@ class AddressSpace:
         else:
             keep = EXECUTED | MAPPED | HOST_READ_ONLY
         values = self.arena.page_bytes(start, end)
-        table = bytes(value & keep | prot if value & MAPPED else value for value in range(256))
+        access = access_of(prot)
+        table = bytes(value & keep | access if value & MAPPED else value for value in range(256))
         first = self.arena.offset(start) >> PAGE_SHIFT
         self.arena.permissions[first : first + len(values)] = values.translate(table)
         vma.has_copies |= vma.file is not None and not vma.is_shared and bool(vma.prot & WRITE)
@@ -324,7 +325,7 @@ class AddressSpace:
         self.arena.permissions[first : first + len(values)] = values.translate(without_executed)
         moved.start, moved.end, moved.grows_down = target, target + new, False
         if new > common:
-            value = MAPPED | moved.prot
+            value = MAPPED | moved.access
             if moved.file is not None:  # only as far as the file goes; else SIGBUS
                 value = PAST_EOF
                 if moved.eof_fd is None:
@@ -367,11 +368,11 @@ class AddressSpace:
 
     def _map_grown_file(self, page: int, access: int) -> bool:
         vma = self.find(page)
-        if vma is None or vma.eof_fd is None or not vma.prot & access:
+        if vma is None or vma.eof_fd is None or not vma.access & access:
             return False
         if vma.offset + page - vma.start >= os.fstat(vma.eof_fd).st_size:
             return False
-        value = MAPPED | vma.prot
+        value = MAPPED | vma.access
         if vma.is_shared and not vma.prot & WRITE:
             value |= HOST_READ_ONLY
         self.arena.set_permissions(page, page + PAGE_SIZE, value)
@@ -380,14 +381,14 @@ class AddressSpace:
     def _grow_stack(self, index: int, page: int, access: int) -> bool:
         vma = self._vmas[index]
         guard = 256 * PAGE_SIZE  # stack_guard_gap, kept free below a growing stack
-        if vma.end - page > self.stack_limit or not vma.prot & access:
+        if vma.end - page > self.stack_limit or not vma.access & access:
             return False
         if index and self._vmas[index - 1].end + guard > page:
             return False
         self._check_size(vma.start - page)
         extension = Vma(page, vma.start, vma.prot)
         self._map_host(extension, -1, 0)
-        self.arena.set_permissions(page, vma.start, MAPPED | vma.prot)
+        self.arena.set_permissions(page, vma.start, MAPPED | vma.access)
         vma.start = self._starts[index] = page
         return True
 

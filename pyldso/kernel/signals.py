@@ -10,6 +10,7 @@ import signal
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyldso.kernel import cpu
+from pyldso.kernel.faults import is_canonical, true_fault
 from pyldso.kernel.mmu import EXECUTE, PAST_EOF, READ
 from pyldso.kernel.status import Killed, ProcessEnded
 
@@ -93,6 +94,7 @@ _EXCEPTIONS = {
     cpu.DEBUG: _Exception(signal.SIGTRAP, TRAP_TRACE, True),
     cpu.BREAKPOINT: _Exception(signal.SIGTRAP, SI_KERNEL, False),
     cpu.INVALID_OPCODE: _Exception(signal.SIGILL, ILL_ILLOPN, True),
+    cpu.STACK_FAULT: _Exception(signal.SIGBUS, SI_KERNEL, False),
     cpu.X87_ERROR: _Exception(signal.SIGFPE, FPE_FLTDIV, True),
     cpu.ALIGNMENT_CHECK: _Exception(signal.SIGBUS, BUS_ADRALN, False),
     cpu.SIMD_ERROR: _Exception(signal.SIGFPE, FPE_FLTINV, True),
@@ -105,6 +107,7 @@ _NEAR_STACK_POINTER = 1 << 20
 def killed_by(process: Process, fault: cpu.Fault) -> Killed:
     """Return how Linux ends a process that caused `fault`."""
     pc = process.cpu.pc
+    fault = true_fault(process.memory, pc, fault)
     if fault.vector == cpu.PAGE_FAULT:
         return _killed_by_access(process, fault, pc)
     known = _EXCEPTIONS.get(fault.vector)
@@ -126,7 +129,7 @@ def _killed_by_access(process: Process, fault: cpu.Fault, pc: int) -> Killed:
     address = fault.address or 0
     if fault.access == EXECUTE:
         pc = address
-    if (address + (1 << 47)) >> 48 & 0xFFFF:
+    if not is_canonical(address):
         # Not a canonical address: a general protection fault, which tells no address.
         reason = f"{address:#x} is not a canonical address"
         return Killed(signal.SIGSEGV, pc, None, SI_KERNEL, reason)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from pyldso.kernel.mmu import READ
+
 
 class MappedFile(NamedTuple):
     """The file behind a mapping."""
@@ -11,6 +13,11 @@ class MappedFile(NamedTuple):
     path: str
     device: int
     inode: int
+
+
+def access_of(prot: int) -> int:
+    """Return what the processor lets a program do: what can be written or executed can be read."""
+    return prot | READ if prot else prot
 
 
 class Vma:
@@ -36,6 +43,11 @@ class Vma:
         self.is_shared = self.grows_down = self.is_sealed = self.has_copies = False
         self.eof_fd: int | None = None
         self.eof_start = 0
+
+    @property
+    def access(self) -> int:
+        """What can be done with the pages."""
+        return access_of(self.prot)
 
     @property
     def path(self) -> str | None:
