@@ -1,6 +1,6 @@
 # make demo    set everything up and run the walkthrough of the README
 # make test    set everything up and run the tests (under five minutes)
-# make lint types bench conformance-as clean
+# make lint types bench conformance-as fuzz-run clean
 
 PYTHON = python3
 VENV = .venv
@@ -19,6 +19,10 @@ lint: $(VENV)/tools
 
 types: $(VENV)/tools
 	$(BIN)/mypy
+
+# By hand: what the tests make a sample of, in full.
+fuzz-run: $(VENV)/tools
+	PYLDSO_RANDOM_CALLS=200000 $(BIN)/pytest -q tests/kernel/test_random_syscalls.py
 
 bench: $(VENV)/installed
 	$(BIN)/python bench/bench.py
@@ -49,4 +53,4 @@ clean:
 	rm -rf $(VENV) build pyldso.egg-info
 	$(MAKE) -C examples/csapp clean
 
-.PHONY: demo test lint types bench conformance-as clean
+.PHONY: demo test lint types bench conformance-as fuzz-run clean

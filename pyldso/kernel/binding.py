@@ -28,6 +28,7 @@ _AT_SYMLINK_NOFOLLOW, _AT_SYMLINK_FOLLOW = 0x100, 0x400
 _LARGEST_BUFFER = 0x7FFFF000
 """MAX_RW_COUNT: Linux transfers no more at once (read(2))."""
 _INT_TYPES = frozenset({"int", "pid", "signal", "rlimit", "clock", "whence", "sigmask_how"})
+_UNSIGNED = {"mode": 0xFFFF, "uint": 2**32 - 1, "open_flags": 2**32 - 1, "at_flags": 2**32 - 1}
 _FD_TYPES = frozenset({"fd", "mapfd", "dirfd", "wfd"})
 _CHANGING_PATHS = {
     "wpath": PathUse(follow=True, creates=False, replaces=False),
@@ -123,6 +124,9 @@ def _decoder(index: int, parameters: list[Parameter], names: list[str]) -> Decod
         return _iovec_decoder(index, names.index(parameter.of), kind == "iov_in")
     if kind in _NEEDS:
         return _pointer_decoder(index, parameter, names)
+    if kind in _UNSIGNED:
+        mask = _UNSIGNED[kind]
+        return lambda process, registers: registers[index] & mask
     if kind == "offset":
         return lambda process, registers: ctypes.c_long(registers[index]).value
     return lambda process, registers: registers[index]
