@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pyldso.arch.x86_64.syscalls import STRUCTURE_SIZES, SyscallRow
 from pyldso.kernel.host import host_syscall
-from pyldso.kernel.mmu import READ, WRITE
+from pyldso.kernel.mmu import READ, WRITE, MemoryFault
 from pyldso.kernel.paths import AT_FDCWD
 from pyldso.kernel.policy import PathUse
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 IOV_MAX = 1024
 _AT_SYMLINK_NOFOLLOW, _AT_SYMLINK_FOLLOW = 0x100, 0x400
-_LARGEST_BUFFER = 0x7FFFF000
-"""MAX_RW_COUNT: Linux transfers no more at once (read(2))."""
+_LARGEST_BUFFER = 0x7FFFFFFF
+"""INT_MAX: Linux transfers no more at once, and less where MAX_RW_COUNT says so (read(2))."""
 _INT_TYPES = frozenset({"int", "pid", "signal", "rlimit", "clock", "whence", "sigmask_how"})
 _UNSIGNED = {"mode": 0xFFFF, "uint": 2**32 - 1, "open_flags": 2**32 - 1, "at_flags": 2**32 - 1}
 _FD_TYPES = frozenset({"fd", "mapfd", "dirfd", "wfd"})
@@ -37,6 +37,10 @@ _CHANGING_PATHS = {
     "wto": PathUse(follow=False, creates=True, replaces=True),
 }
 _NEEDS = {"in": READ, "out": WRITE, "inout": READ | WRITE}
+
+_READING_TRANSFERS = frozenset(("read", "pread64", "recvfrom"))
+_TRANSFERS = _READING_TRANSFERS | {"write", "pwrite64", "sendto"}
+"""Calls with a buffer and its size behind the descriptor."""
 
 Argument = int | bytes
 Handler = Callable[..., int]
@@ -79,10 +83,29 @@ class BoundSyscall:
         try:
             arguments = [decode(process, registers) for decode in self._decoders]
             return self._handler(process, *arguments)
+        except MemoryFault:
+            shorter = self._shorten(process, registers)
+            if shorter is None:
+                raise
+            return self(process, shorter)
         finally:
             paths = process.files.paths
             if paths.has_pins:
                 paths.release()
+
+    def _shorten(self, process: Process, registers: list[int]) -> list[int] | None:
+        """Return the registers for a transfer as far as its buffer goes, where that is not all.
+
+        Linux transfers so much before it meets the end (read(2), write(2)).
+        """
+        if self.row.name not in _TRANSFERS:
+            return None
+        need = WRITE if self.row.name in _READING_TRANSFERS else READ
+        start, count = registers[1], registers[2]
+        length = process.memory.accessible_length(start, min(count, _LARGEST_BUFFER), need)
+        if not 0 < length < count:
+            return None
+        return [*registers[:2], length, *registers[3:]]
 
     def call_decoded(self, process: Process, arguments: tuple[Argument, ...]) -> int:
         """Call with arguments that pyldso itself made: no guest memory is behind them."""
@@ -205,17 +228,35 @@ def _iovec_decoder(index: int, count_index: int, is_input: bool) -> Decoder:
 
     def decode(process: Process, registers: list[int]) -> int:
         count = ctypes.c_int(registers[count_index]).value
-        if not 0 <= count <= IOV_MAX:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        memory = process.memory
-        offset = memory.translate(registers[index], 16 * count, READ) if count else 0
-        fields = list(unpack_from(f"<{2 * count}Q", memory.arena.view, offset))
-        for position in range(0, 2 * count, 2):
-            address, length = fields[position : position + 2]
-            if length > _LARGEST_BUFFER:
-                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-            fields[position] = memory.host_pointer(address, length, need) if length else 0
-        process.host_iovec = (ctypes.c_uint64 * (2 * count))(*fields)
+        process.host_iovec = iovec_of(process, registers[index], count, need)
         return ctypes.addressof(process.host_iovec)
 
     return decode
+
+
+def iovec_of(
+    process: Process, pointer: int, count: int, need: int
+) -> ctypes.Array[ctypes.c_uint64]:
+    """Return the host's copy of an array of struct iovec, whose buffers were checked.
+
+    The last buffer that is accessible ends it, and then as far as it goes.
+    """
+    if not 0 <= count <= IOV_MAX:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    memory = process.memory
+    offset = memory.translate(pointer, 16 * count, READ) if count else 0
+    fields = list(unpack_from(f"<{2 * count}Q", memory.arena.view, offset))
+    for position in range(0, 2 * count, 2):
+        address, length = fields[position : position + 2]
+        if length > _LARGEST_BUFFER:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        try:
+            fields[position] = memory.host_pointer(address, length, need) if length else 0
+        except MemoryFault:
+            length = memory.accessible_length(address, length, need)
+            if not length and not sum(fields[1:position:2]):
+                raise
+            place = memory.host_pointer(address, length, need) if length else 0
+            fields[position:] = [place, length] + [0] * (2 * count - position - 2)
+            break
+    return (ctypes.c_uint64 * len(fields))(*fields)

@@ -501,6 +501,18 @@ class AddressSpace:
                         self._retry(number * PAGE_SIZE - delta, need)
         return offset
 
+    def accessible_length(self, address: int, length: int, need: int) -> int:
+        """Return how many bytes from `address` on can be accessed as asked, `length` at most."""
+        end = address
+        while end < address + length:
+            following = min(page_down(end) + PAGE_SIZE, address + length)
+            try:
+                self.translate(end, following - end, need)
+            except MemoryFault:
+                break
+            end = following
+        return end - address
+
     def _retry(self, page: int, need: int) -> None:
         access = need & (READ | WRITE) or READ
         if need & ~MAPPED and self.resolve_page_fault(page, access):

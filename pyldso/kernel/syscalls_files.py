@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
 _FACCESSAT, _FACCESSAT2 = 269, 439
-_IOCTL, _FCNTL, _SENDTO, _RECVFROM, _SOCKETPAIR, _MKNODAT = 16, 72, 44, 45, 53, 259
+_IOCTL, _FCNTL, _MKNODAT = 16, 72, 259
 _AT_SYMLINK_NOFOLLOW = 0x100
-_AF_UNIX = 1
 _CLOSE_RANGE_CLOEXEC = 4
 _STRUCT_FLOCK_SIZE = 32
 
@@ -167,34 +166,3 @@ def sys_mknodat(process: Process, dirfd: int, path: bytes, mode: int, _device: i
     if S_IFMT(mode) not in (0, S_IFREG, S_IFIFO):
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
     return host_syscall(_MKNODAT, dirfd, path, mode, 0)
-
-
-def sys_no_network(process: Process, *_arguments: int) -> int:
-    """socket(2) and what follows it: the guest has no network."""
-    process.refuse("network", "sockets are not allowed")
-    raise OSError(errno.EACCES, os.strerror(errno.EACCES))
-
-
-def sys_socketpair(process: Process, domain: int, kind: int, protocol: int, pair: int) -> int:
-    """socketpair(2): two local ends that lead nowhere else."""
-    if domain != _AF_UNIX:
-        return sys_no_network(process)
-    return host_syscall(_SOCKETPAIR, domain, kind, protocol, pair)
-
-
-def sys_sendto(
-    process: Process, fd: int, buffer: int, length: int, flags: int, address: int, _size: int
-) -> int:
-    """send(2): to the other end of a pair."""
-    if address:
-        return sys_no_network(process)
-    return host_syscall(_SENDTO, fd, buffer, length, flags)
-
-
-def sys_recvfrom(
-    process: Process, fd: int, buffer: int, length: int, flags: int, address: int, _size: int
-) -> int:
-    """recv(2): from the other end of a pair."""
-    if address:
-        return sys_no_network(process)
-    return host_syscall(_RECVFROM, fd, buffer, length, flags)
