@@ -162,16 +162,27 @@ def execute(arguments: Arguments) -> int:
     )
 
 
+NOT_PERMITTED = "process.not_permitted"
+
+
 def list_syscalls() -> int:
-    """Print every system call with a mark: `+` is there, `-` fails with ENOSYS, and why."""
+    """Print the table of system calls with a mark, parameters and notes, and how many there are.
+
+    `+` is there, `x` is for the privileged and fails with EPERM, `-` fails with ENOSYS.
+    """
     from pyldso.arch.x86_64.syscalls import syscall_numbers, syscall_row
 
     lines = []
+    counts = {"+": 0, "x": 0, "-": 0}
     for number in sorted(syscall_numbers().values()):
         row = syscall_row(number)
         if row is not None:
-            mark = "+" if row.handler else "-"
-            lines.append(f"{number:>3} {mark} {row.name:<24}{row.note}".rstrip())
+            mark = "-" if not row.handler else "x" if row.handler == NOT_PERMITTED else "+"
+            counts[mark] += 1
+            call = row.name if mark == "-" else f"{row.name}({row.parameters})"
+            lines.append(f"{number:>3} {mark} {call}{row.note and f': {row.note}'}")
+    there, refused, missing = counts.values()
+    lines.append(f"{there} are there, {refused} fail with EPERM, {missing} with ENOSYS")
     sys.stdout.write("\n".join(lines) + "\n")
     return ExitStatus.OK
 

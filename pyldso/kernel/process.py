@@ -83,6 +83,11 @@ class Process:
             "cmdline": lambda: self._start[0],
             "environ": lambda: self._start[1],
             "auxv": lambda: self._start[2],
+            "comm": lambda: procfs.comm_text(self),
+            "stat": lambda: procfs.stat_text(self),
+            "statm": lambda: procfs.statm_text(self),
+            "status": lambda: procfs.status_text(self),
+            "limits": lambda: procfs.limits_text(self),
         }
         self.signals = SignalState()
         self.exit_status: int | None = None

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pyldso.kernel.mmu import EXECUTE, READ, WRITE
+from pyldso.kernel.mmu import EXECUTE, PAGE_SIZE, READ, WRITE
 
 if TYPE_CHECKING:
     from pyldso.kernel.memory import AddressSpace
+    from pyldso.kernel.process import Process
 from pyldso.kernel.vma import Vma
 
 _NAME_COLUMN = 73
+_FIRST_STAT_FIELD = 3
+"""The number in proc(5) of the field behind the command's name in /proc/self/stat."""
 
 
 def maps_text(memory: AddressSpace, shown_name: Callable[[str], str]) -> bytes:
@@ -34,3 +38,102 @@ def _maps_line(vma: Vma, shown_name: Callable[[str], str]) -> bytes:
     if vma.name:
         line = line.ljust(_NAME_COLUMN) + (shown_name(vma.name) if vma.file else vma.name)
     return os.fsencode(line + "\n")
+
+
+def _pages(memory: AddressSpace, accepts: Callable[[Vma], bool] = lambda vma: True) -> int:
+    """Return how many pages of the guest's mappings are `accepts`'s."""
+    mapped = (vma.end - vma.start for vma in memory.vmas if not vma.is_sealed and accepts(vma))
+    return sum(mapped) // PAGE_SIZE
+
+
+def _is_data(vma: Vma) -> bool:
+    return bool(vma.prot & WRITE) and not vma.is_shared and not vma.grows_down
+
+
+def comm_text(process: Process) -> bytes:
+    """Return what /proc/self/comm shows."""
+    return process.command_name + b"\n"
+
+
+def statm_text(process: Process) -> bytes:
+    """Return what /proc/self/statm shows; what is resident is the host process's."""
+    memory = process.memory
+    resident, shared = _host_file("statm").split()[1:3]
+    code = _pages(memory, lambda vma: bool(vma.prot & EXECUTE) and vma.file is not None)
+    data = _pages(memory, lambda vma: _is_data(vma) or vma.grows_down)
+    sizes = (_pages(memory), resident.decode(), shared.decode(), code, 0, data, 0)
+    return " ".join(map(str, sizes)).encode() + b"\n"
+
+
+def stat_text(process: Process) -> bytes:
+    """Return what /proc/self/stat shows: the host's, with the guest's name and memory."""
+    fields = _host_file("stat").rpartition(b") ")[2].split()
+    stack = next((vma for vma in process.memory.vmas if vma.grows_down), None)
+    own = {20: 1, 23: _pages(process.memory) * PAGE_SIZE, 28: stack.end if stack else 0}
+    for number, value in own.items():
+        fields[number - _FIRST_STAT_FIELD] = b"%d" % value
+    return b"%d (%s) %s\n" % (os.getpid(), process.command_name, b" ".join(fields))
+
+
+def status_text(process: Process) -> bytes:
+    """Return what /proc/self/status shows: the host's, with the guest's name and memory."""
+    memory = process.memory
+
+    def kilobytes(pages: int) -> bytes:
+        return b"%8d kB" % (pages * PAGE_SIZE >> 10)
+
+    own = {
+        b"Name": process.command_name,
+        b"VmPeak": kilobytes(_pages(memory)),
+        b"VmSize": kilobytes(_pages(memory)),
+        b"VmData": kilobytes(_pages(memory, _is_data)),
+        b"VmStk": kilobytes(_pages(memory, lambda vma: vma.grows_down)),
+        b"Threads": b"1",
+    }
+    lines = []
+    for line in _host_file("status").splitlines():
+        name = line.partition(b":")[0]
+        lines.append(b"%s:\t%s" % (name, own[name]) if name in own else line)
+    return b"\n".join(lines) + b"\n"
+
+
+_LIMITS = (
+    ("Max cpu time", 0, "seconds"),
+    ("Max file size", 1, "bytes"),
+    ("Max data size", 2, "bytes"),
+    ("Max stack size", 3, "bytes"),
+    ("Max core file size", 4, "bytes"),
+    ("Max resident set", 5, "bytes"),
+    ("Max processes", 6, "processes"),
+    ("Max open files", 7, "files"),
+    ("Max locked memory", 8, "bytes"),
+    ("Max address space", 9, "bytes"),
+    ("Max file locks", 10, "locks"),
+    ("Max pending signals", 11, "signals"),
+    ("Max msgqueue size", 12, "bytes"),
+    ("Max nice priority", 13, ""),
+    ("Max realtime priority", 14, ""),
+    ("Max realtime timeout", 15, "us"),
+)
+_INFINITY = 2**64 - 1
+
+
+def limits_text(process: Process) -> bytes:
+    """Return what /proc/self/limits shows."""
+    import resource  # start-up: seldom asked for
+
+    lines = [f"{'Limit':<25} {'Soft Limit':<20} {'Hard Limit':<20} {'Units':<10}"]
+    for name, number, unit in _LIMITS:
+        own = process.resource_limits.get(number)
+        pair = struct.unpack("<QQ", own) if own else resource.getrlimit(number)
+        soft, hard = (
+            "unlimited" if value in (_INFINITY, resource.RLIM_INFINITY) else str(value)
+            for value in pair
+        )
+        lines.append(f"{name:<25} {soft:<20} {hard:<20} {unit and f'{unit:<10}'}")
+    return "\n".join(lines).encode() + b"\n"
+
+
+def _host_file(name: str) -> bytes:
+    with open(f"/proc/self/{name}", "rb") as file:
+        return file.read()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _FACCESSAT, _FACCESSAT2 = 269, 439
 _IOCTL, _FCNTL, _MKNODAT = 16, 72, 259
 _AT_SYMLINK_NOFOLLOW = 0x100
+_TIOCSTI = 0x5412
 _CLOSE_RANGE_CLOEXEC = 4
 _STRUCT_FLOCK_SIZE = 32
 
@@ -39,6 +40,24 @@ _IOCTLS = {
     0x5410: (4, READ),  # TIOCSPGRP
     0x5413: (8, WRITE),  # TIOCGWINSZ
     0x5414: (8, READ),  # TIOCSWINSZ
+    0x5409: (0, 0),  # TCSBRK
+    0x540A: (0, 0),  # TCXONC
+    0x540B: (0, 0),  # TCFLSH
+    0x540C: (0, 0),  # TIOCEXCL
+    0x540D: (0, 0),  # TIOCNXCL
+    0x540E: (0, 0),  # TIOCSCTTY
+    0x5411: (4, WRITE),  # TIOCOUTQ
+    0x5422: (0, 0),  # TIOCNOTTY
+    0x5424: (4, WRITE),  # TIOCGETD
+    0x5425: (0, 0),  # TCSBRKP
+    0x5441: (0, 0),  # TIOCGPTPEER
+    0x80045430: (4, WRITE),  # TIOCGPTN
+    0x40045431: (4, READ),  # TIOCSPTLCK
+    0x80045439: (4, WRITE),  # TIOCGPTLCK
+    0x802C542A: (44, WRITE),  # TCGETS2
+    0x402C542B: (44, READ),  # TCSETS2
+    0x402C542C: (44, READ),  # TCSETSW2
+    0x402C542D: (44, READ),  # TCSETSF2
     0x541B: (4, WRITE),  # FIONREAD
     0x5421: (4, READ),  # FIONBIO
     0x5429: (4, WRITE),  # TIOCGSID
@@ -122,6 +141,9 @@ def sys_ioctl(process: Process, fd: int, request: int, argument: int) -> int:
     """ioctl(2), for terminals and the requests that every descriptor knows."""
     request &= 0xFFFFFFFF
     known = _IOCTLS.get(request)
+    if request == _TIOCSTI:  # types into the terminal of whoever started pyldso
+        process.refuse("ioctl TIOCSTI", "input for other programs")
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
     if known is None:
         os.fstat(fd)  # EBADF comes first
         raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from struct import unpack
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64 import registers
@@ -18,9 +19,18 @@ if TYPE_CHECKING:
 _ARCH_SET_GS, _ARCH_SET_FS, _ARCH_GET_FS, _ARCH_GET_GS = 0x1001, 0x1002, 0x1003, 0x1004
 _FUTEX_COMMAND_MASK, _FUTEX_WAIT, _FUTEX_WAKE, _FUTEX_WAIT_BITSET = 0x7F, 0, 1, 9
 _FUTEX_WAKE_BITSET = 10
-_PRLIMIT64, _GETGROUPS, _SETPGID, _SETPRIORITY, _PRCTL = 302, 115, 109, 141, 157
-_PR_SET_PDEATHSIG, _PR_GET_DUMPABLE, _PR_SET_NAME, _PR_GET_NAME = 1, 3, 15, 16
-_PR_CAPBSET_READ = 23
+_PRLIMIT64, _GETGROUPS, _SETPRIORITY, _PRCTL = 302, 115, 141, 157
+_PR_GET_DUMPABLE, _PR_SET_NAME, _PR_GET_NAME = 3, 15, 16
+_NUMBER_PRCTLS = frozenset((1, 7, 21, 23, 27, 29, 30, 36, 38, 39))
+"""PR_SET_PDEATHSIG, PR_GET_KEEPCAPS, PR_GET_SECCOMP, PR_CAPBSET_READ, PR_GET_SECUREBITS,
+PR_SET_TIMERSLACK, PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS and its GET."""
+_POINTER_PRCTLS = frozenset((2, 25, 37))
+"""PR_GET_PDEATHSIG, PR_GET_TSC and PR_GET_CHILD_SUBREAPER."""
+_RLIMIT_STACK, _RLIMIT_NOFILE = 3, 7
+_HOST_LIMITS = frozenset((0, 1, 4, 10, 11, 12, 13, 14, 15))
+"""RLIMIT_CPU, FSIZE, CORE, LOCKS, SIGPENDING, MSGQUEUE, NICE, RTPRIO and RTTIME."""
+_FEW_DESCRIPTORS = 1024
+_LARGEST_STACK = 1 << 30
 _PERSONALITY_QUERY = 0xFFFFFFFF
 _ADDR_NO_RANDOMIZE = 0x40000
 
@@ -85,16 +95,31 @@ def sys_futex(
 
 
 def sys_prlimit64(process: Process, pid: int, resource: int, new: int, old: int) -> int:
-    """prlimit(2) on the process itself; new limits hold for the guest alone."""
+    """prlimit(2) on the process itself: the host's, but for what pyldso itself would not survive.
+
+    Limits of memory, of processes and of few descriptors are kept and shown, without effect.
+    """
     if pid not in (0, os.getpid()):
         raise _error(errno.EPERM)
-    remembered = process.resource_limits.get(resource)
     current = ctypes.create_string_buffer(16)
     host_syscall(_PRLIMIT64, 0, resource, 0, ctypes.addressof(current))
-    if old:
-        ctypes.memmove(old, remembered or current.raw, 16)
+    shown = process.resource_limits.get(resource, current.raw)
     if new:
-        process.resource_limits[resource] = ctypes.string_at(new, 16)
+        wanted = ctypes.string_at(new, 16)
+        soft, hard = unpack("<QQ", wanted)
+        if soft > hard:
+            raise _error(errno.EINVAL)
+        if hard > unpack("<QQ", shown)[1] and os.geteuid():
+            raise _error(errno.EPERM)
+        if resource in _HOST_LIMITS or (resource == _RLIMIT_NOFILE and soft >= _FEW_DESCRIPTORS):
+            host_syscall(_PRLIMIT64, 0, resource, new, 0)
+            process.resource_limits.pop(resource, None)
+        else:
+            process.resource_limits[resource] = wanted
+        if resource == _RLIMIT_STACK:
+            process.memory.stack_limit = min(soft, _LARGEST_STACK)
+    if old:
+        ctypes.memmove(old, shown, 16)
     return 0
 
 
@@ -116,12 +141,6 @@ def sys_not_permitted(process: Process, *_arguments: int | bytes) -> int:
 def _refuse_others(pid: int) -> None:
     if pid not in (0, os.getpid()):
         raise _error(errno.EPERM)
-
-
-def sys_setpgid(_process: Process, pid: int, group: int) -> int:
-    """setpgid(2)."""
-    _refuse_others(pid)
-    return host_syscall(_SETPGID, 0, group)
 
 
 def sys_setpriority(_process: Process, which: int, who: int, priority: int) -> int:
@@ -166,8 +185,10 @@ def sys_prctl(process: Process, option: int, arg2: int, arg3: int, arg4: int, ar
         name = process.command_name.ljust(16, b"\0")
         process.memory.view(arg2, 16, WRITE)[:] = name
         return 0
-    if option in (_PR_SET_PDEATHSIG, _PR_CAPBSET_READ):
-        return host_syscall(_PRCTL, option, arg2)
+    if option in _NUMBER_PRCTLS:
+        return host_syscall(_PRCTL, option, arg2, arg3, arg4, arg5)
+    if option in _POINTER_PRCTLS:
+        return host_syscall(_PRCTL, option, process.memory.host_pointer(arg2, 4, WRITE))
     if option == _PR_GET_DUMPABLE:
         return 1
     process.refuse(f"prctl option {option}", "not supported")

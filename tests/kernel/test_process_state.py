@@ -1,0 +1,68 @@
+"""What a process sees of itself is the guest's, not the emulator's: /proc/self, limits, prctl."""
+
+import pytest
+
+
+def shown(outcome):
+    return outcome[1].decode().splitlines()
+
+
+@pytest.mark.parametrize("name", ["comm", "limits", "mounts", "cmdline", "task/self/../../comm"])
+def test_file_of_proc_is_as_natively(name, run_native, run_guest):
+    command = ("/bin/cat", f"/proc/self/{name}")
+    assert run_guest(*command) == run_native(*command)
+
+
+def test_status_and_stat_tell_of_the_guest(run_native, run_guest):
+    script = ("/bin/cat", "/proc/self/status", "/proc/self/stat", "/proc/self/statm")
+    native, guest = shown(run_native(*script)), shown(run_guest(*script))
+    assert len(guest) == len(native)
+    assert [line.partition("\t")[0] for line in guest[:-2]] == [
+        line.partition("\t")[0] for line in native[:-2]
+    ]
+    assert guest[0] == native[0] == "Name:\tcat"
+    assert guest[-2].split()[1] == "(cat)"
+    # Sizes are those of the guest's mappings, give or take what libc maps by the kernel's help.
+    for line in (-1, -2):
+        field = 22 if line == -2 else 0
+        sizes = [int(lines[line].split()[field]) for lines in (guest, native)]
+        assert 0.5 < sizes[0] / sizes[1] < 2
+
+
+LIMITS = """
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+int main() {
+    int kinds[] = {RLIMIT_NOFILE, RLIMIT_CORE, RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_STACK};
+    for (int i = 0; i < 5; i++) {
+        struct rlimit limit = {500, 2000}, wrong = {2001, 2000}, now;
+        int set = setrlimit(kinds[i], &limit);
+        getrlimit(kinds[i], &now);
+        printf("%d %d %ld %ld\\n", i, set, (long)now.rlim_cur, (long)now.rlim_max);
+        printf("%d %d\\n", setrlimit(kinds[i], &wrong), errno);
+    }
+    fflush(stdout);
+    int value = 7;
+    printf("%d", prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+    printf(" %d", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
+    printf(" %d", prctl(PR_GET_PDEATHSIG, &value));
+    printf(" %d", value);
+    printf(" %d", prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0));
+    printf(" %d", prctl(PR_GET_CHILD_SUBREAPER, &value));
+    printf(" %d", value);
+    printf(" %d %d\\n", prctl(PR_GET_PDEATHSIG, 8L), errno);
+    printf("%d %d\\n", setpgid(0, 0), getpgrp() == getpid());
+}
+"""
+
+
+def test_limits_and_flags_of_a_process_are_as_natively(compile_c, run_native, run_guest):
+    program = compile_c(LIMITS)
+    native = run_native(program)
+    assert run_guest(program) == native
+    assert native[0] == 0
