@@ -146,7 +146,7 @@ def _decoder(index: int, parameters: list[Parameter], names: list[str]) -> Decod
     if kind in ("iov_in", "iov_out"):
         return _iovec_decoder(index, names.index(parameter.of), kind == "iov_in")
     if kind in _NEEDS:
-        return _pointer_decoder(index, parameter, names)
+        return _pointer_decoder(index, parameters, names)
     if kind in _UNSIGNED:
         mask = _UNSIGNED[kind]
         return lambda process, registers: registers[index] & mask
@@ -192,7 +192,8 @@ def _path_decoder(index: int, parameters: list[Parameter]) -> Decoder:
     return decode
 
 
-def _pointer_decoder(index: int, parameter: Parameter, names: list[str]) -> Decoder:
+def _pointer_decoder(index: int, parameters: list[Parameter], names: list[str]) -> Decoder:
+    parameter = parameters[index]
     need, nullable = _NEEDS[parameter.type], parameter.is_nullable
     structure, _, count_name = parameter.of.partition("*")
     size = STRUCTURE_SIZES.get(structure)
@@ -207,10 +208,13 @@ def _pointer_decoder(index: int, parameter: Parameter, names: list[str]) -> Deco
 
         return decode_structure
     count_index = names.index(count_name or structure)
+    is_signed = parameters[count_index].type in _INT_TYPES
     item_size = size or 1
 
     def decode_buffer(process: Process, registers: list[int]) -> int:
         address, count = registers[index], registers[count_index] * item_size
+        if is_signed:  # where it is negative, the host's kernel finds fault with that
+            count = max(ctypes.c_int(registers[count_index]).value, 0) * item_size
         if not count or (nullable and not address):
             return 0 if not address else _any_pointer(process)
         return process.memory.host_pointer(address, min(count, _LARGEST_BUFFER), need)

@@ -237,6 +237,8 @@ class Files:
         )
         fd, name = self._pin_for_change(dirfd, path, use)
         if name:
+            if use.creates and path.endswith(b"/"):
+                raise error(errno.EISDIR, path)
             return self.paths.open_last(fd, name, flags, mode)
         if flags & os.O_CREAT and S_ISDIR(os.fstat(fd).st_mode):
             raise error(errno.EISDIR)

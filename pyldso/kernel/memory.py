@@ -101,6 +101,12 @@ class AddressSpace:
         index = bisect_left(self._starts, end) - 1
         return index < 0 or self._vmas[index].end <= start
 
+    def is_mapped(self, start: int, end: int) -> bool:
+        """Tell whether all of [start, end) is mapped."""
+        first, last = self._overlapping(start, end)
+        covered = (min(v.end, end) - max(v.start, start) for v in self._vmas[first:last])
+        return sum(covered) >= end - start
+
     def find_gap(self, length: int, below: int | None = None) -> int:
         """Return the highest free address for `length` bytes below mmap_top; raises ENOMEM."""
         end = self.mmap_top if below is None else below
@@ -232,7 +238,7 @@ class AddressSpace:
             self.arena.unmap_host(vma.start, vma.end - vma.start)
 
     def protect(self, address: int, length: int, prot: int) -> None:
-        """Change the protection of a range (mprotect(2))."""
+        """Change the protection of a range (mprotect(2)): up to a hole, where there is one."""
         if address & PAGE_MASK:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         end = address + page_up(length)
@@ -240,9 +246,12 @@ class AddressSpace:
             return
         prot &= _PROT_MASK
         first, last = self._cut(address, end)
-        affected = self._vmas[first:last]
-        if sum(vma.end - vma.start for vma in affected) != end - address:
-            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        affected, reached = [], address
+        for vma in self._vmas[first:last]:
+            if vma.start != reached:
+                break
+            affected.append(vma)
+            reached = vma.end
         self._refuse_sealed(affected)
         if self._size_limit is not None and prot:
             self._check_size(sum(vma.end - vma.start for vma in affected if not vma.prot))
@@ -253,6 +262,8 @@ class AddressSpace:
         if is_reduced:
             self._cache.flush_tlb()
         self._merge(first, last)
+        if reached != end:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
     def _protect_one(self, vma: Vma, prot: int) -> None:
         start, end = vma.start, vma.end

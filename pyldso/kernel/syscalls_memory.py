@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING
 
 from pyldso.events import Topic
 from pyldso.kernel.events import Mapped, Protected, Unmapped
-from pyldso.kernel.host import host_syscall
+from pyldso.kernel.host import MREMAP_FIXED, MREMAP_MAYMOVE, host_syscall
 from pyldso.kernel.memory import TASK_SIZE, page_down, page_up
 from pyldso.kernel.mmu import MAPPED, PAGE_MASK, PAGE_SIZE, WRITE, MemoryFault
 
 if TYPE_CHECKING:
+    from pyldso.kernel.memory import AddressSpace
     from pyldso.kernel.process import Process
 
 MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE, MAP_TYPE = 1, 2, 3, 0xF
 MAP_FIXED, MAP_ANONYMOUS, MAP_32BIT = 0x10, 0x20, 0x40
 MAP_HUGETLB, MAP_FIXED_NOREPLACE = 0x40000, 0x100000
+_KNOWN_MAP_FLAGS = 0xFC17F973
+"""All that mmap(2) lists, but MAP_SYNC, which only memory that survives a crash has."""
 _MMAP_MIN_ADDR = 0x10000
+_PROT_BITS, _PROT_GROWSDOWN = 0xF, 0x01000000
+_MREMAP_DONTUNMAP = 4
 _MADV_DONTNEED = 4
 _MSYNC = 26
 _HARMLESS_ADVICE = frozenset((0, 1, 2, 3, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 25))
@@ -36,6 +41,8 @@ def sys_mmap(
     kind = flags & MAP_TYPE
     if kind not in (MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE) or offset & 0xFFF:
         raise _error(errno.EINVAL)
+    if kind == MAP_SHARED_VALIDATE and flags & ~_KNOWN_MAP_FLAGS:
+        raise _error(errno.EOPNOTSUPP)
     if flags & MAP_HUGETLB:
         raise _error(errno.ENOMEM)
     is_fixed = bool(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))
@@ -64,6 +71,13 @@ def sys_mmap(
 
 def sys_mprotect(process: Process, address: int, length: int, prot: int) -> int:
     """mprotect(2)."""
+    if prot & ~(_PROT_BITS | _PROT_GROWSDOWN) & 0xFFFFFFFF:
+        raise _error(errno.EINVAL)
+    if prot & _PROT_GROWSDOWN:
+        vma = process.memory.find(address)
+        if vma is None or not vma.grows_down:
+            raise _error(errno.ENOMEM if vma is None else errno.EINVAL)
+        address, length = vma.start, length + address - vma.start
     process.memory.protect(address, length, prot)
     if process.events.wanted & Topic.MAP:
         process.events.emit(Protected(address, address + page_up(length), prot & 7))
@@ -82,7 +96,26 @@ def sys_mremap(
     process: Process, address: int, old_size: int, new_size: int, flags: int, target: int
 ) -> int:
     """mremap(2)."""
+    if flags & _MREMAP_DONTUNMAP:
+        return _move_contents(process.memory, address, old_size, new_size, flags, target)
     return process.memory.move(address, old_size, new_size, flags, target)
+
+
+def _move_contents(
+    memory: AddressSpace, address: int, old_size: int, new_size: int, flags: int, target: int
+) -> int:
+    """Move private memory and leave empty pages behind (MREMAP_DONTUNMAP)."""
+    vma = memory.find(address)
+    if old_size != new_size or not flags & MREMAP_MAYMOVE:
+        raise _error(errno.EINVAL)
+    if vma is None or vma.file is not None or vma.is_shared:
+        raise _error(errno.EFAULT if vma is None else errno.EINVAL)
+    prot = vma.prot
+    if not flags & MREMAP_FIXED:
+        target = memory.find_gap(page_up(new_size))
+    moved = memory.move(address, old_size, new_size, MREMAP_MAYMOVE | MREMAP_FIXED, target)
+    memory.map(address, old_size, prot, fixed=True)
+    return moved
 
 
 def sys_madvise(process: Process, address: int, length: int, advice: int) -> int:
@@ -92,6 +125,8 @@ def sys_madvise(process: Process, address: int, length: int, advice: int) -> int
         raise _error(errno.EINVAL)
     if advice == _MADV_DONTNEED:
         process.memory.discard(address, length)
+    elif not process.memory.is_mapped(address, address + page_up(length)):
+        raise _error(errno.ENOMEM)
     return 0
 
 
@@ -145,8 +180,10 @@ def sys_mlock(process: Process, address: int, length: int, _flags: int = 0) -> i
     return 0
 
 
-def sys_mlockall(_process: Process, _flags: int) -> int:
+def sys_mlockall(_process: Process, flags: int) -> int:
     """mlockall(2)."""
+    if flags not in range(1, 8) or flags == 4:
+        raise _error(errno.EINVAL)
     return 0
 
 
