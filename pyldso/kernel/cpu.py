@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from pyldso.arch.x86_64 import registers
 from pyldso.errors import PyldsoError
 from pyldso.kernel import host
+from pyldso.kernel.bus_guard import BusGuard
 from pyldso.kernel.mmu import (
     ADDRESS_BITS,
     EXECUTE,
@@ -161,6 +162,7 @@ class Cpu:
         )
         self.has_quick_exits = not force_portable and self._skip_exit_requests()
         self._add_hooks()
+        self._bus_guard = BusGuard(arena, self._uc.value or 0, self._stop_address())
         self._enter_user_mode()
 
     # ---- running -------------------------------------------------------------------------
@@ -183,6 +185,10 @@ class Cpu:
         if self._hook_error is not None:
             raised, self._hook_error = self._hook_error, None
             raise raised
+        gone = self._bus_guard.take()
+        if gone is not None and self._fault is None:
+            self.flush_tlb()
+            return Fault(PAGE_FAULT, gone, READ)
         if self._fault is None and self._refused is not None and error != _ERR_OK:
             # In the quick way a refused access ends here; its page is known from the fill hook.
             page, access = self._refused
@@ -229,10 +235,12 @@ class Cpu:
             BlockCounter,
         )  # start-up: only where there is a limit
 
-        stop_address = ctypes.cast(self._library.uc_emu_stop, ctypes.c_void_p).value or 0
-        counter = BlockCounter(self._arena, counter_address, self.stop, stop_address)
+        counter = BlockCounter(self._arena, counter_address, self.stop, self._stop_address())
         self._callbacks.append(counter)
         self._hook(_HOOK_BLOCK, ctypes.c_void_p(counter.function), user=counter.table)
+
+    def _stop_address(self) -> int:
+        return ctypes.cast(self._library.uc_emu_stop, ctypes.c_void_p).value or 0
 
     # ---- registers -----------------------------------------------------------------------
 
@@ -292,6 +300,7 @@ class Cpu:
         """Give back libunicorn's machine, which must not be running."""
         self._library.uc_close(self._uc)
         self._guard.close()
+        self._bus_guard.close()
 
     # ---- memory --------------------------------------------------------------------------
 

@@ -58,6 +58,12 @@ def discard_memory(address: int, length: int) -> None:
         raise _host_error()
 
 
+def set_signal_action(number: int, action: bytes) -> None:
+    """Set what a signal does: `action` is a struct sigaction; raises OSError."""
+    if _libc.sigaction(number, action, None):
+        raise _host_error()
+
+
 def protect_memory(address: int, length: int, prot: int) -> None:
     """Change the protection of host pages; raises OSError."""
     if _mprotect(address, length, prot):

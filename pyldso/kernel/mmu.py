@@ -112,6 +112,14 @@ class Arena:
         """Return the host address of a guest address whose window is open."""
         return self.base + address + self.deltas[address >> self.window_bits]
 
+    def guest_address(self, host_address: int) -> int | None:
+        """Return the guest's address of the arena's memory at a host address."""
+        offset = host_address - self.base
+        for window, delta in enumerate(self.deltas):
+            if delta and (offset - delta) >> self.window_bits == window:
+                return offset - delta
+        return None
+
     def permission(self, address: int) -> int:
         """Return the permission byte of the page at any address (0 where nothing is mapped)."""
         if address >> ADDRESS_BITS:
