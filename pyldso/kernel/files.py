@@ -94,6 +94,19 @@ class Files:
         listed = {int(name) for name in os.listdir("/proc/self/fd")}
         return {fd for fd in listed - self.private_fds if _is_open(fd)}
 
+    def hidden_names(self, fd: int) -> Callable[[bytes], bool] | None:
+        """Return what tells the names that a folder does not show, where there are such."""
+        folder = name_of_open(fd)
+        own = f"/proc/{os.getpid()}/"
+        if not folder.startswith(own):
+            return None
+        last = folder.rpartition("/")[2]
+        if last in ("fd", "fdinfo"):
+            return lambda name: name.isdigit() and int(name) in self.private_fds
+        if last == "task":  # where the emulator's own threads are, too
+            return lambda name: name.isdigit() and int(name) != os.getpid()
+        return None
+
     # ---- names -------------------------------------------------------------------------------
 
     def place(self, dirfd: int, path: bytes, *, follow: bool = True) -> bytes:

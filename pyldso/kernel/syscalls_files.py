@@ -8,7 +8,9 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from collections.abc import Callable
 from stat import S_IFIFO, S_IFMT, S_IFREG
+from struct import unpack_from
 from typing import TYPE_CHECKING
 
 from pyldso.kernel.host import host_syscall
@@ -20,9 +22,10 @@ if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
 _FACCESSAT, _FACCESSAT2 = 269, 439
-_IOCTL, _FCNTL, _MKNODAT = 16, 72, 259
+_IOCTL, _FCNTL, _GETDENTS64, _MKNODAT = 16, 72, 217, 259
+_D_RECLEN, _D_NAME = 16, 19
 _AT_SYMLINK_NOFOLLOW = 0x100
-_TIOCSTI = 0x5412
+_TIOCSCTTY, _TIOCSTI = 0x540E, 0x5412
 _CLOSE_RANGE_CLOEXEC = 4
 _STRUCT_FLOCK_SIZE = 32
 
@@ -137,6 +140,31 @@ def sys_getcwd(process: Process, buffer: int, size: int) -> int:
     return len(path)
 
 
+def sys_getdents64(process: Process, fd: int, buffer: int, size: int) -> int:
+    """getdents64(2); folders of /proc/self do not show what is pyldso's own."""
+    length = host_syscall(_GETDENTS64, fd, buffer, size)
+    hidden = process.files.hidden_names(fd)
+    while length and hidden is not None:
+        kept = _without(ctypes.string_at(buffer, length), hidden)
+        ctypes.memmove(buffer, kept, len(kept))
+        if kept:
+            return len(kept)
+        length = host_syscall(_GETDENTS64, fd, buffer, size)
+    return length
+
+
+def _without(entries: bytes, hidden: Callable[[bytes], bool]) -> bytes:
+    """Return struct linux_dirent64's without those of hidden names."""
+    kept, at = [], 0
+    while at < len(entries):
+        (length,) = unpack_from("<H", entries, at + _D_RECLEN)
+        entry = entries[at : at + length]
+        if not hidden(entry[_D_NAME : entry.index(0, _D_NAME)]):
+            kept.append(entry)
+        at += length
+    return b"".join(kept)
+
+
 def sys_ioctl(process: Process, fd: int, request: int, argument: int) -> int:
     """ioctl(2), for terminals and the requests that every descriptor knows."""
     request &= 0xFFFFFFFF
@@ -144,6 +172,8 @@ def sys_ioctl(process: Process, fd: int, request: int, argument: int) -> int:
     if request == _TIOCSTI:  # types into the terminal of whoever started pyldso
         process.refuse("ioctl TIOCSTI", "input for other programs")
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+    if request == _TIOCSCTTY and argument:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))  # another session's terminal
     if known is None:
         os.fstat(fd)  # EBADF comes first
         raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))

@@ -13,6 +13,16 @@ def test_file_of_proc_is_as_natively(name, run_native, run_guest):
     assert run_guest(*command) == run_native(*command)
 
 
+@pytest.mark.parametrize("folder", ["fd", "fdinfo"])
+def test_folder_of_proc_shows_no_descriptor_of_pyldso(folder, run_native, run_guest):
+    command = ("/bin/ls", f"/proc/self/{folder}")
+    assert run_guest(*command) == run_native(*command)
+
+
+def test_process_of_one_thread_shows_one(run_guest):
+    assert len(shown(run_guest("/bin/ls", "/proc/self/task"))) == 1
+
+
 def test_status_and_stat_tell_of_the_guest(run_native, run_guest):
     script = ("/bin/cat", "/proc/self/status", "/proc/self/stat", "/proc/self/statm")
     native, guest = shown(run_native(*script)), shown(run_guest(*script))

@@ -388,7 +388,7 @@ _ROWS: dict[int, tuple[str, ...]] = {
     214: ("epoll_ctl_old", "", ""),
     215: ("epoll_wait_old", "", ""),
     216: ("remap_file_pages", "", ""),
-    217: ("getdents64", "fd fd, out(count) dirp, size count", "host"),
+    217: ("getdents64", "fd fd, out(count) dirp, size count", "files.getdents64"),
     218: ("set_tid_address", "address tidptr", "process.set_tid_address"),
     219: ("restart_syscall", "", ""),
     220: ("semtimedop", "", ""),
