@@ -162,15 +162,12 @@ def execute(arguments: Arguments) -> int:
     )
 
 
-NOT_PERMITTED = "process.not_permitted"
-
-
 def list_syscalls() -> int:
-    """Print the table of system calls with a mark, parameters and notes, and how many there are.
+    """Print the table of system calls with mark, parameters, handler and note, and count them.
 
     `+` is there, `x` is for the privileged and fails with EPERM, `-` fails with ENOSYS.
     """
-    from pyldso.arch.x86_64.syscalls import syscall_numbers, syscall_row
+    from pyldso.arch.x86_64.syscalls import NOT_PERMITTED, syscall_numbers, syscall_row
 
     lines = []
     counts = {"+": 0, "x": 0, "-": 0}
@@ -179,7 +176,7 @@ def list_syscalls() -> int:
         if row is not None:
             mark = "-" if not row.handler else "x" if row.handler == NOT_PERMITTED else "+"
             counts[mark] += 1
-            call = row.name if mark == "-" else f"{row.name}({row.parameters})"
+            call = row.name if mark == "-" else f"{row.name}({row.parameters}) [{row.handler}]"
             lines.append(f"{number:>3} {mark} {call}{row.note and f': {row.note}'}")
     there, refused, missing = counts.values()
     lines.append(f"{there} are there, {refused} fail with EPERM, {missing} with ENOSYS")

@@ -25,6 +25,8 @@ _LOWEST_PRIVATE_FD = 700
 _CHANGE = PathUse(follow=True, creates=False, replaces=False)
 _MEMORY_OF_PROCESSES = re.compile(r"/proc/\d+/(task/\d+/)?(mem|pagemap|clear_refs)")
 
+_OF_THE_EMULATOR = frozenset(("smaps", "smaps_rollup", "numa_maps"))
+
 
 class Files:
     """The guest's view of files, and the descriptors that are pyldso's own."""
@@ -284,6 +286,9 @@ class Files:
         entry = name.removeprefix(own)
         if entry.startswith("task/"):
             entry = entry.split("/", 2)[-1]
+        if entry in _OF_THE_EMULATOR:
+            self._on_refusal(name, "only /proc/self/maps is the guest's")
+            raise error(errno.EACCES, name)
         if entry in self.generated:
             replacement = os.memfd_create(entry, os.MFD_CLOEXEC)
             os.write(replacement, self.generated[entry]())

@@ -14,7 +14,12 @@ from struct import pack
 from typing import TYPE_CHECKING, TypeVar
 
 from pyldso.arch.x86_64 import registers
-from pyldso.arch.x86_64.syscalls import SyscallRow, syscall_numbers, syscall_row
+from pyldso.arch.x86_64.syscalls import (
+    NOT_PERMITTED,
+    SyscallRow,
+    syscall_numbers,
+    syscall_row,
+)
 from pyldso.events import EventStream, Topic
 from pyldso.kernel import procfs
 from pyldso.kernel.binding import Argument, BoundSyscall
@@ -407,6 +412,8 @@ class Process:
                 raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
             if not row.handler:
                 self.refuse(f"system call {row.name}", row.note or "not supported")
+            elif row.handler == NOT_PERMITTED:
+                self.refuse(f"system call {row.name}", "only for the privileged")
             bound = self._bound[number] = self._new_binding(row)
         return bound
 

@@ -216,5 +216,6 @@ def sys_mknod(process: Process, path: bytes, mode: int, device: int) -> int:
 def sys_mknodat(process: Process, dirfd: int, path: bytes, mode: int, _device: int) -> int:
     """mknodat(2), for what needs no privilege."""
     if S_IFMT(mode) not in (0, S_IFREG, S_IFIFO):
+        process.refuse("mknod", "devices are not for programs")
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
     return host_syscall(_MKNODAT, dirfd, path, mode, 0)

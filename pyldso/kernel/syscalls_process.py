@@ -99,8 +99,7 @@ def sys_prlimit64(process: Process, pid: int, resource: int, new: int, old: int)
 
     Limits of memory, of processes and of few descriptors are kept and shown, without effect.
     """
-    if pid not in (0, os.getpid()):
-        raise _error(errno.EPERM)
+    _refuse_others(process, pid)
     current = ctypes.create_string_buffer(16)
     host_syscall(_PRLIMIT64, 0, resource, 0, ctypes.addressof(current))
     shown = process.resource_limits.get(resource, current.raw)
@@ -138,16 +137,17 @@ def sys_not_permitted(process: Process, *_arguments: int | bytes) -> int:
     raise _error(errno.EPERM)
 
 
-def _refuse_others(pid: int) -> None:
+def _refuse_others(process: Process, pid: int) -> None:
     if pid not in (0, os.getpid()):
+        process.refuse(f"process {pid}", "other processes are out of reach")
         raise _error(errno.EPERM)
 
 
-def sys_setpriority(_process: Process, which: int, who: int, priority: int) -> int:
+def sys_setpriority(process: Process, which: int, who: int, priority: int) -> int:
     """setpriority(2)."""
     if which:
         raise _error(errno.EPERM)
-    _refuse_others(who)
+    _refuse_others(process, who)
     return host_syscall(_SETPRIORITY, which, 0, priority)
 
 
@@ -195,9 +195,9 @@ def sys_prctl(process: Process, option: int, arg2: int, arg3: int, arg4: int, ar
     raise _error(errno.EINVAL)
 
 
-def sys_sched_setaffinity(_process: Process, pid: int, _size: int, _mask: int) -> int:
+def sys_sched_setaffinity(process: Process, pid: int, _size: int, _mask: int) -> int:
     """sched_setaffinity(2): accepted, without effect."""
-    _refuse_others(pid)
+    _refuse_others(process, pid)
     return 0
 
 

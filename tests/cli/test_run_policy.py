@@ -56,6 +56,22 @@ def test_read_only_leaves_devices_and_what_is_allowed(pyldso, tmp_path, elsewher
     assert pyldso("run", *options, SHELL, "-c", write_to(elsewhere)).stdout == "0\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        ("/usr/sbin/chroot / /bin/true", "system call chroot: only for the privileged"),
+        ("kill -CONT 1", "signal to process 1: other processes are out of reach"),
+        ("mknod device b 8 1", "mknod: devices are not for programs"),
+        ("cat /proc/self/mem", "/mem: the guest's memory is not at these addresses"),
+        ("cat /proc/self/smaps", "/smaps: only /proc/self/maps is the guest's"),
+    ],
+)
+def test_what_is_refused_is_told_once(command, what, pyldso):
+    ended = pyldso("run", "--warn", SHELL, "-c", f"{command}; echo $?")
+    assert ended.stderr.count(f"{what}\n") == 1, ended.stderr
+    assert ended.stdout.strip() != "0"
+
+
 @pytest.fixture
 def sysroot(tmp_path):
     """A folder with a shell, ls, cat, what they need, and links that would lead out."""
