@@ -310,9 +310,7 @@ class Call:
         return show_flags(argument, ()) if isinstance(argument, int) else "..."
 
 
-_STRING_TYPES = frozenset(
-    ("path", "link", "name", "wpath", "wlink", "wnew", "wto", "string")
-)
+_STRING_TYPES = frozenset(("path", "link", "name", "wpath", "wlink", "wnew", "wto", "string"))
 _FCNTLS_WITHOUT_ARGUMENT = frozenset(
     ("F_GETFD", "F_GETFL", "F_GETOWN", "F_GETPIPE_SZ", "F_GET_SEALS")
 )

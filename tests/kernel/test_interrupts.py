@@ -68,5 +68,3 @@ def test_guest_that_ignores_ctrl_c_goes_on(compile_c, pyldso_script):
     process.send_signal(signal.SIGINT)
     assert process.communicate("x", timeout=60) == ("", "")
     assert process.returncode == ord("x")
-
-
