@@ -15,7 +15,7 @@ from collections.abc import Callable
 from stat import S_ISCHR, S_ISDIR
 
 from pyldso.kernel.host import host_syscall
-from pyldso.kernel.paths import AT_FDCWD, Paths, error, name_of_open
+from pyldso.kernel.paths import AT_FDCWD, VALID_FLAGS, Paths, error, name_of_open
 from pyldso.kernel.policy import PathUse, Policy, is_writable_device
 
 _OPENAT = 257
@@ -210,6 +210,7 @@ class Files:
 
     def open(self, dirfd: int, path: bytes, flags: int, mode: int) -> int:
         """Open as openat(2) does, within the policy."""
+        flags &= VALID_FLAGS
         try:
             if flags & _OPENS_FOR_WRITING and not flags & os.O_PATH:
                 fd = self._open_for_change(dirfd, path, flags, mode)

@@ -23,7 +23,7 @@ AT_FDCWD = -100
 _OPENAT2 = 437
 _RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_IN_ROOT = 2, 4, 0x10
 _O_TMPFILE = os.O_TMPFILE & ~os.O_DIRECTORY
-_VALID_FLAGS = (
+VALID_FLAGS = (
     os.O_ACCMODE | os.O_CREAT | os.O_EXCL | os.O_NOCTTY | os.O_TRUNC | os.O_APPEND | os.O_NONBLOCK
     | os.O_SYNC | os.O_ASYNC | os.O_DIRECT | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NOATIME
     | os.O_CLOEXEC | os.O_PATH | _O_TMPFILE | 0o100000
@@ -130,7 +130,7 @@ class Paths:
         return os.open(name, flags | os.O_NOFOLLOW, mode, dir_fd=folder)
 
     def _openat2(self, dirfd: int, path: bytes, flags: int, mode: int, resolve: int) -> int:
-        flags &= _VALID_FLAGS
+        flags &= VALID_FLAGS
         if flags & os.O_PATH:
             flags &= os.O_PATH | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW
         creates = flags & (os.O_CREAT | _O_TMPFILE)

@@ -36,7 +36,8 @@ def place(tool):
             (place / file).chmod(0o666)
         (place / "work/link").symlink_to("../victim/file")
         os.mkfifo(place / "work/fifo", 0o666)
-        tool("gcc", *FLAGS, "-o", place / "guest", SOURCE)
+        tool("gcc", *FLAGS, "-o", place / "work/guest", SOURCE)
+        (place / "work/guest").chmod(0o555)
         yield place
 
 
@@ -51,13 +52,21 @@ def unprivileged() -> tuple[str, ...]:
     return ()
 
 
-def test_random_system_calls_harm_nobody(place):
+OPTIONS = {
+    "its own folder": ("--read-only", "--allow-write", "."),
+    "its own root": ("--root", ".", "--allow-write", "/"),
+    "the network": ("--read-only", "--allow-write", ".", "--allow-net"),
+}
+
+
+@pytest.mark.parametrize("allowed", OPTIONS)
+def test_random_system_calls_harm_nobody(allowed, place):
     before = [(path, path.lstat()) for path in sorted((place / "victim").rglob("*"))]
-    options = ("--read-only", "--allow-write", ".")
     repository = Path(__file__).parents[2]
     prefix = unprivileged()
+    guest = ("./guest", str(SEED), str(CALLS))
     ended = subprocess.run(
-        [*prefix, sys.executable, "-m", "cli", "run", *options, "../guest", str(SEED), str(CALLS)],
+        [*prefix, sys.executable, "-m", "cli", "run", *OPTIONS[allowed], *guest],
         cwd=place / "work",
         env=clean_environment(PYTHONPATH=str(repository), PYLDSO_TRACEBACK="1"),
         stdin=subprocess.DEVNULL,
