@@ -74,6 +74,18 @@ CANNOT_EXECUTE = 126
 """The shell's status for a file that is there and cannot be executed."""
 
 
+def write_out(text: str) -> None:
+    """Write to standard output, unless it was closed before the program started."""
+    if sys.stdout is not None:
+        sys.stdout.write(text)
+
+
+def write_err(text: str) -> None:
+    """Write to standard error, unless it was closed before the program started."""
+    if sys.stderr is not None:
+        sys.stderr.write(text)
+
+
 class RunOptions(NamedTuple):
     """What to run and how; LD_* variables of `environment`, the guest's, count as for ld.so."""
 
@@ -98,8 +110,8 @@ class RunOptions(NamedTuple):
     policy: Policy | None = None
     limits: Limits | None = None
     budget: Budget | None = None
-    out: Write = sys.stdout.write
-    err: Write = sys.stderr.write
+    out: Write = write_out
+    err: Write = write_err
 
     def variable(self, name: str) -> str:
         """Return a variable of the guest's environment, empty where it is not set."""
@@ -150,6 +162,7 @@ def options_after_exec(options: RunOptions, replaced: ProcessReplaced) -> RunOpt
 def run_program(options: RunOptions) -> int:
     """Run one program to its end and return its exit status; raises LoadError."""
     process = new_process(options, EventStream())
+    options = options._replace(err=private_err(options, process))
     if not watch(process, options):
         return 0
     path = find_program(process.files, options)
@@ -175,7 +188,7 @@ def watch(process: Process, options: RunOptions) -> bool:
     if options.warn:
         from pyldso.trace.warn import WarningPrinter
 
-        process.events.subscribe(Topic.UNSUPPORTED, WarningPrinter(private_err(options, process)))
+        process.events.subscribe(Topic.UNSUPPORTED, WarningPrinter(options.err))
     words = f"{options.debug},{options.variable('LD_DEBUG')}"
     if words != ",":
         from pyldso.trace.ld_debug import HELP, LdDebugPrinter, help_text, parse_words
@@ -200,7 +213,7 @@ def watch(process: Process, options: RunOptions) -> bool:
 
 def private_err(options: RunOptions, process: Process) -> Write:
     """Return what writes to standard error even when the guest has closed it."""
-    if options.err != sys.stderr.write:
+    if options.err is not write_err or sys.stderr is None:
         return options.err
     fd = process.files.keep_until_discard(os.dup(sys.stderr.fileno()))
     return open(fd, "w", buffering=1, errors="backslashreplace", closefd=False).write
@@ -212,7 +225,7 @@ def watch_system_calls(options: RunOptions, process: Process) -> None:
         from pyldso.kernel.events import ProcessStarted
         from pyldso.trace.strace import StracePrinter
 
-        printer = StracePrinter(private_err(options, process), process.memory)
+        printer = StracePrinter(options.err, process.memory)
         process.events.subscribe(Topic.SYSCALLS, printer)
         argv, envp = vectors(options)
         process.events.emit(ProcessStarted(options.program, tuple(argv), tuple(envp)))
@@ -290,7 +303,6 @@ def die_of(number: int) -> None:
     import resource
     import signal
 
-    sys.stderr.flush()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if number not in (signal.SIGKILL, signal.SIGSTOP):
         signal.signal(number, signal.SIG_DFL)

@@ -60,8 +60,9 @@ def sys_clone(
 
 
 def _fork(process: Process) -> int:
-    sys.stdout.flush()  # what waits in a buffer must not be written by both
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()  # what waits in a buffer must not be written by both
     pid = os.fork()
     if pid:
         process.children.add(pid)

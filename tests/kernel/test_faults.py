@@ -183,6 +183,27 @@ def test_faults_end_as_natively_each_with_its_line(program, pyldso):
     assert all("(pc 0x" in line for line in reports)
 
 
+def test_fault_is_told_where_the_program_has_closed_or_moved_its_standard_error(
+    compile_c, pyldso, tmp_path
+):
+    body = 'close(2); if (n > 1) dup2(creat("moved", 0600), 2); *(volatile int *)0 = 1;'
+    source = f"#include <fcntl.h>\n#include <unistd.h>\nint main(int n) {{ {body} }}"
+    program = compile_c(source)
+    for arguments in ((), ("moved",)):
+        ended = pyldso("run", program, *arguments)
+        assert ended.returncode == 139
+        assert "write to unmapped memory" in ended.stderr
+    assert (tmp_path / "moved").read_text() == ""
+
+
+def test_standard_streams_may_be_closed_from_the_start(compile_c, pyldso_script, tmp_path):
+    program = compile_c("int main(int n) { return n > 1 ? *(volatile int *)0 : 3; }")
+    for closed in ("2>&-", ">&-", "<&-", "<&- >&- 2>&-"):
+        for arguments, status in (("", 3), ("crash", 139)):
+            command = f"{pyldso_script} run {program} {arguments} {closed}"
+            assert subprocess.run(command, shell=True, cwd=tmp_path).returncode == status, command
+
+
 def test_shell_tells_of_a_fault_as_natively(pyldso):
     script = "sh -c 'kill -SEGV $$'; echo $?; sh -c 'kill -FPE $$'; echo $?"
     native = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True)
