@@ -196,7 +196,7 @@ def policy(arguments: Arguments) -> Policy:
             read_only=arguments.flag("read_only"),
             has_network=arguments.flag("allow_net"),
         )
-        if chosen.root and not f"{os.getcwd()}/".startswith(chosen.root + "/"):
+        if chosen.root and not chosen.is_inside_root():
             os.chdir(chosen.root)
     except OSError as error:
         raise UsageError(f"{error.filename}: {error.strerror}") from None

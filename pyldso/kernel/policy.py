@@ -23,6 +23,13 @@ def _real_folder(folder: str) -> str:
     return real
 
 
+def _current_folder() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # it was removed: nothing can be written there
+        return "/"
+
+
 def is_writable_device(path: str) -> bool:
     """Tell whether a path is that of a device file which every user may write."""
     return path in _WRITABLE_DEVICES or path.startswith(_TERMINALS)
@@ -42,7 +49,7 @@ class Policy(NamedTuple):
 
         Where the current folder is `/`, it does not count: everything lies beneath it.
         """
-        folders = [os.getcwd(), "/tmp", os.environ.get("TMPDIR", "/tmp")]
+        folders = [_current_folder(), "/tmp", os.environ.get("TMPDIR", "/tmp")]
         real = (os.path.realpath(folder) for folder in folders)
         return cls(tuple(folder for folder in dict.fromkeys(real) if folder != "/"))
 
@@ -71,6 +78,10 @@ class Policy(NamedTuple):
             if real_root and not f"{real}/".startswith(real_root + "/"):
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
         return cls(tuple(dict.fromkeys(default + added)), real_root, has_network)
+
+    def is_inside_root(self) -> bool:
+        """Tell whether the current folder is one that the guest sees."""
+        return f"{_current_folder()}/".startswith(self.root + "/")
 
     def allows_write(self, real_path: str) -> bool:
         """Tell whether the guest may create, change or remove the file at a real path."""

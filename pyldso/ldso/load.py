@@ -313,7 +313,10 @@ def _map_library(namespace: Namespace, name: str, opened: OpenedFile) -> Dso:
     dso = make_dso(namespace, opened.path, opened.path, base, ehdr, phdrs, identity)
     dso.requested_as = name
     dso.aliases |= {name, opened.path}
-    dso.origin = os.path.dirname(os.path.normpath(os.path.join(process.getcwd(), opened.path)))
+    path = opened.path
+    if not path.startswith("/"):
+        path = os.path.join(process.getcwd(), path)
+    dso.origin = os.path.dirname(os.path.normpath(path))
     if dso.flags_1 & DF1.PIE:
         process.munmap(page_down(dso.start), page_up(dso.end) - page_down(dso.start))
         raise DlError(opened.path, "cannot dynamically load position-independent executable")

@@ -130,3 +130,12 @@ def test_debug_output_that_the_program_chooses_is_bound_by_the_policy(pyldso, tm
         pyldso("run", SHELL, "-c", script)
     assert any(name.startswith("log.") for name in os.listdir(tmp_path))
     assert os.listdir(elsewhere) == []
+
+
+@pytest.mark.parametrize("mode", [(), ("--interp",)])
+def test_program_runs_in_a_folder_that_was_removed(mode, pyldso_script, tmp_path):
+    (tmp_path / "gone").mkdir()
+    command = " ".join([str(pyldso_script), "run", *mode, "/bin/echo", "here"])
+    script = f"cd gone; rmdir ../gone; {command}"
+    ended = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert (ended.stdout, ended.returncode) == ("here\n", 0), ended.stderr
