@@ -157,7 +157,7 @@ class AddressSpace:
         if fixed:
             if address & PAGE_MASK:
                 raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-            if address + length > TASK_SIZE:
+            if not 0 <= address <= TASK_SIZE - length:
                 raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
             if not replace and not self.is_free(address, address + length):
                 raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))

@@ -93,3 +93,9 @@ def test_program_that_pyldso_links_prints_what_it_prints_natively(
     native = run_native(path, *command[1:], stdin=numbers)
     guest = run_native(str(pyldso_script), "run", path, *command[1:], stdin=numbers)
     assert guest == native
+
+
+@pytest.mark.parametrize("address", [-0x1000, -(1 << 45), 1 << 47, 1 << 63])
+def test_segment_outside_of_all_addresses_is_refused(address, process):
+    with pytest.raises(OSError, match="Cannot allocate memory"):
+        process.memory.map(address, 0x1000, 3, fixed=True)
