@@ -1,6 +1,6 @@
 # make demo    set everything up and run the walkthrough of the README
 # make test    set everything up and run the tests (under five minutes)
-# make lint types bench conformance-as fuzz-run clean
+# make lint types bench conformance-as conformance-libc fuzz-run clean
 
 PYTHON = python3
 VENV = .venv
@@ -33,6 +33,11 @@ conformance-as: $(VENV)/installed
 	sh conformance/fetch.sh $(CORPUS)
 	$(BIN)/python -m conformance.gnu_as $(CORPUS) --report $(CORPUS)/report.md
 
+# By hand, as root: unpacks systems with other C libraries from Debian, and runs programs under each.
+conformance-libc: $(VENV)/installed
+	sh conformance/sysroots.sh $(VENV)/systems
+	$(BIN)/python -m conformance.libc_matrix $(VENV)/systems
+
 # An ordinary installation, as a user gets it: `pip install -e .` adds milliseconds to every start.
 $(VENV)/installed: $(VENV)/created $(SOURCES)
 	rm -rf build
@@ -53,4 +58,4 @@ clean:
 	rm -rf $(VENV) build pyldso.egg-info
 	$(MAKE) -C examples/csapp clean
 
-.PHONY: demo test lint types bench conformance-as fuzz-run clean
+.PHONY: demo test lint types bench conformance-as conformance-libc fuzz-run clean

@@ -482,6 +482,11 @@ def find_personality(namespace: Namespace) -> Personality:
         return BARE
     if glibc.is_glibc(namespace):
         return glibc.GLIBC
+    if find_in(namespace, namespace.libc, b"_dl_open_hook"):
+        from pyldso.ldso import old_glibc  # start-up: seldom needed
+
+        if old_glibc.is_old_glibc(namespace):
+            return old_glibc.OLD_GLIBC
     if find_in(namespace, namespace.libc, b"__dls3"):
         from pyldso.ldso.musl import MUSL  # start-up: seldom needed
 
