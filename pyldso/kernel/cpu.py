@@ -77,7 +77,10 @@ _DESCRIPTORS = (
 )
 _USER_CS, _USER_DS = 0x33, 0x2B
 _USER_RFLAGS = 0x202
-_IRETQ = b"\x48\xcf"
+_MXCSR = (0x1F80).to_bytes(4, "little")
+"""SSE exceptions masked, rounding to nearest: Linux's MXCSR_DEFAULT."""
+_FNINIT, _LDMXCSR_RAX, _IRETQ = b"\xdb\xe3", b"\x0f\xae\x10", b"\x48\xcf"
+_TO_USER_MODE = _FNINIT + _LDMXCSR_RAX + _IRETQ
 _SCRATCH_PAGE = 0x7FFFFFFFF000
 """The last page below the hole in the address space: Linux maps nothing there (TASK_SIZE)."""
 _ODD_ADDRESS = 0x5B1D_7E57_0DD5_0BAD
@@ -592,23 +595,28 @@ class Cpu:
         """Leave ring 0, in which libunicorn starts, for ring 3 as Linux runs programs.
 
         Privileged instructions then fault by themselves. The way is the processor's own: a
-        descriptor table and one `iretq` (Intel SDM volume 3, 3.4.5 and 6.14).
+        descriptor table and one `iretq` (Intel SDM volume 3, 3.4.5 and 6.14). Before it, x87
+        and SSE get the control words of a new Linux process; libunicorn's are zero, which means
+        single precision to x87.
         """
         page = _SCRATCH_PAGE
         table = b"".join(descriptor.to_bytes(8, "little") for descriptor in _DESCRIPTORS)
         frame_offset, code_offset = len(table), 0x100
-        target, stack = page + code_offset + len(_IRETQ), page + PAGE_SIZE
+        target, stack = page + code_offset + len(_TO_USER_MODE), page + PAGE_SIZE
         frame = (target, _USER_CS, _USER_RFLAGS, stack, _USER_DS)
         content = table + b"".join(word.to_bytes(8, "little") for word in frame)
-        content = content.ljust(code_offset, b"\0") + _IRETQ + b"\x90" * 16
+        mxcsr_offset = len(content)
+        content = (content + _MXCSR).ljust(code_offset, b"\0") + _TO_USER_MODE + b"\x90" * 16
         with self._scratch_page(content):
             # struct uc_x86_mmr: u16 selector, u64 base, u32 limit, u32 flags
             gdtr = pack("<HxxxxxxQII", 0, page, len(table) - 1, 0)
             self._quick.uc_reg_write(self._uc, ctypes.c_int(_GDTR_ID), gdtr)
             self.sp = page + frame_offset
+            self.set(registers.RAX, page + mxcsr_offset)
             fault = self.start(page + code_offset, target)
         if fault is not None or self.pc != target:
             raise MachineError("the emulator does not reach user mode")
+        self.set(registers.RAX, 0)
         self.sp = 0
 
 

@@ -1,5 +1,7 @@
 """What a process sees of itself is the guest's, not the emulator's: /proc/self, limits, prctl."""
 
+from pathlib import Path
+
 import pytest
 
 
@@ -76,3 +78,9 @@ def test_limits_and_flags_of_a_process_are_as_natively(compile_c, run_native, ru
     native = run_native(program)
     assert run_guest(program) == native
     assert native[0] == 0
+
+
+def test_floating_point_begins_as_natively(compile_c, run_native, run_guest):
+    source = Path(__file__).with_name("float_environment.c").read_text()
+    program = compile_c(source, "-O1", "-lm")
+    assert run_guest(program) == run_native(program)
