@@ -294,8 +294,8 @@ static void pipes(void) {
     struct timeval tv = {0, 0};
     SHOW(select(64, &r, 0, 0, &tv));
     printf("%d %d\n", FD_ISSET(p[0], &r), FD_ISSET(q[0], &r));
-    FD_SET(97, &r);
-    SHOW(select(100, &r, 0, 0, &tv));
+    FD_SET(60, &r);
+    SHOW(select(64, &r, 0, 0, &tv));
     SHOW(select(-1, 0, 0, 0, &tv));
     struct timespec z = {0, 0};
     FD_ZERO(&r);
