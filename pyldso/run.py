@@ -524,7 +524,7 @@ def relocate_all(namespace: Namespace) -> None:
     """Relocate ld.so first, for its cpu features; then libc; then dependencies before dependents.
 
     The program comes last, because its copy relocations copy what the libraries' made. ld.so is
-    bound once more at the end, in the global scope.
+    bound once more at the end, in the global scope, where some file needs it.
     """
     interpreter = namespace.interpreter
     if interpreter is not None:
@@ -533,7 +533,7 @@ def relocate_all(namespace: Namespace) -> None:
     for dso in ([namespace.libc] if namespace.libc else []) + [*order, namespace.program]:
         if dso is not interpreter:
             relocate(namespace, dso, is_lazy=namespace.is_lazy)
-    if interpreter is not None:
+    if interpreter is not None and interpreter in namespace.global_scope:
         interpreter.scopes = [namespace.global_scope]
         rebind_interpreter(namespace, interpreter)
     for dso in namespace.objects:
