@@ -77,8 +77,6 @@ _DESCRIPTORS = (
 )
 _USER_CS, _USER_DS = 0x33, 0x2B
 _USER_RFLAGS = 0x202
-_MXCSR = (0x1F80).to_bytes(4, "little")
-"""SSE exceptions masked, rounding to nearest: Linux's MXCSR_DEFAULT."""
 _FNINIT, _LDMXCSR_RAX, _IRETQ = b"\xdb\xe3", b"\x0f\xae\x10", b"\x48\xcf"
 _TO_USER_MODE = _FNINIT + _LDMXCSR_RAX + _IRETQ
 _SCRATCH_PAGE = 0x7FFFFFFFF000
@@ -258,6 +256,16 @@ class Cpu:
         self._quick.uc_reg_write(
             self._uc, ctypes.c_int(_UNICORN_IDS[register]), self._value_pointer
         )
+
+    def vector(self, index: int) -> bytes:
+        """Return the 16 bytes of an XMM register."""
+        value = ctypes.create_string_buffer(16)
+        self._quick.uc_reg_read(self._uc, ctypes.c_int(_XMM0_ID + index), value)
+        return value.raw
+
+    def set_vector(self, index: int, value: bytes) -> None:
+        """Set the 16 bytes of an XMM register."""
+        self._quick.uc_reg_write(self._uc, ctypes.c_int(_XMM0_ID + index), value)
 
     @property
     def pc(self) -> int:
@@ -606,7 +614,11 @@ class Cpu:
         frame = (target, _USER_CS, _USER_RFLAGS, stack, _USER_DS)
         content = table + b"".join(word.to_bytes(8, "little") for word in frame)
         mxcsr_offset = len(content)
-        content = (content + _MXCSR).ljust(code_offset, b"\0") + _TO_USER_MODE + b"\x90" * 16
+        content = (
+            (content + pack("<I", registers.MXCSR_DEFAULT)).ljust(code_offset, b"\0")
+            + _TO_USER_MODE
+            + b"\x90" * 16
+        )
         with self._scratch_page(content):
             # struct uc_x86_mmr: u16 selector, u64 base, u32 limit, u32 flags
             gdtr = pack("<HxxxxxxQII", 0, page, len(table) - 1, 0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Sequence
+from signal import SIGSEGV
 from struct import pack
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,10 +30,18 @@ from pyldso.kernel.events import Refused, SyscallEntered, SyscallExited
 from pyldso.kernel.files import Files
 from pyldso.kernel.layout import Layout
 from pyldso.kernel.memory import AddressSpace
-from pyldso.kernel.mmu import EXECUTE, READ, Arena
+from pyldso.kernel.mmu import EXECUTE, READ, Arena, MemoryFault
 from pyldso.kernel.paths import AT_FDCWD
 from pyldso.kernel.policy import Policy
-from pyldso.kernel.signals import SIG_IGN, SignalState, killed_by
+from pyldso.kernel.signal_frames import SignalInfo, enter_handler, leave_handler
+from pyldso.kernel.signals import (
+    SI_KERNEL,
+    SIG_IGN,
+    SignalState,
+    deliver_pending,
+    handled,
+    killed_by,
+)
 from pyldso.kernel.status import ExitStatus, Killed, ProcessEnded
 from pyldso.kernel.vma import Vma
 from pyldso.kernel.watcher import Watcher
@@ -55,7 +64,7 @@ _MOV_EAX = b"\xb8"
 _MASK = 2**64 - 1
 
 T = TypeVar("T")
-TrapHandler = Callable[[], int | None]
+TrapHandler = Callable[[], int | None] | Callable[[], None]
 
 
 class Process:
@@ -347,7 +356,8 @@ class Process:
             self._check_watcher()
             fault = cpu.start(pc, until)
             if fault is not None:
-                raise ProcessEnded(killed_by(self, fault))
+                pc = self._answer_fault(fault)
+                continue
             if self._pending_trap is not None:
                 handler, self._pending_trap = self._pending_trap, None
                 cpu.pc = cpu.pc  # settles RIP behind the stub's instruction
@@ -359,6 +369,48 @@ class Process:
             pc = cpu.pc
             if pc == until:
                 return
+
+    def _answer_fault(self, fault: Fault) -> int:
+        """Return where the guest's handler of a fault begins; ProcessEnded where it has none."""
+        killed = killed_by(self, fault)
+        info = handled(self, fault, killed)
+        if info is None:
+            raise ProcessEnded(killed)
+        self.cpu.pc = killed.pc
+        self._call_handler(info)
+        return self.cpu.pc
+
+    def call_handlers(self) -> None:
+        """Enter the handlers of the signals that wait; the last is the first to run."""
+        signals = self.signals
+        waiting, signals.waiting = signals.waiting, []
+        for info in waiting:
+            if signals.mask >> (info.number - 1) & 1:  # by the handler entered before
+                signals.pending.setdefault(info.number, info)
+            else:
+                self._call_handler(info)
+
+    def leave_handler(self) -> None:
+        """Go back to where a signal came, and take what waited behind its mask."""
+        try:
+            leave_handler(self)
+        except MemoryFault:
+            end = Killed(SIGSEGV, self.cpu.pc, None, SI_KERNEL, "bad frame in rt_sigreturn")
+            raise ProcessEnded(end) from None
+        deliver_pending(self)
+        self.call_handlers()
+
+    def _call_handler(self, info: SignalInfo) -> None:
+        try:
+            enter_handler(self, info)
+        except MemoryFault:  # no room for the frame
+            end = Killed(SIGSEGV, self.cpu.pc, None, SI_KERNEL, "no stack for a signal handler")
+            raise ProcessEnded(end) from None
+
+    def after_system_call(self, action: Callable[[], None]) -> None:
+        """Do something to the machine once it stands behind the system call at hand."""
+        self._pending_trap = action
+        self.cpu.stop()
 
     def _check_watcher(self) -> None:
         if self.budget is not None:
@@ -376,6 +428,8 @@ class Process:
             return
         result = self._system_call(number, arguments)
         self.cpu.set(registers.RAX, result & _MASK)
+        if self.signals.waiting:
+            self.after_system_call(self.call_handlers)
 
     def _system_call(self, number: int, arguments: list[int]) -> int:
         bound = self._bound.get(number)
@@ -426,8 +480,9 @@ class Process:
         return BoundSyscall(row)
 
     def continue_as_child(self) -> None:
-        """Go on as the child of a fork: no children of its own, and a watcher thread again."""
+        """Go on as the child of a fork: no children, no pending signals, its own watcher."""
         self.children.clear()
+        self.signals.pending.clear()
         self._watcher.restart()
         if self._clock is not None:
             self._clock.watch()

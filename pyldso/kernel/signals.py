@@ -1,17 +1,20 @@
 """Signals of the guest: what a process remembers about them, and which end it.
 
-Delivery to the guest's own handlers is not there yet; a signal that the guest handles itself is
-reported once as unsupported and takes its default effect.
+The guest's handlers are called for what it sends to itself and for its own faults; what other
+processes send takes its default effect.
 """
 
 from __future__ import annotations
 
+import os
 import signal
+from struct import pack
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyldso.kernel import cpu
 from pyldso.kernel.faults import is_canonical, true_fault
-from pyldso.kernel.mmu import EXECUTE, PAST_EOF, READ
+from pyldso.kernel.mmu import EXECUTE, PAST_EOF, READ, WRITE
+from pyldso.kernel.signal_frames import SignalInfo
 from pyldso.kernel.status import Killed, ProcessEnded
 
 if TYPE_CHECKING:
@@ -31,43 +34,56 @@ _HARMLESS = frozenset((signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIG
 class SignalState:
     """Dispositions by number (struct kernel sigaction, 32 bytes) and the mask of blocked ones."""
 
-    __slots__ = ("actions", "alternate_stack", "mask", "pending")
+    __slots__ = ("actions", "alternate_stack", "mask", "pending", "waiting")
 
     def __init__(self) -> None:
         self.actions: dict[int, bytes] = {}
         self.mask = 0
-        self.pending = 0
-        self.alternate_stack = bytes(8) + (2).to_bytes(8, "little") + bytes(8)
-        """struct stack_t: SS_DISABLE until the guest sets one."""
+        self.pending: dict[int, SignalInfo] = {}
+        """Blocked signals by number: of one sent twice, the first (signal(7))."""
+        self.waiting: list[SignalInfo] = []
+        """Signals whose handlers are to be called at the end of the system call."""
+        self.alternate_stack = bytes(24)
+        """struct stack_t; of size zero until the guest sets one."""
+
+    def pending_set(self) -> int:
+        """Return the sigset_t of pending signals."""
+        return sum(1 << (number - 1) for number in self.pending)
 
     def handler(self, number: int) -> int:
         """Return the handler's address, SIG_DFL or SIG_IGN."""
         return int.from_bytes(self.actions.get(number, bytes(8))[:8], "little")
 
 
-def raise_signal(process: Process, number: int) -> int:
-    """Send a signal to the process itself: 0 where it goes on."""
+def raise_signal(process: Process, number: int, code: int = SI_TKILL) -> int:
+    """Send a signal to the process itself: 0 where it goes on; `code` is siginfo's si_code."""
+    siginfo = pack("<iiiiiI", number, 0, code, 0, os.getpid(), os.getuid())
+    return _send(process, SignalInfo(number, siginfo.ljust(128, b"\0")))
+
+
+def _send(process: Process, info: SignalInfo) -> int:
     signals = process.signals
+    number = info.number
     handler = signals.handler(number)
     if number == 0 or handler == SIG_IGN or (handler == SIG_DFL and number in _HARMLESS):
         return 0
     if signals.mask >> (number - 1) & 1:
-        signals.pending |= 1 << (number - 1)
+        signals.pending.setdefault(number, info)
         return 0
     if handler != SIG_DFL:
-        process.refuse(f"signal handler of {signal_name(number)}", "handlers are not called yet")
+        signals.waiting.append(info)
+        return 0
     after_syscall = process.cpu.pc + 2
-    raise ProcessEnded(Killed(number, after_syscall, None, SI_TKILL))
+    code = int.from_bytes(info.siginfo[8:12], "little", signed=True)
+    raise ProcessEnded(Killed(number, after_syscall, None, code))
 
 
 def deliver_pending(process: Process) -> int:
     """Deliver what was blocked and no longer is."""
     signals = process.signals
-    ready = signals.pending & ~signals.mask
-    for number in range(1, SIGNAL_COUNT + 1):
-        if ready >> (number - 1) & 1:
-            signals.pending &= ~(1 << (number - 1))
-            raise_signal(process, number)
+    for number in sorted(signals.pending):
+        if not signals.mask >> (number - 1) & 1:
+            _send(process, signals.pending.pop(number))
     return 0
 
 
@@ -99,6 +115,7 @@ _EXCEPTIONS = {
     cpu.ALIGNMENT_CHECK: _Exception(signal.SIGBUS, BUS_ADRALN, False),
     cpu.SIMD_ERROR: _Exception(signal.SIGFPE, FPE_FLTINV, True),
 }
+_PF_PRESENT, _PF_WRITE, _PF_USER, _PF_FETCH = 1, 2, 4, 16
 _FIRST_INTERRUPT = 32
 _LENGTH_OF_INT = 2
 _NEAR_STACK_POINTER = 1 << 20
@@ -123,6 +140,23 @@ def killed_by(process: Process, fault: cpu.Fault) -> Killed:
             f"interrupt {fault.vector:#x} is not for programs",
         )
     return Killed(signal.SIGSEGV, pc, None, SI_KERNEL, "privileged instruction or bad segment")
+
+
+def handled(process: Process, fault: cpu.Fault, killed: Killed) -> SignalInfo | None:
+    """Return the signal of a fault where the guest has a handler for it, else None."""
+    signals = process.signals
+    is_blocked = signals.mask >> (killed.signal - 1) & 1
+    if is_blocked or signals.handler(killed.signal) in (SIG_DFL, SIG_IGN):
+        return None
+    address = killed.address or 0
+    error = 0
+    if fault.vector == cpu.PAGE_FAULT:
+        error = _PF_USER | (_PF_WRITE if fault.access == WRITE else 0)
+        error |= _PF_FETCH if fault.access == EXECUTE else 0
+        is_open = process.memory.arena.permission(address) & (READ | WRITE | EXECUTE)
+        error |= _PF_PRESENT if is_open and killed.code == SEGV_ACCERR else 0
+    siginfo = pack("<iiiiQ", killed.signal, 0, killed.code, 0, address).ljust(128, b"\0")
+    return SignalInfo(killed.signal, siginfo, error, fault.vector, address)
 
 
 def _killed_by_access(process: Process, fault: cpu.Fault, pc: int) -> Killed:

@@ -1,4 +1,4 @@
-"""System calls on signals: dispositions and masks are kept, and fatal signals end the process."""
+"""System calls on signals: dispositions, masks, and what a process sends to itself."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import ctypes
 import errno
 import os
 import signal
+from struct import pack, unpack
 from typing import TYPE_CHECKING
 
-from pyldso.kernel.signals import SIGNAL_COUNT, deliver_pending, raise_signal
+from pyldso.arch.x86_64.registers import MINSIGSTKSZ
+from pyldso.kernel.signal_frames import on_alternate_stack
+from pyldso.kernel.signals import SI_USER, SIGNAL_COUNT, deliver_pending, raise_signal
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
+_SS_ONSTACK, _SS_DISABLE, _SS_AUTODISARM = 1, 2, 1 << 31
 _SIG_BLOCK, _SIG_UNBLOCK, _SIG_SETMASK = 0, 1, 2
 _UNBLOCKABLE = 1 << (signal.SIGKILL - 1) | 1 << (signal.SIGSTOP - 1)
 
@@ -33,6 +37,12 @@ def sys_rt_sigaction(process: Process, number: int, new: int, old: int, size: in
         actions[number] = ctypes.string_at(new, 32)
     if old:
         ctypes.memmove(old, previous, 32)
+    return 0
+
+
+def sys_rt_sigreturn(process: Process) -> int:
+    """sigreturn(2)."""
+    process.after_system_call(process.leave_handler)
     return 0
 
 
@@ -84,22 +94,35 @@ def sys_kill(process: Process, pid: int, number: int) -> int:
             return 0
         process.refuse(f"signal to process {pid}", "other processes are out of reach")
         raise _error(errno.EPERM)
-    return raise_signal(process, number)
+    return raise_signal(process, number, SI_USER)
 
 
 def sys_rt_sigpending(process: Process, pending: int, size: int) -> int:
     """sigpending(2)."""
     if size != 8:
         raise _error(errno.EINVAL)
-    ctypes.memmove(pending, process.signals.pending.to_bytes(8, "little"), 8)
+    ctypes.memmove(pending, process.signals.pending_set().to_bytes(8, "little"), 8)
     return 0
 
 
 def sys_sigaltstack(process: Process, new: int, old: int) -> int:
-    """sigaltstack(2): kept for the handlers to come."""
-    previous = process.signals.alternate_stack
+    """sigaltstack(2)."""
+    signals = process.signals
+    stack, _, size = unpack("<QQQ", signals.alternate_stack)
+    inside = on_alternate_stack(process)
+    flags = _SS_ONSTACK if inside else 0 if size else _SS_DISABLE
     if new:
-        process.signals.alternate_stack = ctypes.string_at(new, 24)
+        if inside:
+            raise _error(errno.EPERM)
+        given = ctypes.string_at(new, 24)
+        _, wanted, given_size = unpack("<QIxxxxQ", given)
+        if wanted & ~_SS_AUTODISARM not in (0, _SS_ONSTACK, _SS_DISABLE):
+            raise _error(errno.EINVAL)
+        if wanted & _SS_DISABLE:
+            given = bytes(24)
+        elif given_size < MINSIGSTKSZ:
+            raise _error(errno.ENOMEM)
+        signals.alternate_stack = given
     if old:
-        ctypes.memmove(old, previous, 24)
+        ctypes.memmove(old, pack("<QIxxxxQ", stack, flags, size), 24)
     return 0

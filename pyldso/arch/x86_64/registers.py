@@ -30,5 +30,8 @@ HWCAP = 0x178BFBFF
 HWCAP2 = 2
 """AT_HWCAP2: the FSGSBASE instructions may be used (HWCAP2_FSGSBASE)."""
 
+MXCSR_DEFAULT = 0x1F80
+"""SSE exceptions masked, rounding to nearest: what a process and a signal handler begin with."""
+
 MINSIGSTKSZ = 2048
 PLATFORM = b"x86_64"

@@ -90,14 +90,14 @@ _ROWS: dict[int, tuple[str, ...]] = {
         "rt_sigaction",
         "signal signum, in?(sigaction) act, out?(sigaction) oldact, size sigsetsize",
         "signals.rt_sigaction",
-        "kept; handlers are not called yet",
+        "handlers run for faults and for what a process sends to itself",
     ),
     14: (
         "rt_sigprocmask",
         "sigmask_how how, in?(sigset) set, out?(sigset) oldset, size sigsetsize",
         "signals.rt_sigprocmask",
     ),
-    15: ("rt_sigreturn", "", "", "signal handlers are not called yet"),
+    15: ("rt_sigreturn", "", "signals.rt_sigreturn", "no x87 registers"),
     16: (
         "ioctl",
         "fd fd, ioctl request, address argp",
