@@ -1,6 +1,6 @@
 # make demo    set everything up and run the walkthrough of the README
 # make test    set everything up and run the tests (under five minutes)
-# make lint types bench conformance-as conformance-libc fuzz-run clean
+# make lint types bench conformance-as conformance-torture conformance-libc fuzz-run clean
 
 PYTHON = python3
 VENV = .venv
@@ -33,6 +33,11 @@ conformance-as: $(VENV)/installed
 	sh conformance/fetch.sh $(CORPUS)
 	$(BIN)/python -m conformance.gnu_as $(CORPUS) --report $(CORPUS)/report.md
 
+# By hand: gcc's own execution tests, built and run by pyldso in three ways (five minutes).
+conformance-torture: $(VENV)/installed
+	sh conformance/fetch.sh $(CORPUS)
+	$(BIN)/python -m conformance.torture $(CORPUS)
+
 # By hand, as root: unpacks systems with other C libraries from Debian, and runs programs under each.
 conformance-libc: $(VENV)/installed
 	sh conformance/sysroots.sh $(VENV)/systems
@@ -58,4 +63,5 @@ clean:
 	rm -rf $(VENV) build pyldso.egg-info
 	$(MAKE) -C examples/csapp clean
 
-.PHONY: demo test lint types bench conformance-as conformance-libc fuzz-run clean
+.PHONY: demo test lint types bench conformance-as conformance-torture conformance-libc \
+  fuzz-run clean

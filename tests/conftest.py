@@ -63,8 +63,10 @@ def tool() -> Callable[..., Completed]:
     """Run another program, which must be there and must succeed."""
 
     def run(*words: str | Path, cwd: Path | None = None, **env: str) -> Completed:
-        if "/" not in str(words[0]) and shutil.which(str(words[0])) is None:
-            pytest.skip(f"{words[0]} is not installed, and is what this compares with")
+        linkers = [f"ld.{word[9:]}" for word in map(str, words) if word.startswith("-fuse-ld=")]
+        for name in (str(words[0]), *linkers):
+            if "/" not in name and shutil.which(name) is None:
+                pytest.skip(f"{name} is not installed, and is what this compares with")
         completed = run_command(*words, cwd=cwd, env=env)
         assert completed.returncode == 0, completed.stderr
         return completed
