@@ -43,6 +43,7 @@ from pyldso.kernel.signals import (
     killed_by,
 )
 from pyldso.kernel.status import ExitStatus, Killed, ProcessEnded
+from pyldso.kernel.thread import Thread
 from pyldso.kernel.vma import Vma
 from pyldso.kernel.watcher import Watcher
 
@@ -104,13 +105,16 @@ class Process:
             "limits": lambda: procfs.limits_text(self),
         }
         self.signals = SignalState()
+        self.thread = Thread(os.getpid())
+        """The thread that runs; what is said of the processor's registers is said of it."""
+        self.threads = {self.thread.tid: self.thread}
+        """All threads of the process by their tid, the first of which is the process's pid."""
         self.exit_status: int | None = None
         self.status: ExitStatus | None = None
         self.brk = self.brk_start = 0
         self.command_name = b""
         self.children: set[int] = set()
         """The processes that it has forked."""
-        self.clear_child_tid = self.robust_list = 0
         self.resource_limits: dict[int, bytes] = {}
         self.host_iovec: ctypes.Array[ctypes.c_uint64] | None = None
         self._start = (b"", b"", b"")
@@ -382,11 +386,11 @@ class Process:
 
     def call_handlers(self) -> None:
         """Enter the handlers of the signals that wait; the last is the first to run."""
-        signals = self.signals
-        waiting, signals.waiting = signals.waiting, []
+        thread = self.thread
+        waiting, thread.waiting = thread.waiting, []
         for info in waiting:
-            if signals.mask >> (info.number - 1) & 1:  # by the handler entered before
-                signals.pending.setdefault(info.number, info)
+            if thread.mask >> (info.number - 1) & 1:  # by the handler entered before
+                thread.pending.setdefault(info.number, info)
             else:
                 self._call_handler(info)
 
@@ -428,7 +432,7 @@ class Process:
             return
         result = self._system_call(number, arguments)
         self.cpu.set(registers.RAX, result & _MASK)
-        if self.signals.waiting:
+        if self.thread.waiting:
             self.after_system_call(self.call_handlers)
 
     def _system_call(self, number: int, arguments: list[int]) -> int:
@@ -482,10 +486,18 @@ class Process:
     def continue_as_child(self) -> None:
         """Go on as the child of a fork: no children, no pending signals, its own watcher."""
         self.children.clear()
+        self._keep_running_thread()
         self.signals.pending.clear()
         self._watcher.restart()
         if self._clock is not None:
             self._clock.watch()
+
+    def _keep_running_thread(self) -> None:
+        """Let the thread that forked be the only one, and have the process's id."""
+        thread = self.thread
+        thread.tid = os.getpid()
+        thread.pending.clear()
+        self.threads = {thread.tid: thread}
 
     def discard(self) -> None:
         """Give back the machine and its memory: another program takes the process's place."""

@@ -62,25 +62,26 @@ class SignalInfo(NamedTuple):
 
 def enter_handler(process: Process, info: SignalInfo) -> None:
     """Put a frame on the guest's stack and go on in the handler; MemoryFault where none fits."""
-    cpu, memory, signals = process.cpu, process.memory, process.signals
-    handler, flags, restorer, mask = unpack("<4Q", signals.actions[info.number])
+    cpu, memory, thread = process.cpu, process.memory, process.thread
+    actions = process.signals.actions
+    handler, flags, restorer, mask = unpack("<4Q", actions[info.number])
     values = [cpu.get(register) for register in _ORDER]
     top = cpu.sp - RED_ZONE
-    stack, _, size = unpack("<QQQ", signals.alternate_stack)
+    stack, _, size = unpack("<QQQ", thread.alternate_stack)
     if flags & SA_ONSTACK and size and not on_alternate_stack(process):
         top = stack + size
     fpstate = top - _FPSTATE_SIZE & ~63
     frame = (fpstate - _FRAME_SIZE & ~15) - 8
     context = pack(f"<{len(_ORDER)}Q", *values) + _SEGMENTS
-    context += pack("<5Q", info.error, info.vector, signals.mask, info.address, fpstate)
+    context += pack("<5Q", info.error, info.vector, thread.mask, info.address, fpstate)
     memory.write(fpstate, _floating_point(process))
     memory.write(
         frame,
         pack("<3Q", restorer, 0, 0)
-        + signals.alternate_stack
+        + thread.alternate_stack
         + context
         + bytes(64)
-        + pack("<Q", signals.mask)
+        + pack("<Q", thread.mask)
         + info.siginfo,
     )
     cpu.sp, cpu.pc = frame, handler
@@ -90,14 +91,14 @@ def enter_handler(process: Process, info: SignalInfo) -> None:
     cpu.set(RAX, 0)
     cpu.set(MXCSR, MXCSR_DEFAULT)
     cpu.set(RFLAGS, cpu.get(RFLAGS) & ~_TRAP_AND_DIRECTION)
-    signals.mask |= mask | (0 if flags & SA_NODEFER else 1 << (info.number - 1))
+    thread.mask |= mask | (0 if flags & SA_NODEFER else 1 << (info.number - 1))
     if flags & SA_RESETHAND:
-        signals.actions[info.number] = bytes(32)
+        actions[info.number] = bytes(32)
 
 
 def on_alternate_stack(process: Process) -> bool:
     """Tell whether the guest stands on its alternate signal stack."""
-    stack, _, size = unpack("<QQQ", process.signals.alternate_stack)
+    stack, _, size = unpack("<QQQ", process.thread.alternate_stack)
     return bool(stack < process.cpu.sp <= stack + size)
 
 
@@ -118,7 +119,7 @@ def leave_handler(process: Process) -> None:
         for index in range(_XMM_COUNT):
             start = _FP_XMM + 16 * index
             cpu.set_vector(index, state[start : start + 16])
-    process.signals.mask = mask & ~(1 << 8 | 1 << 18)
+    process.thread.mask = mask & ~(1 << 8 | 1 << 18)
 
 
 def _floating_point(process: Process) -> bytes:

@@ -32,27 +32,25 @@ _HARMLESS = frozenset((signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIG
 
 
 class SignalState:
-    """Dispositions by number (struct kernel sigaction, 32 bytes) and the mask of blocked ones."""
+    """What all threads of a process share of signals: dispositions, and what was sent to it."""
 
-    __slots__ = ("actions", "alternate_stack", "mask", "pending", "waiting")
+    __slots__ = ("actions", "pending")
 
     def __init__(self) -> None:
         self.actions: dict[int, bytes] = {}
-        self.mask = 0
+        """Dispositions by number (struct kernel sigaction, 32 bytes)."""
         self.pending: dict[int, SignalInfo] = {}
-        """Blocked signals by number: of one sent twice, the first (signal(7))."""
-        self.waiting: list[SignalInfo] = []
-        """Signals whose handlers are to be called at the end of the system call."""
-        self.alternate_stack = bytes(24)
-        """struct stack_t; of size zero until the guest sets one."""
-
-    def pending_set(self) -> int:
-        """Return the sigset_t of pending signals."""
-        return sum(1 << (number - 1) for number in self.pending)
+        """Signals sent to the process that all threads block: of one sent twice, the first."""
 
     def handler(self, number: int) -> int:
         """Return the handler's address, SIG_DFL or SIG_IGN."""
         return int.from_bytes(self.actions.get(number, bytes(8))[:8], "little")
+
+
+def pending_set(process: Process) -> int:
+    """Return the sigset_t of the signals that wait for the running thread to unblock them."""
+    numbers = process.signals.pending.keys() | process.thread.pending.keys()
+    return sum(1 << (number - 1) for number in numbers)
 
 
 def raise_signal(process: Process, number: int, code: int = SI_TKILL) -> int:
@@ -62,16 +60,16 @@ def raise_signal(process: Process, number: int, code: int = SI_TKILL) -> int:
 
 
 def _send(process: Process, info: SignalInfo) -> int:
-    signals = process.signals
+    signals, thread = process.signals, process.thread
     number = info.number
     handler = signals.handler(number)
     if number == 0 or handler == SIG_IGN or (handler == SIG_DFL and number in _HARMLESS):
         return 0
-    if signals.mask >> (number - 1) & 1:
-        signals.pending.setdefault(number, info)
+    if thread.mask >> (number - 1) & 1:
+        thread.pending.setdefault(number, info)
         return 0
     if handler != SIG_DFL:
-        signals.waiting.append(info)
+        thread.waiting.append(info)
         return 0
     after_syscall = process.cpu.pc + 2
     code = int.from_bytes(info.siginfo[8:12], "little", signed=True)
@@ -79,11 +77,12 @@ def _send(process: Process, info: SignalInfo) -> int:
 
 
 def deliver_pending(process: Process) -> int:
-    """Deliver what was blocked and no longer is."""
-    signals = process.signals
-    for number in sorted(signals.pending):
-        if not signals.mask >> (number - 1) & 1:
-            _send(process, signals.pending.pop(number))
+    """Deliver what the running thread blocked and no longer does."""
+    thread = process.thread
+    for pending in (thread.pending, process.signals.pending):
+        for number in sorted(pending):
+            if not thread.mask >> (number - 1) & 1:
+                _send(process, pending.pop(number))
     return 0
 
 
@@ -145,7 +144,7 @@ def killed_by(process: Process, fault: cpu.Fault) -> Killed:
 def handled(process: Process, fault: cpu.Fault, killed: Killed) -> SignalInfo | None:
     """Return the signal of a fault where the guest has a handler for it, else None."""
     signals = process.signals
-    is_blocked = signals.mask >> (killed.signal - 1) & 1
+    is_blocked = process.thread.mask >> (killed.signal - 1) & 1
     if is_blocked or signals.handler(killed.signal) in (SIG_DFL, SIG_IGN):
         return None
     address = killed.address or 0

@@ -55,7 +55,7 @@ def sys_clone(
         process.cpu.set(registers.FS_BASE, tls)
     if flags & _CLONE_CHILD_SETTID:
         memory.write_u32(child_tid, os.getpid())
-    process.clear_child_tid = child_tid if flags & _CLONE_CHILD_CLEARTID else 0
+    process.thread.clear_child_tid = child_tid if flags & _CLONE_CHILD_CLEARTID else 0
     return 0
 
 

@@ -66,15 +66,15 @@ def sys_arch_prctl(process: Process, code: int, address: int) -> int:
 
 def sys_set_tid_address(process: Process, address: int) -> int:
     """set_tid_address(2)."""
-    process.clear_child_tid = address
-    return os.getpid()
+    process.thread.clear_child_tid = address
+    return process.thread.tid
 
 
 def sys_set_robust_list(process: Process, head: int, length: int) -> int:
     """set_robust_list(2)."""
     if length != 24:
         raise _error(errno.EINVAL)
-    process.robust_list = head
+    process.thread.robust_list = head
     return 0
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64.registers import MINSIGSTKSZ
 from pyldso.kernel.signal_frames import on_alternate_stack
-from pyldso.kernel.signals import SI_USER, SIGNAL_COUNT, deliver_pending, raise_signal
+from pyldso.kernel.signals import SI_USER, SIGNAL_COUNT, deliver_pending, pending_set, raise_signal
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
@@ -50,7 +50,7 @@ def sys_rt_sigprocmask(process: Process, how: int, new: int, old: int, size: int
     """sigprocmask(2)."""
     if size != 8:
         raise _error(errno.EINVAL)
-    mask = process.signals.mask
+    mask = process.thread.mask
     if new:
         given = int.from_bytes(ctypes.string_at(new, 8), "little")
         if how == _SIG_BLOCK:
@@ -62,8 +62,8 @@ def sys_rt_sigprocmask(process: Process, how: int, new: int, old: int, size: int
         else:
             raise _error(errno.EINVAL)
     if old:
-        ctypes.memmove(old, process.signals.mask.to_bytes(8, "little"), 8)
-    process.signals.mask = mask & ~_UNBLOCKABLE
+        ctypes.memmove(old, process.thread.mask.to_bytes(8, "little"), 8)
+    process.thread.mask = mask & ~_UNBLOCKABLE
     return deliver_pending(process)
 
 
@@ -101,14 +101,14 @@ def sys_rt_sigpending(process: Process, pending: int, size: int) -> int:
     """sigpending(2)."""
     if size != 8:
         raise _error(errno.EINVAL)
-    ctypes.memmove(pending, process.signals.pending_set().to_bytes(8, "little"), 8)
+    ctypes.memmove(pending, pending_set(process).to_bytes(8, "little"), 8)
     return 0
 
 
 def sys_sigaltstack(process: Process, new: int, old: int) -> int:
     """sigaltstack(2)."""
-    signals = process.signals
-    stack, _, size = unpack("<QQQ", signals.alternate_stack)
+    thread = process.thread
+    stack, _, size = unpack("<QQQ", thread.alternate_stack)
     inside = on_alternate_stack(process)
     flags = _SS_ONSTACK if inside else 0 if size else _SS_DISABLE
     if new:
@@ -122,7 +122,7 @@ def sys_sigaltstack(process: Process, new: int, old: int) -> int:
             given = bytes(24)
         elif given_size < MINSIGSTKSZ:
             raise _error(errno.ENOMEM)
-        signals.alternate_stack = given
+        thread.alternate_stack = given
     if old:
         ctypes.memmove(old, pack("<QIxxxxQ", stack, flags, size), 24)
     return 0
