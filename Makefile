@@ -1,6 +1,6 @@
 # make demo    set everything up and run the walkthrough of the README
 # make test    set everything up and run the tests (under five minutes)
-# make lint types bench conformance-as conformance-torture conformance-libc fuzz-run clean
+# make lint types bench corpus conformance-as conformance-torture conformance-libc fuzz-run clean
 
 PYTHON = python3
 VENV = .venv
@@ -24,18 +24,22 @@ types: $(VENV)/tools
 fuzz-run: $(VENV)/tools
 	PYLDSO_RANDOM_CALLS=200000 $(BIN)/pytest -q tests/kernel/test_random_syscalls.py
 
+# By hand: whole processes measured side by side; TABLE=assembler prints one of the tables.
+# What it measures of other programs' sources `make corpus` fetches.
 bench: $(VENV)/installed
-	$(BIN)/python bench/bench.py
+	CORPUS="$(CORPUS)" $(BIN)/python -m bench $(TABLE)
 
-# By hand: fetches Debian sources, compiles them, and compares every object with GNU as's (an hour).
+# By hand: the sources of gcc's tests, zlib, lua, bzip2 and sqlite, from Debian.
 CORPUS = $(VENV)/corpus
-conformance-as: $(VENV)/installed
+corpus:
 	sh conformance/fetch.sh $(CORPUS)
+
+# By hand: compiles these sources, and compares every object with GNU as's (an hour).
+conformance-as: $(VENV)/installed corpus
 	$(BIN)/python -m conformance.gnu_as $(CORPUS) --report $(CORPUS)/report.md
 
 # By hand: gcc's own execution tests, built and run by pyldso in three ways (five minutes).
-conformance-torture: $(VENV)/installed
-	sh conformance/fetch.sh $(CORPUS)
+conformance-torture: $(VENV)/installed corpus
 	$(BIN)/python -m conformance.torture $(CORPUS)
 
 # By hand, as root: unpacks systems with other C libraries from Debian, and runs programs under each.
@@ -63,5 +67,5 @@ clean:
 	rm -rf $(VENV) build pyldso.egg-info
 	$(MAKE) -C examples/csapp clean
 
-.PHONY: demo test lint types bench conformance-as conformance-torture conformance-libc \
+.PHONY: demo test lint types bench corpus conformance-as conformance-torture conformance-libc \
   fuzz-run clean

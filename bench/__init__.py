@@ -1,0 +1,1 @@
+"""Measurements of whole processes, table by table: `python -m bench [TABLE ...]`."""

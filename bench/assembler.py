@@ -1,0 +1,103 @@
+"""`mkso -c` beside GNU as and clang's assembler: sqlite, growth, and many small files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from bench.measuring import (
+    MIB,
+    PYLDSO,
+    Measured,
+    Row,
+    Workshop,
+    compile_to_assembly,
+    measure,
+    print_table,
+    rounds,
+    run_module,
+    verdict,
+)
+
+TIMES_AS, TIMES_INPUT = 5, 10
+"""At most this many times GNU as's wall time, and this many times the input's size in memory."""
+
+_LEVELS = (("-O2",), ("-O2", "-g"))
+_SCALES = (1, 2, 4)
+
+
+def show(workshop: Workshop) -> None:
+    """Print the tables of one large file, of files that grow, and of many small ones."""
+    _show_large(workshop.source("sqlite/build/sqlite3.c"))
+    print()
+    _show_growth()
+
+
+def _show_large(source: Path) -> None:
+    lines: list[tuple[str, ...]] = []
+    for flags in _LEVELS:
+        name = _assembly_name(*flags)
+        compile_to_assembly(name, source, *flags)
+        measured = measure(_assemblers(name), rounds(3))
+        lines += _beside_as(" ".join(("sqlite3", *flags)), name, measured)
+    print_table(("assembler: whole process", "wall", "/as", "peak", "/input", ""), lines)
+
+
+def _assembly_name(*flags: str) -> str:
+    return f"sqlite3{''.join(flags)}.s"
+
+
+def _assemblers(source: str) -> tuple[Row, ...]:
+    rows = (
+        Row("as", ["as", "-o", "as.o", source]),
+        Row("clang -c", ["clang", "-c", "-o", "clang.o", source]),
+        Row("mkso -c", [PYLDSO, "mkso", "-c", "-o", "mkso.o", source]),
+    )
+    # clang 14 does not take what gcc 12 writes for -g: the file numbers of DWARF 5.
+    return tuple(row for row in rows if not (row.name == "clang -c" and "-g" in source))
+
+
+def _beside_as(title: str, source: str, measured: dict[str, Measured]) -> Iterable[tuple[str, ...]]:
+    size = Path(source).stat().st_size
+    theirs = measured["as"].median
+    for name, result in measured.items():
+        times_as, times_input = result.median / theirs, result.peak / size
+        yield (
+            f"{title}, {size / MIB:.1f} MiB: {name}",
+            f"{result.median:.2f} s",
+            f"{times_as:.1f}x",
+            f"{result.peak / MIB:.0f} MiB",
+            f"{times_input:.1f}x",
+            f"{verdict(times_as, TIMES_AS, 'x as')}; "
+            f"{verdict(times_input, TIMES_INPUT, 'x its input')}"
+            if name.startswith("mkso")
+            else "",
+        )
+
+
+def _show_growth() -> None:
+    """Print the time of one, two and four copies of sqlite in one file."""
+    measured: dict[int, Measured] = {}
+    sizes: dict[int, int] = {}
+    for scale in _SCALES:
+        name = f"copies{scale}.s"
+        run_module("bench.copies", _assembly_name("-O2"), str(scale), name)
+        measured[scale] = measure(_assemblers(name)[-1:], rounds(2))["mkso -c"]
+        sizes[scale] = Path(name).stat().st_size
+        Path(name).unlink()
+    unit = measured[1].cpu
+    print_table(
+        ("growth: sqlite3 -O2 so many times", "size", "cpu", "/size", "peak", "/input", ""),
+        [
+            (
+                f"{scale}x",
+                f"{sizes[scale] / MIB:.1f} MiB",
+                f"{result.cpu:.2f} s",
+                f"{result.cpu / unit / scale:.2f}",
+                f"{result.peak / MIB:.0f} MiB",
+                f"{result.peak / sizes[scale]:.1f}x",
+                verdict(result.cpu / unit / scale, 1.2, "", "of the time for one"),
+            )
+            for scale, result in measured.items()
+        ],
+    )
