@@ -8,10 +8,9 @@ from typing import NamedTuple, Protocol
 
 from pyldso.elf.constants import EM
 from pyldso.elf.object import ObjectFile
+from pyldso.elf.records import Buffer
+from pyldso.elf.rela import RelaTable
 from pyldso.errors import PyldsoError
-
-Row = tuple[int, int, int]
-"""A relocation: r_offset, r_info, r_addend."""
 
 
 class RelocationLike(Protocol):
@@ -94,10 +93,10 @@ class Machine(NamedTuple):
     """The one for code whose indirect jumps may only reach marked places (IBT)."""
     relaxable: frozenset[int]
     relax: Callable[
-        [bytes | bytearray, list[Row], Sequence[int], OutputKind],
-        tuple[bytes | bytearray, list[Row]],
+        [Buffer, RelaTable, Sequence[int], OutputKind],
+        tuple[Buffer, RelaTable],
     ]
-    """(data, rows, column of each row's target, output) -> (data, rows) with shorter ways taken."""
+    """(data, rows, column of each symbol, output) -> (data, rows) with shorter ways taken."""
     thread_pointer: Callable[[int, int, int], int]
     """(start, size and alignment of the TLS segment) -> the vaddr that TP stands for."""
     static_start: Callable[..., ObjectFile]

@@ -12,6 +12,7 @@ from pyldso.asm.fragments import Laid
 from pyldso.asm.symbols import AsmSection, AsmSymbol, is_local_label
 from pyldso.elf.constants import EM, SHF, SHN, SHT, STB, STT
 from pyldso.elf.object import Group, LineMap, ObjectFile, Section, Symbol
+from pyldso.elf.rela import RelaTable
 
 _ENTRY_SIZES: dict[int, int] = {SHT.INIT_ARRAY: 8, SHT.FINI_ARRAY: 8, SHT.PREINIT_ARRAY: 8}
 
@@ -34,10 +35,10 @@ def build_object(
     _build_groups(built, sections)
     numbers = _build_symbols(assembly, built, sections, relocations.values())
     for section, rows in relocations.items():
-        sections[section].relocations = [
+        sections[section].relocations = RelaTable.of(
             (r_offset, (numbers.get(symbol, 0) if symbol else 0) << 32 | r_type, r_addend)
             for r_offset, r_type, symbol, r_addend in rows
-        ]
+        )
     return built
 
 

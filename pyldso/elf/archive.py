@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from pyldso.elf.records import Buffer
 from pyldso.errors import ElfFormatError, PyldsoError
 
 MAGIC, THIN_MAGIC = b"!<arch>\n", b"!<thin>\n"
@@ -97,10 +98,10 @@ class Archive:
         """Return the members that are files, in their order."""
         return [m for m in self._walk() if m.name not in (*INDEX_NAMES, "//")]
 
-    def content(self, member: Member) -> bytes:
-        """Return a member's bytes, for a thin archive those of the file that it names."""
+    def content(self, member: Member) -> Buffer:
+        """Return a view of a member, for a thin archive the bytes of the file that it names."""
         if not self.is_thin:
-            return bytes(self.data[member.offset : member.offset + member.size])
+            return memoryview(self.data)[member.offset : member.offset + member.size]
         path = os.path.join(os.path.dirname(self.path), member.name)
         try:
             with open(path, "rb") as file:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from pyldso.elf.constants import SHF, SHN, SHT, STB, STT, STV
+from pyldso.elf.records import Buffer
+from pyldso.elf.rela import NO_RELOCATIONS, RelaTable
 
 # Plain classes with slots: importing `dataclasses` takes 8 ms, and a dataclass another 0.4 ms.
 
@@ -33,8 +35,8 @@ class LineMap:
 class Section:
     """An input section.
 
-    `relocations` holds plain (r_offset, r_info, r_addend) rows as in a `.rela` section, r_sym being
-    an index into the object's `symbols`: a tuple a row, because a large link has a million of them.
+    The symbol indices in `relocations` are those of the object's `symbols`. The content of a large
+    section is a view of the file that is in memory as a whole.
     `size` differs from `len(data)` only where sh_type is SHT_NOBITS (`data` is empty there).
     `link_order` is the section that SHF_LINK_ORDER names.
     """
@@ -50,10 +52,10 @@ class Section:
         sh_type: int = SHT.PROGBITS,
         sh_flags: int = 0,
         sh_addralign: int = 1,
-        data: bytes | bytearray = b"",
+        data: Buffer = b"",
         size: int = 0,
         sh_entsize: int = 0,
-        relocations: list[tuple[int, int, int]] | None = None,
+        relocations: RelaTable = NO_RELOCATIONS,
         lines: LineMap | None = None,
     ) -> None:
         self.name = name
@@ -63,7 +65,7 @@ class Section:
         self.data = data
         self.size = size
         self.sh_entsize = sh_entsize
-        self.relocations = [] if relocations is None else relocations
+        self.relocations = relocations
         self.link_order: Section | None = None
         self.group: Group | None = None
         self.lines = lines

@@ -14,14 +14,13 @@ from pyldso.elf.constants import (
     SHF,
     SHN,
     SHT,
-    STB,
     STT,
 )
 from pyldso.elf.object import Group, ObjectFile, Section, Symbol
-from pyldso.elf.records import EHDR, RELA, SHDR, SYM, Ehdr, Shdr
+from pyldso.elf.records import EHDR, SHDR, SYM, Buffer, Ehdr, Shdr
+from pyldso.elf.rela import RelaTable
 from pyldso.errors import ElfFormatError
 
-Buffer = bytes | memoryview
 GRP_COMDAT = 1
 MAX_ALIGNMENT = 1 << 24
 """Larger ones are refused: they would make a file of padding."""
@@ -36,7 +35,15 @@ class Table(NamedTuple):
     names: list[str]
 
 
-def read_header(data: bytes, path: str) -> Ehdr:
+SMALL = 256
+"""A view of fewer bytes takes more memory than their copy."""
+
+References = dict[tuple[bytes, int, int], Symbol]
+"""By name, st_info and st_other the one Symbol that stands for all undefined ones of several files:
+most symbols of objects are references, and most of these are to names that others refer to, too."""
+
+
+def read_header(data: Buffer, path: str) -> Ehdr:
     """Return the ELF header of a 64-bit little-endian file.
 
     Raises ElfFormatError for anything else, naming what it is.
@@ -76,7 +83,7 @@ def machine_name(number: int) -> str:
     return names.get(EM(number)) or str(number) if number in set(EM) else f"machine {number}"
 
 
-def read_section_table(data: bytes, header: Ehdr, path: str) -> Table:
+def read_section_table(data: Buffer, header: Ehdr, path: str) -> Table:
     """Return all section headers and names; raises ElfFormatError where they leave the file."""
     if not header.e_shoff:
         return Table([], [])
@@ -95,12 +102,15 @@ def read_section_table(data: bytes, header: Ehdr, path: str) -> Table:
     headers = [Shdr(*row) for row in rows]
     if names_index >= count:
         raise ElfFormatError(path, f"no section {names_index} for the section names", 62)
-    names = contents(data, headers[names_index], path)
+    names = bytes(contents(data, headers[names_index], path))
     return Table(headers, [string_at(names, h.sh_name, path) for h in headers])
 
 
-def contents(data: bytes, header: Shdr, path: str) -> bytes:
-    """Return a section's bytes; raises ElfFormatError where they lie outside the file."""
+def contents(data: Buffer, header: Shdr, path: str) -> Buffer:
+    """Return a section's bytes, a view where they are many.
+
+    Raises ElfFormatError where they lie outside the file.
+    """
     if header.sh_type == SHT.NOBITS:
         return b""
     end = header.sh_offset + header.sh_size
@@ -108,7 +118,8 @@ def contents(data: bytes, header: Shdr, path: str) -> bytes:
         raise ElfFormatError(
             path, f"a section ends at {end:#x}, beyond the end of the file", header.sh_offset
         )
-    return bytes(data[header.sh_offset : end])
+    part = memoryview(data)[header.sh_offset : end]
+    return part if len(part) > SMALL else bytes(part)
 
 
 def string_at(table: bytes, offset: int, path: str) -> str:
@@ -121,8 +132,13 @@ def string_at(table: bytes, offset: int, path: str) -> str:
     return table[offset:end].decode("utf-8", "surrogateescape")
 
 
-def read_object(data: bytes, path: str, machine: int = EM.X86_64) -> ObjectFile:
-    """Return what a relocatable object holds; raises ElfFormatError for a damaged file."""
+def read_object(
+    data: Buffer, path: str, machine: int = EM.X86_64, references: References | None = None
+) -> ObjectFile:
+    """Return what a relocatable object holds; raises ElfFormatError for a damaged file.
+
+    Its sections are views of `data`. `references` are shared by all files that are read with it.
+    """
     header = read_header(data, path)
     if header.e_type != ET.REL:
         kind = {ET.EXEC: "an executable", ET.DYN: "a shared object", ET.CORE: "a core dump"}
@@ -131,7 +147,7 @@ def read_object(data: bytes, path: str, machine: int = EM.X86_64) -> ObjectFile:
     check_machine(header, path, machine)
     table = read_section_table(data, header, path)
     sections = read_sections(data, table, path)
-    symbols = read_symbols(data, table, sections, path)
+    symbols = read_symbols(data, table, sections, path, {} if references is None else references)
     read_relocations(data, table, sections, len(symbols), path)
     groups = read_groups(data, table, sections, symbols, path)
     kept = [section for section in sections if section is not None]
@@ -153,7 +169,7 @@ LINKER_TABLES = frozenset(
 """Section types that are read into records rather than kept as sections."""
 
 
-def read_sections(data: bytes, table: Table, path: str) -> list[Section | None]:
+def read_sections(data: Buffer, table: Table, path: str) -> list[Section | None]:
     """Return the sections that carry content, at their indices in the file."""
     sections: list[Section | None] = []
     for header, name in zip(table.headers, table.names, strict=True):
@@ -179,7 +195,7 @@ def read_sections(data: bytes, table: Table, path: str) -> list[Section | None]:
     return sections
 
 
-def decompress(body: bytes, name: str, path: str) -> tuple[bytes, int]:
+def decompress(body: Buffer, name: str, path: str) -> tuple[bytes, int]:
     """Return the content and alignment of an SHF_COMPRESSED section (gABI, Elf64_Chdr)."""
     import zlib  # only a compressed section needs it
 
@@ -206,7 +222,11 @@ def section_at(sections: list[Section | None], index: int, path: str) -> Section
 
 
 def read_symbols(
-    data: bytes, table: Table, sections: list[Section | None], path: str
+    data: Buffer,
+    table: Table,
+    sections: list[Section | None],
+    path: str,
+    references: References,
 ) -> list[Symbol]:
     """Return the symbol table, its null symbol first; an object without one has just that."""
     found = [index for index, h in enumerate(table.headers) if h.sh_type == SHT.SYMTAB]
@@ -216,8 +236,8 @@ def read_symbols(
     header = table.headers[index]
     if header.sh_link >= len(table.headers):
         raise ElfFormatError(path, f"no section {header.sh_link} for the symbol names")
-    body = contents(data, header, path)
-    strings = contents(data, table.headers[header.sh_link], path)
+    body = bytes(contents(data, header, path))
+    strings = bytes(contents(data, table.headers[header.sh_link], path))
     extended = read_extended_indices(data, table, index, path)
     body = body[: len(body) - len(body) % SYM.size]
     symbols: list[Symbol] = []
@@ -227,6 +247,13 @@ def read_symbols(
         end = find(b"\0", st_name)
         if end < 0:
             raise ElfFormatError(path, f"symbol {len(symbols)}: its name is outside .strtab")
+        if not st_shndx and st_info > LAST_LOCAL:  # SHN_UNDEF
+            key = (strings[st_name:end], st_info, st_other)
+            known = references.get(key)
+            if known is None:
+                known = references[key] = reference(*key)
+            symbols.append(known)
+            continue
         name = strings[st_name:end].decode("utf-8", "surrogateescape")
         section = None
         if st_shndx == SHN.XINDEX:
@@ -241,8 +268,7 @@ def read_symbols(
         if symbol_type == STT.SECTION:
             name = section_names[st_shndx] if st_shndx < len(section_names) else name
         elif "@" in name:
-            base, at, rest = name.partition("@")
-            name, version = (base, at + rest) if base else (name, "")
+            name, version = split_version(name)
         shndx = st_shndx if section is None else 0
         if section is None and 0 < st_shndx < SHN.LORESERVE:
             shndx = SHN.ABS  # a symbol of a symbol or string table: it has no address
@@ -252,21 +278,43 @@ def read_symbols(
                 version,
             )
         )  # fmt: skip
-    check_symbol_order(symbols, header.sh_info, path)
+    check_symbol_order(body[ST_INFO :: SYM.size], header.sh_info, path)
     return symbols or [Symbol("")]
 
 
-def check_symbol_order(symbols: list[Symbol], first_global: int, path: str) -> None:
-    """Raise ElfFormatError unless locals, and only they, stand before sh_info."""
-    if first_global > len(symbols):
+ST_INFO = 4
+"""Where in a record st_info stands."""
+LAST_LOCAL = 15
+"""The last st_info whose binding is STB_LOCAL."""
+
+
+def reference(name: bytes, st_info: int, st_other: int) -> Symbol:
+    """Return an undefined symbol."""
+    text, version = split_version(name.decode("utf-8", "surrogateescape"))
+    return Symbol(text, st_info >> 4, st_info & 15, st_other & 3, version=version)
+
+
+def split_version(name: str) -> tuple[str, str]:
+    """Return a name without the version that `.symver` gave it, and `@V` or `@@V`."""
+    base, at, rest = name.partition("@")
+    return (base, at + rest) if base else (name, "")
+
+
+def check_symbol_order(infos: bytes, first_global: int, path: str) -> None:
+    """Raise ElfFormatError unless locals, and only they, stand before sh_info.
+
+    `infos` is the st_info column.
+    """
+    if first_global > len(infos):
         raise ElfFormatError(path, f"the symbol table's sh_info is {first_global}")
-    for index, symbol in enumerate(symbols):
-        if (symbol.binding == STB.LOCAL) != (index < first_global):
-            raise ElfFormatError(path, f"symbol {index} ({symbol.name}) is on the wrong side of "
-                                 f"sh_info {first_global}")  # fmt: skip
+    first, rest = infos[:first_global], infos[first_global:]
+    if max(first, default=0) > LAST_LOCAL or min(rest, default=LAST_LOCAL + 1) <= LAST_LOCAL:
+        wrong = next(index for index, st_info in enumerate(infos)
+                     if (st_info <= LAST_LOCAL) != (index < first_global))  # fmt: skip
+        raise ElfFormatError(path, f"symbol {wrong} is on the wrong side of sh_info {first_global}")
 
 
-def read_extended_indices(data: bytes, table: Table, symtab: int, path: str) -> tuple[int, ...]:
+def read_extended_indices(data: Buffer, table: Table, symtab: int, path: str) -> tuple[int, ...]:
     """Return the SHT_SYMTAB_SHNDX words of the symbol table, empty without one."""
     for header in table.headers:
         if header.sh_type == SHT.SYMTAB_SHNDX and header.sh_link == symtab:
@@ -276,7 +324,7 @@ def read_extended_indices(data: bytes, table: Table, symtab: int, path: str) -> 
 
 
 def read_relocations(
-    data: bytes, table: Table, sections: list[Section | None], symbol_count: int, path: str
+    data: Buffer, table: Table, sections: list[Section | None], symbol_count: int, path: str
 ) -> None:
     """Give each section its relocation rows; raises ElfFormatError for an index out of range."""
     for header, name in zip(table.headers, table.names, strict=True):
@@ -287,19 +335,18 @@ def read_relocations(
             continue  # of a section that is not kept, as .rela of a group
         if header.sh_type == SHT.REL:
             raise ElfFormatError(path, f"section {name}: relocations without addends (SHT_REL)")
-        body = contents(data, header, path)
-        rows = list(RELA.iter_unpack(body[: len(body) - len(body) % RELA.size]))
-        for r_offset, r_info, _ in rows:
-            if r_info >> 32 >= symbol_count:
-                raise ElfFormatError(path, f"section {name}: no symbol {r_info >> 32}")
-            if r_offset > section.size:
-                raise ElfFormatError(path, f"section {name}: a relocation at {r_offset:#x} lies "
-                                     f"outside {section.name}")  # fmt: skip
-        section.relocations = section.relocations + rows if section.relocations else rows
+        rows = RelaTable(contents(data, header, path))
+        last_symbol, last_offset = max(rows.symbols, default=0), max(rows.offsets, default=0)
+        if last_symbol >= symbol_count:
+            raise ElfFormatError(path, f"section {name}: no symbol {last_symbol}")
+        if last_offset > section.size:
+            raise ElfFormatError(path, f"section {name}: a relocation at {last_offset:#x} lies "
+                                 f"outside {section.name}")  # fmt: skip
+        section.relocations = section.relocations.joined(rows) if section.relocations else rows
 
 
 def read_groups(
-    data: bytes,
+    data: Buffer,
     table: Table,
     sections: list[Section | None],
     symbols: list[Symbol],

@@ -21,7 +21,7 @@ from pyldso.elf.constants import (
     STT,
 )
 from pyldso.elf.object import Group, ObjectFile, Section, Symbol
-from pyldso.elf.records import EHDR, RELA, SHDR, SYM, Ehdr, Shdr
+from pyldso.elf.records import EHDR, RELA, SHDR, SYM, Buffer, Ehdr, Shdr
 
 GRP_COMDAT = 1
 
@@ -65,7 +65,7 @@ class _Row:
 
     __slots__ = ("data", "header", "name")
 
-    def __init__(self, name: str, header: Shdr, data: bytes | bytearray) -> None:
+    def __init__(self, name: str, header: Shdr, data: Buffer) -> None:
         self.name = name
         self.header = header
         self.data = data
@@ -120,7 +120,7 @@ def _number_sections(obj: ObjectFile) -> tuple[list[_Row], dict[Section, int]]:
         rows.append(_Row(section.name, header, section.data))
         if section.relocations:
             flags = SHF.INFO_LINK | (section.sh_flags & SHF.GROUP)
-            data = b"".join([RELA.pack(*row) for row in section.relocations])
+            data = section.relocations.content
             header = Shdr(0, SHT.RELA, flags, 0, 0, len(data), 0, 0, 8, RELA.size)
             rows.append(_Row(".rela" + section.name, header, data))
     return rows, indices

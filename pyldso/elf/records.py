@@ -9,6 +9,9 @@ from __future__ import annotations
 from struct import Struct
 from typing import NamedTuple
 
+Buffer = bytes | bytearray | memoryview
+"""Bytes: a copy, content in the making, or a view of a file that is in memory as a whole."""
+
 EHDR = Struct("<16sHHIQQQIHHHHHH")
 PHDR = Struct("<IIQQQQQQ")
 SHDR = Struct("<IIQQQQIIQQ")

@@ -10,8 +10,8 @@ from collections.abc import Hashable
 from struct import Struct
 from typing import NamedTuple
 
-from pyldso.arch.machine import Row
 from pyldso.elf.constants import SHF, SHT
+from pyldso.elf.rela import R_TYPE, RelaTable, Row
 from pyldso.errors import ElfFormatError
 from pyldso.linker.chunk import Chunk
 from pyldso.linker.sections import InputSection, OutputSection
@@ -114,7 +114,7 @@ def rewrite(member: InputSection, frame: EhFrame, cies: dict[Hashable, int], off
     for record in split_records(member):
         body = bytes(data[record.start : record.end])
         if record.cie is None:
-            key = (body, tuple((r[0] - record.start, r[1] & 0xFFFFFFFF, targets[r[1] >> 32], r[2])
+            key = (body, tuple((r[0] - record.start, r[1] & R_TYPE, targets[r[1] >> 32], r[2])
                                for r in record.rows))  # fmt: skip
             known = cies.get(key)
             if known is not None:
@@ -137,7 +137,8 @@ def rewrite(member: InputSection, frame: EhFrame, cies: dict[Hashable, int], off
         shift = len(content) - record.start
         rows += [(r_offset + shift, r_info, addend) for r_offset, r_info, addend in record.rows]
         content += body
-    member.data, member.relocations, member.size = content, rows, len(content)
+    member.data, member.relocations = content, RelaTable.of(rows)
+    member.size = len(content)
     member.output, member.offset, member.alignment = frame, offset, 1
 
 

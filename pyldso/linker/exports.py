@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pyldso.elf.constants import STB, STT
 from pyldso.errors import Diagnostic, PyldsoError
-from pyldso.linker.inputs import map_file
+from pyldso.linker.inputs import load_file
 from pyldso.linker.options import LinkOptions
 from pyldso.linker.resolve import SymbolTable
 from pyldso.linker.symbols import LinkedObject, Rank, Resolved
@@ -52,7 +52,7 @@ def read_export_rules(options: LinkOptions) -> ExportRules:
 
 def read_text(path: str) -> str:
     """Return the text of a script."""
-    return bytes(map_file(path)).decode("utf-8", "surrogateescape")
+    return bytes(load_file(path)).decode("utf-8", "surrogateescape")
 
 
 def assign_versions(

@@ -130,7 +130,7 @@ class Marker:
         while self._pending:
             member = self._pending.pop()
             targets = member.owner.targets
-            for index in {r_info >> 32 for _, r_info, _ in member.relocations}:
+            for index in set(member.relocations.symbols):
                 self.reach(targets[index])
             for follower in self._followers.get(member, ()):
                 self.mark(follower)

@@ -11,7 +11,7 @@ from typing import cast
 from pyldso.elf.archive import MAGIC, THIN_MAGIC, Archive
 from pyldso.elf.constants import ELFMAG, ET
 from pyldso.elf.object import ObjectFile
-from pyldso.elf.object_reader import read_header, read_object
+from pyldso.elf.object_reader import References, read_header, read_object
 from pyldso.elf.shared_reader import Export, SharedFile, read_shared
 from pyldso.errors import AsmError, Diagnostic, ElfFormatError, PyldsoError
 from pyldso.linker.options import InputFile, Library, LinkInput, LinkOptions
@@ -70,28 +70,40 @@ class LinkedShared:
 Input = ObjectFile | Archive | LinkedShared
 
 
-def map_file(path: str) -> bytes:
-    """Return the bytes of a file; a memory map, whose slices are bytes, so that libc is not read
-    as a whole. Raises PyldsoError.
+def load_file(path: str) -> bytes:
+    """Return the bytes of a file; raises PyldsoError.
+
+    Of an archive or a shared object, of which little is asked, it is a memory map, whose slices are
+    bytes. An object is read: a map keeps a file open, and there may be thousands of them.
     """
     try:
-        with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                return file.read()  # a pipe, a device, or an empty file
-            return cast(bytes, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        with open(path, "rb", buffering=0) as file:
+            start = file.read(START_SIZE)
+            if not file.seekable():
+                return start + file.readall()
+            if start[: len(MAGIC)] in (MAGIC, THIN_MAGIC) or start[16:START_SIZE] == SHARED:
+                return cast(bytes, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            file.seek(0)
+            return file.readall()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise PyldsoError(f"{path}: {reason}") from None
 
 
+START_SIZE = 18
+SHARED = int(ET.DYN).to_bytes(2, "little")
+"""The e_type of a shared object, at offset 16 of the file."""
+
+
 class InputReader:
     """Reads inputs of one link; `assemble` makes an object of assembly or C."""
 
-    __slots__ = ("_assemble", "_options", "paths")
+    __slots__ = ("_assemble", "_options", "_references", "paths")
 
     def __init__(self, options: LinkOptions, assemble: Callable[[str], ObjectFile]) -> None:
         self._options = options
         self._assemble = assemble
+        self._references: References = {}
         self.paths: dict[str, None] = {}
         """All files that were read, in their order."""
 
@@ -134,7 +146,7 @@ class InputReader:
             needed_name = os.path.basename(path)
         inputs = self.read_file(path, needed_name, is_as_needed=wanted.is_as_needed)
         if wanted.is_whole:
-            return [one for item in inputs for one in all_members(item)]
+            return [one for item in inputs for one in self.all_members(item)]
         return inputs
 
     def find(self, library: Library) -> str:
@@ -152,12 +164,12 @@ class InputReader:
         self.paths[path] = None
         if path.endswith(SOURCE_SUFFIXES):
             return [self._assemble(path)]
-        data = map_file(path)
+        data = load_file(path)
         start = data[:8]
         if start in (MAGIC, THIN_MAGIC):
             return [Archive(data, path)]
         if start[:4] == ELFMAG:
-            item = read_elf(data, path, needed_name, is_as_needed=is_as_needed)
+            item = self.read_elf(data, path, needed_name, is_as_needed=is_as_needed)
             if self._options.is_static and isinstance(item, LinkedShared):
                 raise PyldsoError(f"{path}: a static program (-static) takes no shared object")
             return [item]
@@ -167,6 +179,25 @@ class InputReader:
         for name, in_as_needed in script_items(bytes(data[:SCRIPT_LIMIT]), path):
             inputs += self.read_script_item(name, path, is_as_needed=is_as_needed or in_as_needed)
         return inputs
+
+    def read_elf(self, data: bytes, path: str, needed_name: str, *, is_as_needed: bool) -> Input:
+        """Return the relocatable or shared object in an ELF file."""
+        header = read_header(data, path)
+        if header.e_type == ET.DYN:
+            file = read_shared(data, path)
+            return LinkedShared(file, file.soname or needed_name, is_as_needed=is_as_needed)
+        return read_object(data, path, references=self._references)
+
+    def all_members(self, item: Input) -> list[Input]:
+        """Return the objects of an archive, any other input as it is (`--whole-archive`)."""
+        if not isinstance(item, Archive):
+            return [item]
+        return [
+            read_object(
+                item.content(member), f"{item.path}({member.name})", references=self._references
+            )
+            for member in item.members()
+        ]
 
     def read_script_item(self, name: str, script: str, *, is_as_needed: bool) -> list[Input]:
         """Return the inputs of one file name or `-lNAME` of a linker script."""
@@ -182,16 +213,6 @@ class InputReader:
         return self.read_file(path, os.path.basename(path), is_as_needed=is_as_needed)
 
 
-def all_members(item: Input) -> list[Input]:
-    """Return the objects of an archive, any other input as it is (`--whole-archive`)."""
-    if not isinstance(item, Archive):
-        return [item]
-    return [
-        read_object(item.content(member), f"{item.path}({member.name})")
-        for member in item.members()
-    ]
-
-
 def without_repeats(inputs: list[Input]) -> list[Input]:
     """Keep the first of the shared objects that the dynamic linker knows by one name."""
     known: dict[str, LinkedShared] = {}
@@ -204,15 +225,6 @@ def without_repeats(inputs: list[Input]) -> list[Input]:
                 continue
         kept.append(item)
     return kept
-
-
-def read_elf(data: bytes, path: str, needed_name: str, *, is_as_needed: bool) -> Input:
-    """Return the relocatable or shared object in an ELF file."""
-    header = read_header(data, path)
-    if header.e_type == ET.DYN:
-        file = read_shared(data, path)
-        return LinkedShared(file, file.soname or needed_name, is_as_needed=is_as_needed)
-    return read_object(bytes(data), path)
 
 
 def find_library(
@@ -303,5 +315,4 @@ def script_items(text: bytes, path: str) -> list[tuple[str, bool]]:
 
 def is_script(path: str) -> bool:
     """Tell whether a file is text rather than ELF or an archive."""
-    start = map_file(path)[:4]
-    return start not in (ELFMAG, MAGIC[:4])
+    return load_file(path)[:4] not in (ELFMAG, MAGIC[:4])

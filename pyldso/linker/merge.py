@@ -6,16 +6,16 @@ section keeps a map from its offsets to those of the synthetic one.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
-from collections.abc import Callable
 
-from pyldso.arch.machine import Machine, Row
+from pyldso.arch.machine import Machine
 from pyldso.elf.constants import SHF, SHT, STT
 from pyldso.elf.object import Section
+from pyldso.elf.rela import R_TYPE
 from pyldso.linker.sections import DROPPED_NAMES, InputSection, output_name
 from pyldso.linker.symbols import LinkedObject
 
-R_TYPE = 0xFFFFFFFF
 MERGEABLE = int(SHF.MERGE | SHF.STRINGS)
 
 GroupKey = tuple[str, int, int, int]
@@ -27,7 +27,7 @@ class MergeMap:
 
     __slots__ = ("_new", "_old", "section")
 
-    def __init__(self, section: InputSection, old: list[int], new: list[int]) -> None:
+    def __init__(self, section: InputSection, old: array[int], new: array[int]) -> None:
         self.section = section
         self._old = old
         self._new = new
@@ -58,8 +58,7 @@ class StringPool:
         strings = split_strings(bytes(member.section.data), self._width)
         offsets, content, step = self._offsets, self._content, self._alignment
         terminator = bytes(self._width)
-        old: list[int] = []
-        new: list[int] = []
+        old, new = array("q"), array("q")
         at = 0
         for string in strings:
             offset = offsets.get(string)
@@ -100,18 +99,18 @@ def split_strings(data: bytes, width: int) -> list[bytes]:
 def merge_strings(objects: list[LinkedObject], machine: Machine) -> list[InputSection]:
     """Merge what can be merged and return the synthetic sections."""
     pools: dict[GroupKey, StringPool] = {}
-    is_relative = relative_types(machine)
+    relative = relative_types(machine)
     for linked in objects:
         candidates = {m.section: m for m in linked.sections if is_candidate(m)}
         if not candidates:
             continue
         by_symbol = {
-            index: candidates[symbol.section]
+            index: symbol.section
             for index, symbol in enumerate(linked.object.symbols)
             if symbol.type == STT.SECTION and symbol.section in candidates
         }
-        for member in unsuitable(linked, by_symbol, is_relative):
-            candidates.pop(member.section, None)
+        for section in unsuitable(linked, by_symbol, relative):
+            candidates.pop(section, None)
         for section, member in candidates.items():
             name = output_name(section.name)
             key = (name, section.sh_flags, section.sh_entsize, section.sh_addralign)
@@ -119,7 +118,8 @@ def merge_strings(objects: list[LinkedObject], machine: Machine) -> list[InputSe
             if pool is None:
                 pool = pools[key] = StringPool(member)
             pool.add(member)
-        move_addends(linked, by_symbol)
+        linked.merged = {index: found for index, section in by_symbol.items()
+                         if (found := linked.places[section].merge) is not None}  # fmt: skip
     for pool in pools.values():
         pool.finish()
     return [pool.section for pool in pools.values()]
@@ -136,19 +136,16 @@ def is_candidate(member: InputSection) -> bool:
     return len(section.data) % width == 0 and bytes(section.data[-width:]) == bytes(width)
 
 
-def relative_types(machine: Machine) -> Callable[[int], bool]:
-    """Return the test whether a relocation counts from its place."""
-    counted = {
+def relative_types(machine: Machine) -> frozenset[int]:
+    """Return the types of the relocations that count from their place."""
+    return frozenset(
         number for number, row in machine.relocations.items() if row.expression.endswith("- P")
-    }
-    return counted.__contains__
+    )
 
 
 def unsuitable(
-    linked: LinkedObject,
-    by_symbol: dict[int, InputSection],
-    is_relative: Callable[[int], bool],
-) -> list[InputSection]:
+    linked: LinkedObject, by_symbol: dict[int, Section], relative: frozenset[int]
+) -> list[Section]:
     """Return the sections that a place-relative relocation reaches by the section's symbol.
 
     Its addend holds the distance from the place to the end of the instruction too, so that it does
@@ -159,23 +156,7 @@ def unsuitable(
     return [
         by_symbol[r_info >> 32]
         for member in linked.sections
-        if member.is_live
-        for _, r_info, _ in member.relocations
-        if r_info >> 32 in by_symbol and is_relative(r_info & R_TYPE)
+        if member.is_live and not by_symbol.keys().isdisjoint(member.relocations.symbols)
+        for r_info in member.relocations.distinct_infos()
+        if r_info >> 32 in by_symbol and r_info & R_TYPE in relative
     ]
-
-
-def move_addends(linked: LinkedObject, by_symbol: dict[int, InputSection]) -> None:
-    """Let relocations against merged sections count from the start of the synthetic one."""
-    maps = {index: m.merge for index, m in by_symbol.items() if m.merge is not None}
-    if not maps:
-        return
-    for member in linked.sections:
-        if any(r_info >> 32 in maps for _, r_info, _ in member.relocations):
-            member.relocations = [moved(row, maps) for row in member.relocations]
-
-
-def moved(row: Row, maps: dict[int, MergeMap]) -> Row:
-    """Return the relocation with the addend that the synthetic section asks for."""
-    found = maps.get(row[1] >> 32)
-    return row if found is None else (row[0], row[1], found.offset_of(row[2]))

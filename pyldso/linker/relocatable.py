@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from pyldso.arch.machine import Row
 from pyldso.elf.constants import SHF, SHN, SHT, STB, STT
 from pyldso.elf.object import Group, ObjectFile, Section, Symbol
+from pyldso.elf.rela import R_TYPE, RelaTable, Row
 from pyldso.linker.eh_frame import build_eh_frame
 from pyldso.linker.notes import merge_properties, property_content
 from pyldso.linker.resolve import SymbolTable
@@ -25,12 +25,21 @@ NO_RELOCATION = 0
 class Combiner:
     """The object in the making, and where each input section went."""
 
-    __slots__ = ("_by_key", "_places", "_section_symbols", "_symbol_indices", "object", "symbols")
+    __slots__ = (
+        "_by_key",
+        "_contents",
+        "_places",
+        "_section_symbols",
+        "_symbol_indices",
+        "object",
+        "symbols",
+    )
 
     def __init__(self, path: str, machine: int, symbols: SymbolTable) -> None:
         self.object = ObjectFile(path, machine, symbols=[Symbol("")])
         self.symbols = symbols
         self._by_key: dict[Hashable, Section] = {}
+        self._contents: dict[Section, bytearray] = {}
         self._places: dict[InputSection, tuple[Section, int]] = {}
         self._section_symbols: dict[Section, int] = {}
         self._symbol_indices: dict[Resolved, int] = {}
@@ -46,8 +55,12 @@ class Combiner:
         self._add_properties(objects)
         self._link_sections(objects)
         self._add_symbols(objects)
+        tables: dict[Section, bytearray] = {}
         for member, (section, start) in self._places.items():
-            section.relocations += [self._moved(member, row, start) for row in member.relocations]
+            moved = RelaTable.of(self._moved(member, row, start) for row in member.relocations)
+            tables.setdefault(section, bytearray()).extend(moved.content)
+        for section, content in tables.items():
+            section.relocations = RelaTable(content)
         return self.object
 
     def _append(self, member: InputSection) -> None:
@@ -59,18 +72,19 @@ class Combiner:
                                                  source.sh_entsize)  # fmt: skip
         section = self._by_key.get(key)
         if section is None:
+            content = bytearray()
             section = self._by_key[key] = Section(source.name, source.sh_type, flags, 1,
-                                                  bytearray(), 0, source.sh_entsize)  # fmt: skip
+                                                  content, 0, source.sh_entsize)  # fmt: skip
+            self._contents[section] = content
             self.object.sections.append(section)
         start = -(-section.size // member.alignment) * member.alignment
         section.sh_addralign = max(section.sh_addralign, member.alignment)
         section.size = start + member.size
         if source.sh_type != SHT.NOBITS:
-            content = bytearray(section.data)
             filler = b"\xcc" if flags & SHF.EXECINSTR else b"\0"
+            content = self._contents[section]
             content += filler * (start - len(content))
             content += member.data
-            section.data = content
         self._places[member] = (section, start)
 
     def _add_unwinding(self, objects: list[LinkedObject]) -> None:
@@ -170,7 +184,7 @@ class Combiner:
             index = self._section_symbols[section]
             offset = target.symbol.st_value if target.symbol is not None else 0
             addend += distance + offset
-        return r_offset + start, index << 32 | r_info & 0xFFFFFFFF, addend
+        return r_offset + start, index << 32 | r_info & R_TYPE, addend
 
 
 def combine_objects(path: str, machine: int, symbols: SymbolTable) -> ObjectFile:

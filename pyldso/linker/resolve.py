@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pyldso.elf.archive import Archive
 from pyldso.elf.constants import SHN, STB, STT, STV
 from pyldso.elf.object import Group, ObjectFile, Symbol
-from pyldso.elf.object_reader import read_object
+from pyldso.elf.object_reader import References, read_object
 from pyldso.errors import ElfFormatError
 from pyldso.linker.inputs import Input, LinkedShared
 from pyldso.linker.options import LinkOptions
@@ -42,6 +42,7 @@ class SymbolTable:
         "_comdats",
         "_loaded",
         "_providers",
+        "_references",
         "_wrapped",
         "duplicates",
         "objects",
@@ -56,6 +57,7 @@ class SymbolTable:
         self.duplicates: list[Duplicate] = []
         self._comdats: dict[str, Group] = {}
         self._providers: list[Provider] = []
+        self._references: References = {}
         self._asked: list[Resolved] = []
         """Undefined names whose providers so far have not been asked."""
         self._loaded: set[tuple[str, int]] = set()
@@ -213,7 +215,7 @@ class SymbolTable:
         self._loaded.add((archive.path, offset))
         member = archive.member_at(offset)
         label = f"{archive.path}({member.name})"
-        source = read_object(archive.content(member), label)
+        source = read_object(archive.content(member), label, references=self._references)
         source.path = member.name
         self.add_object(source, archive.path)
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
-from pyldso.arch.machine import Machine, OutputKind, Row
+from pyldso.arch.machine import Machine, OutputKind
 from pyldso.elf.constants import SHF
+from pyldso.elf.rela import R_TYPE, Row
 from pyldso.linker.chunk import Chunk
 from pyldso.linker.needs import needs_of
 from pyldso.linker.sections import InputSection
-from pyldso.linker.symbols import Column, Need, Resolved
-
-R_TYPE = 0xFFFFFFFF
+from pyldso.linker.symbols import Column, LinkedObject, Need, Resolved
 
 # as plain integers: an IntFlag's operators cost a microsecond each
 PLT_NEEDS = int(Need.PLT | Need.CANONICAL_PLT)
@@ -20,6 +19,11 @@ UNDEFINED = int(Need.UNDEFINED)
 ERROR = int(Need.ERROR)
 DYNAMIC_NEEDS = int(Need.DYNAMIC | Need.RELATIVE)
 SYMBOLIC = int(Need.DYNAMIC)
+UNKNOWN = 1 << 30
+"""Beside the needs: the type is none that an object may hold."""
+PLACED_NEEDS = UNKNOWN | UNDEFINED | ERROR | DYNAMIC_NEEDS
+WIDEST = 8
+"""Bytes of the widest field."""
 INSTEAD_OF_DYNAMIC = int(Need.COPY | Need.CANONICAL_PLT)
 
 
@@ -127,12 +131,16 @@ class Demands:
 def relax_sections(sections: list[InputSection], machine: Machine, output: OutputKind) -> None:
     """Let the CPU take the shorter ways that the targets allow (psABI B.2 and 11.1.2)."""
     relaxable = machine.relaxable
+    owner: LinkedObject | None = None
+    columns: list[int] = []
     for member in sections:
-        rows = member.relocations
-        if not any(r_info & R_TYPE in relaxable for _, r_info, _ in rows):
+        table = member.relocations
+        if relaxable.isdisjoint(table.types):
             continue
-        columns = [target.column for target in member.owner.targets]
-        member.data, member.relocations = machine.relax(member.data, rows, columns, output)
+        if member.owner is not owner:
+            owner = member.owner
+            columns = [target.column for target in owner.targets]
+        member.data, member.relocations = machine.relax(member.data, table, columns, output)
 
 
 def scan_relocations(
@@ -162,30 +170,47 @@ class Scanner:
         self.demands = Demands()
 
     def scan(self, member: InputSection, needs: dict[int, tuple[int, ...]]) -> None:
-        """Walk the relocations of one section; `needs` are by r_type and Column."""
+        """Walk the relocations of one section; `needs` are by r_type and Column.
+
+        What a relocation needs follows from its type and symbol; only where the place matters,
+        too, is there something to do for each row.
+        """
         targets = member.owner.targets
+        take = self.demands.take
+        placed: dict[int, int] = {}
+        for r_info in member.relocations.distinct_infos():
+            columns = needs.get(r_info & R_TYPE)
+            target = targets[r_info >> 32]
+            need = UNKNOWN if columns is None else columns[target.column]
+            if need & PLACED_NEEDS:
+                placed[r_info] = need
+            elif need:
+                take(target, need)
+        reach = max(member.relocations.offsets, default=0) + WIDEST
+        if reach > len(member.data):
+            self._check_reach(member)
+        if placed:
+            for row in member.rows():
+                if row[1] in placed:
+                    self._take(member, row, targets[row[1] >> 32], placed[row[1]])
+
+    def _check_reach(self, member: InputSection) -> None:
+        """Refuse the relocations whose fields are not inside the section."""
         size = len(member.data)
         for row in member.relocations:
-            r_offset, r_info, _ = row
-            r_type = r_info & R_TYPE
-            columns = needs.get(r_type)
-            if columns is None:
-                self._refuse(member, row, None, "is not for object files")
-            elif r_offset + 8 > size and r_offset + self._relocations[r_type].size > size:
+            relocation = self._relocations.get(row[1] & R_TYPE)
+            if relocation is not None and row[0] + relocation.size > size:
                 self._refuse(member, row, None, "lies outside the section's content")
-            else:
-                target = targets[r_info >> 32]
-                need = columns[target.column]
-                if need:
-                    self._take(member, row, target, need)
 
     def _refuse(self, member: InputSection, row: Row, target: Resolved | None, reason: str) -> None:
         place = Place(member, row[0])
         self.demands.problems.append(Problem(place, row[1] & R_TYPE, target, reason))
 
     def _take(self, member: InputSection, row: Row, target: Resolved, need: int) -> None:
-        """Enter one relocation that needs something of the output."""
-        if need & UNDEFINED:
+        """Enter one relocation for whose needs its place matters."""
+        if need & UNKNOWN:
+            self._refuse(member, row, None, "is not for object files")
+        elif need & UNDEFINED:
             self.demands.undefined.setdefault(target, []).append(Place(member, row[0]))
         elif need & ERROR and target.column == Column.DISCARDED:
             # exception tables stay when a function that they tell of is dropped

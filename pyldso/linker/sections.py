@@ -6,10 +6,13 @@ Names and order are those of GNU ld's built-in script for x86-64 Linux (`ld --ve
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pyldso.elf.constants import SHF, SHT
 from pyldso.elf.object import Section
+from pyldso.elf.records import Buffer
+from pyldso.elf.rela import RelaTable, Row
 from pyldso.linker.chunk import Chunk
 
 if TYPE_CHECKING:
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
 class InputSection:
     """A section of an object and its place in the output.
 
-    `data` and `relocations` are the section's own until a relaxation replaces them.
+    `data` and `relocations` are the section's own until a relaxation replaces them; what is said
+    of merged strings stays as it is there, and `rows` tells where they went.
     """
 
     __slots__ = (
@@ -39,7 +43,7 @@ class InputSection:
     def __init__(self, section: Section, owner: LinkedObject) -> None:
         self.section = section
         self.owner = owner
-        self.data: bytes | bytearray = section.data
+        self.data: Buffer = section.data
         self.relocations = section.relocations
         self.size = section.size if section.sh_type == SHT.NOBITS else len(section.data)
         self.alignment = section.sh_addralign or 1
@@ -54,6 +58,13 @@ class InputSection:
         """The section's vaddr; 0 for one that is not in memory."""
         return self.output.address + self.offset if self.output else 0
 
+    def rows(self) -> Iterator[Row]:
+        """Return the relocations, those of merged strings with the addends that fit the output."""
+        table, maps = self.relocations, self.owner.merged
+        if not maps or maps.keys().isdisjoint(table.symbols):
+            return iter(table)
+        return zip(table.offsets, table.infos, moved_addends(table, maps), strict=True)
+
     @property
     def is_code(self) -> bool:
         """Tell whether the section holds instructions."""
@@ -63,6 +74,13 @@ class InputSection:
     def is_writable(self) -> bool:
         """Tell whether the running program may write the section."""
         return bool(self.section.sh_flags & SHF.WRITE)
+
+
+def moved_addends(table: RelaTable, maps: dict[int, MergeMap]) -> Iterator[int]:
+    """Yield the addends, those against the symbols of `maps` as counted in the merged section."""
+    for symbol, addend in zip(table.symbols, table.addends, strict=True):
+        found = maps.get(symbol)
+        yield addend if found is None else found.offset_of(addend)
 
 
 class OutputSection(Chunk):

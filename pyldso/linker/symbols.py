@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum, IntFlag
+from typing import TYPE_CHECKING
 
 from pyldso.elf.constants import STB, STT, STV
 from pyldso.elf.object import ObjectFile, Section, Symbol
@@ -10,6 +11,9 @@ from pyldso.elf.shared_reader import Export
 from pyldso.linker.chunk import Chunk
 from pyldso.linker.inputs import LinkedShared
 from pyldso.linker.sections import InputSection
+
+if TYPE_CHECKING:
+    from pyldso.linker.merge import MergeMap
 
 
 class Column(IntEnum):
@@ -66,7 +70,7 @@ class Rank(IntEnum):
 class LinkedObject:
     """An object in the link: its sections as InputSections, its symbols as relocation targets."""
 
-    __slots__ = ("archive", "locals", "object", "places", "sections", "targets")
+    __slots__ = ("archive", "locals", "merged", "object", "places", "sections", "targets")
 
     def __init__(self, source: ObjectFile, archive: str = "") -> None:
         self.object = source
@@ -77,6 +81,8 @@ class LinkedObject:
         """By symbol index; those of global symbols are the link's, shared by all objects."""
         self.locals: list[Resolved] = []
         """The targets that are this object's alone."""
+        self.merged: dict[int, MergeMap] = {}
+        """By the index of a section's symbol where the strings of that section went."""
 
     @property
     def name(self) -> str:

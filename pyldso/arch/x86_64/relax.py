@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyldso.arch.machine import OutputKind, Row
+from pyldso.arch.machine import OutputKind
 from pyldso.arch.x86_64.relocations import R_X86_64
+from pyldso.elf.records import Buffer
+from pyldso.elf.rela import R_TYPE, RelaTable, Row
 
-R_TYPE = 0xFFFFFFFF
 LOCAL = 1
 """Column.LOCAL of the linker: bound inside the output, at a distance that is known."""
 
@@ -20,7 +21,7 @@ GROUP_5 = 0xFF
 CALL_MODRM, JMP_MODRM = 0x15, 0x25
 
 PC32 = int(R_X86_64.PC32)
-GOTPCRELX, REX_GOTPCRELX = int(R_X86_64.GOTPCRELX), int(R_X86_64.REX_GOTPCRELX)
+GOT_LOADS = frozenset((int(R_X86_64.GOTPCRELX), int(R_X86_64.REX_GOTPCRELX)))
 
 TLS_RELAXABLE = frozenset(
     int(number)
@@ -33,29 +34,28 @@ TLS_RELAXABLE = frozenset(
         R_X86_64.TLSDESC_CALL,
     )
 )
-RELAXABLE = TLS_RELAXABLE | {GOTPCRELX, REX_GOTPCRELX}
+RELAXABLE = TLS_RELAXABLE | GOT_LOADS
 
 
 def relax(
-    data: bytes | bytearray, rows: list[Row], columns: Sequence[int], output: OutputKind
-) -> tuple[bytes | bytearray, list[Row]]:
+    data: Buffer, table: RelaTable, columns: Sequence[int], output: OutputKind
+) -> tuple[Buffer, RelaTable]:
     """Return a section's content and relocations with the shorter ways taken.
 
     `columns` tells for each symbol of the object what it is (the linker's Column).
     """
     content = bytearray(data)
-    if not output.is_shared and any(row[1] & R_TYPE in TLS_RELAXABLE for row in rows):
+    if not output.is_shared and not TLS_RELAXABLE.isdisjoint(table.types):
         # most objects have no thread-local variables
         from pyldso.arch.x86_64.tls_relax import relax_tls
 
-        rows = relax_tls(content, rows, [column == LOCAL for column in columns])
-    relaxed: list[Row] = []
-    for row in rows:
-        r_type = row[1] & R_TYPE
-        if r_type in (GOTPCRELX, REX_GOTPCRELX) and columns[row[1] >> 32] == LOCAL:
-            row = without_got(content, row)
-        relaxed.append(row)
-    return content, relaxed
+        rows = relax_tls(content, list(table), [column == LOCAL for column in columns])
+        table = RelaTable.of(rows)
+    direct: dict[int, Row] = {}
+    for index, row in enumerate(table):
+        if row[1] & R_TYPE in GOT_LOADS and columns[row[1] >> 32] == LOCAL:
+            direct[index] = without_got(content, row)
+    return content, table.replaced(direct)
 
 
 def without_got(content: bytearray, row: Row) -> Row:

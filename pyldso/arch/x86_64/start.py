@@ -13,6 +13,7 @@ from typing import NamedTuple
 from pyldso.arch.x86_64.relocations import R_X86_64
 from pyldso.elf.constants import EM, SHF, SHN, SHT, STB, STT, STV
 from pyldso.elf.object import ObjectFile, Section, Symbol
+from pyldso.elf.rela import RelaTable, Row
 
 TEXT_FLAGS = int(SHF.ALLOC | SHF.EXECINSTR)
 DATA_FLAGS = int(SHF.ALLOC | SHF.WRITE)
@@ -178,12 +179,16 @@ class Builder:
 
     def finish(self, weak: frozenset[str] = frozenset()) -> ObjectFile:
         """Return the object; what it names and does not define is undefined."""
+        rows: dict[Section, list[Row]] = {}
         for section, offset, reference, addend in self._pending:
             if reference.symbol not in self._numbers:
                 binding = STB.WEAK if reference.symbol in weak else STB.GLOBAL
                 self.define(Symbol(reference.symbol, binding, shndx=SHN.UNDEF))
             number = self._numbers[reference.symbol]
-            section.relocations.append((offset, number << 32 | int(reference.r_type), addend))
+            row = (offset, number << 32 | int(reference.r_type), addend)
+            rows.setdefault(section, []).append(row)
+        for section, found in rows.items():
+            section.relocations = RelaTable.of(found)
         return self.object
 
 

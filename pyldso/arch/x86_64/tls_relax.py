@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pyldso.arch.machine import Row
 from pyldso.arch.x86_64.relocations import R_X86_64
-
-R_TYPE = 0xFFFFFFFF
+from pyldso.elf.rela import R_TYPE, Row
 
 TLSGD, TLSLD = int(R_X86_64.TLSGD), int(R_X86_64.TLSLD)
 GOTTPOFF, TPOFF32 = int(R_X86_64.GOTTPOFF), int(R_X86_64.TPOFF32)
