@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
-from processes import Completed, run_command
+from processes import run_command
 
-LD = Path(sys.modules["pyldso_cli"].__file__ or "").parent / "bin" / "ld"
+from .conftest import LD
+
 HELLO = r"""
 #include <math.h>
 #include <stdio.h>
@@ -24,24 +24,9 @@ int main(int argc, char **argv) {
 SAID = "constructed\nhello 1.414\nfarewell\n"
 
 
-def driver(bench, *words: str) -> Completed:
-    """Run a compiler driver whose ld is pyldso and whose Python is this one."""
-    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
-    return run_command(words[0], only_ld(bench), *words[1:], cwd=bench.folder, env={"PATH": path})
-
-
-def only_ld(bench) -> str:
-    """Return the -B option for a folder that holds our ld and nothing else."""
-    tools = bench.folder / "tools"
-    tools.mkdir(exist_ok=True)
-    if not (tools / "ld").exists():
-        (tools / "ld").symlink_to(LD)
-    return f"-B{tools}"
-
-
 def test_the_driver_finds_pyldso(bench) -> None:
     bench.compile("m.o", HELLO)
-    assert driver(bench, "gcc", "m.o", "-Wl,--version").stdout.startswith("pyldso ")
+    assert bench.driver("gcc", "m.o", "-Wl,--version").stdout.startswith("pyldso ")
     assert LD.stat().st_mode & 0o111
 
 
@@ -51,7 +36,7 @@ def test_programs_of_the_driver_run(bench, compiler, kind) -> None:
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
     (bench.folder / "m.c").write_text(HELLO)
-    done = driver(bench, compiler, "-O1", *kind, "-o", "m", "m.c", "-lm")
+    done = bench.driver(compiler, "-O1", *kind, "-o", "m", "m.c", "-lm")
     assert (done.returncode, done.stderr) == (0, "")
     completed = bench.run("m")
     assert (completed.returncode, completed.stdout) == (4, SAID)
@@ -68,8 +53,8 @@ def test_libraries_and_exceptions_of_the_driver_run(bench) -> None:
         "catch (std::exception &e) { std::cout << e.what() << deep() << std::endl; } }"
     )
     words = ["-shared", "-fPIC", "-o", "libl.so", "l.cc"]
-    assert driver(bench, "g++", *words).stderr == ""
-    assert driver(bench, "g++", "-o", "m", "m.cc", "-L.", "-ll", "-Wl,-rpath,$ORIGIN").stderr == ""
+    assert bench.driver("g++", *words).stderr == ""
+    assert bench.driver("g++", "-o", "m", "m.cc", "-L.", "-ll", "-Wl,-rpath,$ORIGIN").stderr == ""
     assert bench.output("m") == "failed1\n"
     bench.check("libl.so")
     bench.check("m")
@@ -77,7 +62,7 @@ def test_libraries_and_exceptions_of_the_driver_run(bench) -> None:
 
 def test_the_needs_and_flags_are_those_of_gnu_ld(bench) -> None:
     (bench.folder / "m.c").write_text(HELLO)
-    for name, words in (("by_ld", []), ("ours", [only_ld(bench)])):
+    for name, words in (("by_ld", []), ("ours", [bench.only_ld()])):
         bench.tool("gcc", *words, "-o", name, "m.c", "-lm", "-Wl,-z,now")
     ours, by_ld = (
         {line.split(")")[0].split("(")[1] + line.split(")")[1].split("0x")[0]
@@ -94,7 +79,7 @@ def test_a_library_without_its_development_file_is_not_found(bench) -> None:
     bench.compile("m.o", HELLO)
     bench.shared("libversioned.so.2", "m.o", soname="libversioned.so.2")
     words = ["m.o", "-lm", "-L.", "-lversioned"]
-    assert "cannot find -lversioned" in driver(bench, "gcc", *words).stderr
+    assert "cannot find -lversioned" in bench.driver("gcc", *words).stderr
     assert "cannot find -lversioned" in run_command("gcc", *words, cwd=bench.folder).stderr
 
 
