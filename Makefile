@@ -1,6 +1,7 @@
 # make demo    set everything up and run the walkthrough of the README
 # make test    set everything up and run the tests (under five minutes)
-# make lint types bench corpus conformance-as conformance-torture conformance-libc fuzz-run clean
+# make lint types bench corpus fuzz-run clean
+# make conformance-as conformance-torture conformance-projects conformance-libc
 
 PYTHON = python3
 VENV = .venv
@@ -42,6 +43,14 @@ conformance-as: $(VENV)/installed corpus
 conformance-torture: $(VENV)/installed corpus
 	$(BIN)/python -m conformance.torture $(CORPUS)
 
+# By hand: builds and tests whole projects from Debian with pyldso as gcc's assembler and linker
+# (hours; PROJECTS="--only lua,bzip2" takes minutes).
+PROJECTS =
+conformance-projects: $(VENV)/installed
+	sh conformance/fetch.sh $(CORPUS) \
+	  $$($(BIN)/python -m conformance.projects $(CORPUS) $(PROJECTS) --sources)
+	$(BIN)/python -m conformance.projects $(CORPUS) $(PROJECTS)
+
 # By hand, as root: unpacks systems with other C libraries from Debian, and runs programs under each.
 conformance-libc: $(VENV)/installed
 	sh conformance/sysroots.sh $(VENV)/systems
@@ -68,4 +77,4 @@ clean:
 	$(MAKE) -C examples/csapp clean
 
 .PHONY: demo test lint types bench corpus conformance-as conformance-torture conformance-libc \
-  fuzz-run clean
+  conformance-projects fuzz-run clean
