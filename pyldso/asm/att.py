@@ -7,10 +7,19 @@ import re
 from pyldso.arch.x86_64.relocations import R_X86_64
 from pyldso.asm.encoder import ATT, FIELD_32, FIELD_64, Template, fixed_template
 from pyldso.asm.errors import StatementError
-from pyldso.asm.expression import Expression, Scope, parse
+from pyldso.asm.evex import needs_evex
+from pyldso.asm.expression import Expression, Scope, parse, signed
 from pyldso.asm.fragments import Branch, Instruction, Item, Mark
+from pyldso.asm.prefixes import with_prefixes
 from pyldso.asm.registers import NAMES, can_address, suffix_of
-from pyldso.asm.special import BRANCHES, FIXED_BRANCHES, PREFIXES, special_code
+from pyldso.asm.special import (
+    BRANCHES,
+    COMPARISONS,
+    FIXED_BRANCHES,
+    PREFIXES,
+    special_code,
+)
+from pyldso.asm.stand_ins import STAND_INS, VEX
 from pyldso.asm.symbols import AsmSymbol
 
 _MEMORY = re.compile(
@@ -24,6 +33,9 @@ _SEGMENT = re.compile(r"%([c-gs]s)\s*:\s*(.*)\Z", re.DOTALL)
 _SEPARATORS = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:\\.|.)\'?|[][(){},]')
 _DECORATION = re.compile(r"(?:\s*\{[\w%-]+\})+\Z")
 _PAIR = re.compile(r"([a-zA-Z][\w.]*)(?:\s+(.*))?\Z", re.DOTALL)
+_PSEUDO_PREFIX = re.compile(r"(\{\s*\w+\s*\})\s*(\w*)", re.DOTALL)
+_COMPARISON = re.compile(r"vcmp([a-z_]+)(ps|pd|ss|sd)\Z")
+_BRANCH_HINTS = {",pn": 0x2E, ",pt": 0x3E}
 
 # Mnemonics that take their size from a register when an immediate comes first.
 _SIZED_BY_REGISTER = frozenset(
@@ -104,6 +116,42 @@ class Fields:
         return tree if isinstance(tree, int) and not modifier else None
 
 
+def _read_pseudo_prefix(text: str) -> str:
+    """Return the text of an instruction without what stands in braces before it.
+
+    Raises StatementError for what asks for an encoding that is not known here.
+    """
+    match = _PSEUDO_PREFIX.match(text)
+    if match is None:
+        raise StatementError("expected an instruction", text.split()[0])
+    word, mnemonic = match[1].replace(" ", "").lower(), match[2].lower()
+    if word in ("{vex}", "{vex2}") and mnemonic[:1] == "v" and not needs_evex(text[match.end() :]):
+        mark = VEX if VEX + mnemonic in STAND_INS else ""
+        return mark + text[match.start(2) :]
+    if word == "{nooptimize}" and mnemonic:
+        return text[match.start(2) :]
+    raise StatementError(f"`{match[1]}' is not supported here", match[1])
+
+
+def _alone(prefixes: bytes) -> list[Item]:
+    """Return prefixes as an item of their own."""
+    return [with_prefixes(prefixes, b"")] if prefixes else []
+
+
+def _before_branch(mnemonic: str, prefixes: bytes) -> list[Item]:
+    """Return the prefixes of a branch to a label.
+
+    Raises StatementError for one that gas would leave out, or that changes what follows.
+    """
+    is_wide = any(prefix & 0xF8 == 0x48 for prefix in prefixes)
+    for prefix in prefixes:
+        is_hint = prefix in (0x2E, 0x3E) and mnemonic in BRANCHES
+        is_size = prefix == 0x66 and is_wide
+        if not (prefix == 0xF2 or prefix & 0xF0 == 0x40 or is_hint or is_size):
+            raise StatementError(f"`{mnemonic}' to a label takes no such prefix", mnemonic)
+    return _alone(prefixes)
+
+
 def hexadecimal(value: int) -> str:
     """Write a number as keystone reads it rightly."""
     return f"-{-value:#x}" if value < 0 else f"{value:#x}"
@@ -118,8 +166,10 @@ class AttReader:
         self._scope = scope
         self._memories: dict[str, str] = {}
         """Operands of memory without symbols, as they stand and as keystone reads them."""
-        self.templates: dict[tuple[str, str], Template] = {}
-        """Every template made, by text and kinds: what the encoder has to encode."""
+        self.templates: dict[tuple[str, str, bytes], Template] = {}
+        """Every template made, by text, kinds and prefixes: what the encoder has to encode."""
+        self._prefixes = b""
+        """What was written before the instruction that is being read."""
 
     def _is_direct(self, operands: str) -> bool:
         return operands[0] != "*"
@@ -135,37 +185,54 @@ class AttReader:
 
         Raises StatementError.
         """
-        items: list[Item] = []
-        prefixes = bytearray()
+        prefixes = b""
         while True:
             match = _PAIR.match(text)
+            if match is None and text[0] == "{":
+                text = _read_pseudo_prefix(text)
+                continue
             if match is None:
                 raise StatementError("expected an instruction", text.split()[0])
             mnemonic, operands = match[1].lower(), (match[2] or "").strip()
             prefix = PREFIXES.get(mnemonic)
             if prefix is None:
                 break
-            prefixes.append(prefix)
+            prefixes += bytes([prefix])
             if not operands:
-                return [bytes(prefixes)], False
+                return [with_prefixes(prefixes, b"")], False
             text = operands.lstrip(";, \t")
-        if prefixes:
-            items.append(bytes(prefixes))
         is_branch = mnemonic in BRANCHES or mnemonic in FIXED_BRANCHES
+        if is_branch and operands[:3] in _BRANCH_HINTS:
+            prefixes += bytes([_BRANCH_HINTS[operands[:3]]])
+            operands = operands[3:].lstrip()
         if is_branch and operands and self._is_direct(operands):
             item, is_positional = self._branch(mnemonic, operands)
-            return [*items, item], is_positional
+            return [*_before_branch(mnemonic, prefixes), item], is_positional
         code = special_code(mnemonic, operands)
         if code is not None:
-            return [*items, fixed_template(code)], False
+            return [fixed_template(with_prefixes(prefixes, code))], False
         symbol = self._tls_call(mnemonic, operands)
         if symbol:
             tree, _, is_positional = parse(symbol, self._scope)
             self._scope.lookup("_GLOBAL_OFFSET_TABLE_")
             # call *(%rax), which the linker recognises by its relocation (psABI, TLS descriptors)
-            return [*items, Mark(tree, R_X86_64.TLSDESC_CALL), b"\xff\x10"], is_positional
+            call: list[Item] = [Mark(tree, R_X86_64.TLSDESC_CALL), b"\xff\x10"]
+            return [*_alone(prefixes), *call], is_positional
+        self._prefixes = prefixes
+        if mnemonic[:4] == "vcmp":
+            mnemonic, operands = self._comparison(mnemonic, operands)
         item, is_positional = self._ordinary(mnemonic, operands)
-        return [*items, item], is_positional
+        return [item], is_positional
+
+    def _comparison(self, mnemonic: str, operands: str) -> tuple[str, str]:
+        """Return a comparison whose name tells the predicate as one with an immediate."""
+        match = _COMPARISON.match(mnemonic)
+        if match is None or match[1] not in COMPARISONS:
+            return mnemonic, operands
+        return f"vcmp{match[2]}", self._with_immediate(COMPARISONS[match[1]], operands)
+
+    def _with_immediate(self, value: int, operands: str) -> str:
+        return f"${value}, {operands}"
 
     def _branch(self, mnemonic: str, operands: str) -> tuple[Item, bool]:
         target = operands.removesuffix(",pt").removesuffix(",pn").rstrip()
@@ -205,9 +272,11 @@ class AttReader:
         return Instruction(template, tuple(fields.operands)), fields.is_positional
 
     def _template(self, text: str, kinds: str) -> Template:
-        template = self.templates.get((text, kinds))
+        prefixes = self._prefixes
+        template = self.templates.get((text, kinds, prefixes))
         if template is None:
-            template = self.templates[text, kinds] = Template(text, kinds, self.syntax)
+            template = Template(text, kinds, self.syntax, prefixes)
+            self.templates[text, kinds, prefixes] = template
         return template
 
     def _operand(self, mnemonic: str, text: str, size: int, fields: Fields) -> str:
@@ -240,13 +309,15 @@ class AttReader:
         if known is None:
             count = len(fields.kinds)
             known = self._memory(mnemonic, text, fields)
-            if len(fields.kinds) == count and text[-1:] == ")":
+            if len(fields.kinds) == count and text[-1:] == ")" and "eip" not in text:
                 self._memories[text] = known
         return star + known + decoration
 
     def _immediate(self, mnemonic: str, text: str, size: int, fields: Fields) -> str:
         marker = FIELD_64 if mnemonic.startswith("movabs") else FIELD_32
         value = fields.number_or_field(text[1:], "i", marker)
+        if 0x66 in self._prefixes:
+            raise StatementError("`data16' before an immediate is not supported", "data16")
         if isinstance(value, str):
             return "$" + value
         if size == 64 and not mnemonic.startswith("mov"):
@@ -266,14 +337,16 @@ class AttReader:
         segment, displacement, base, index, scale = match.groups()
         out = f"%{_known(segment)}:" if segment else ""
         if displacement:
-            kind = "r" if base == "rip" else "d"
+            kind = "r" if base in ("rip", "eip") else "d"
             value = fields.number_or_field(displacement, kind)
             if isinstance(value, str):
                 out += value
             else:
                 out += check_displacement(value, displacement)
-        if base == "eip" or index == "eip":
-            raise StatementError("addressing relative to %eip is not supported", "%eip")
+        if base == "eip":
+            # Keystone loses the prefix that makes %rip of it.
+            base = "rip"
+            self._prefixes += b"\x67"
         out += "(" + ("%" + addressing_register(base) if base else "")
         if index:
             out += ",%" + addressing_register(index)
@@ -288,6 +361,8 @@ class AttReader:
     def _absolute(self, mnemonic: str, text: str, fields: Fields) -> str:
         """Read an address without registers; keystone needs an index to keep it absolute."""
         out = ""
+        if 0x67 in self._prefixes and mnemonic[:3] == "mov":
+            raise StatementError("`addr32' before an absolute address is not supported", "addr32")
         match = _SEGMENT.match(text)
         if match:
             out, text = f"%{match[1]}:", match[2]
@@ -316,6 +391,7 @@ def _operand_size(mnemonic: str, last: str) -> int:
 
 def check_displacement(value: int, text: str) -> str:
     """Return a displacement in hex; raises StatementError beyond 32 bits."""
+    value = signed(value)
     if not -(1 << 31) <= value < 1 << 31:
         raise StatementError(f"displacement {value:#x} does not fit in 32 bits", text)
     return hexadecimal(value)

@@ -12,7 +12,10 @@ from collections.abc import Iterable
 
 from pyldso.asm.corrections import correct
 from pyldso.asm.engine import SYNTAX_ATT, SYNTAX_INTEL, Engine
+from pyldso.asm.errors import StatementError
+from pyldso.asm.prefixes import with_prefixes
 from pyldso.asm.special import is_string_with_operands
+from pyldso.asm.stand_ins import STAND_INS, StandIn
 
 FIELD_32, FIELD_64 = "\0", "\1"
 
@@ -33,6 +36,7 @@ _WHITELIST = re.compile(r"[a-z][a-z0-9]*(?: [-a-z0-9%$(),:*+\[\]{} ]*)?\Z")
 _LONGEST = 200
 
 ATT, INTEL = "att", "intel"
+INVALID, NOT_SYMBOLIC = "invalid instruction", "no encoding with a symbol here"
 
 
 class Template:
@@ -40,15 +44,19 @@ class Template:
 
     `kinds` tells what each field holds, in the order of the text: `d` a displacement, `r` one from
     %rip, `i` an immediate. Once encoded, `code` has zeros in the fields, and `fields` is
-    (offset, size, kind) for each, in the same order.
+    (offset, size, kind) for each, in the same order. `prefixes` are those that the source wrote
+    before the instruction.
     """
 
-    __slots__ = ("code", "error", "fields", "kinds", "syntax", "text")
+    __slots__ = ("code", "error", "fields", "kinds", "prefixes", "syntax", "text")
 
-    def __init__(self, text: str, kinds: str = "", syntax: str = ATT) -> None:
+    def __init__(
+        self, text: str, kinds: str = "", syntax: str = ATT, prefixes: bytes = b""
+    ) -> None:
         self.text = text
         self.kinds = kinds
         self.syntax = syntax
+        self.prefixes = prefixes
         self.code: bytes | None = None
         self.error = ""
         self.fields: tuple[tuple[int, int, str], ...] = ()
@@ -82,11 +90,20 @@ class Encoder:
             self._encode_texts([text for text in batch if (syntax, text) not in memo], syntax)
         for template in waiting:
             self._finish(template)
+            if template.prefixes and template.code is not None:
+                _put_prefixes(template)
 
     def _encode_texts(self, texts: list[str], syntax: str) -> None:
         sound = []
+        replaced: list[tuple[str, str, StandIn]] = []
         for text in texts:
             mnemonic, _, operands = text.partition(" ")
+            row = STAND_INS.get(mnemonic) if operands else None
+            if row is not None:
+                shown = f"{row.mnemonic} {operands}"
+                replaced.append((text, shown, row))
+                self._memo.setdefault((syntax, shown), None)
+                text = shown
             is_safe = len(text) <= _LONGEST and _WHITELIST.match(text)
             if is_safe and not is_string_with_operands(mnemonic, operands):
                 sound.append(text)
@@ -94,6 +111,9 @@ class Encoder:
                 self._memo[syntax, text] = None
         for start in range(0, len(sound), _BATCH):
             self._encode_batch(sound[start : start + _BATCH], syntax)
+        for text, shown, row in replaced:
+            code = self._memo[syntax, shown]
+            self._memo[syntax, text] = row.put(code) if code is not None else None
 
     def _encode_batch(self, texts: list[str], syntax: str) -> None:
         """Encode texts in one call, and by halves where one of them is wrong."""
@@ -124,14 +144,14 @@ class Encoder:
     def _finish(self, template: Template) -> None:
         first = self._memo[template.syntax, _render(template.text, 0)]
         if first is None:
-            template.error = "invalid instruction"
+            template.error = INVALID
             return
         if not template.kinds:
             template.code = first
             return
         second = self._memo[template.syntax, _render(template.text, 1)]
         if second is None or len(second) != len(first):
-            template.error = "no encoding with a symbol here"
+            template.error = NOT_SYMBOLIC
             return
         self._locate_fields(template, first, second)
 
@@ -148,18 +168,29 @@ class Encoder:
             if rank == len(in_code_order) - 1:
                 width = min(width, len(differing) - taken)
             if width not in (1, 2, 4, 8) or taken + width > len(differing):
-                template.error = "no encoding with a symbol here"
+                template.error = NOT_SYMBOLIC
                 return
             located[index] = (differing[taken], width, template.kinds[index])
             taken += width
         if taken != len(differing):
-            template.error = "no encoding with a symbol here"
+            template.error = NOT_SYMBOLIC
             return
         code = bytearray(first)
         for place in differing:
             code[place] = 0
         template.code = bytes(code)
         template.fields = tuple(located[index] for index in range(len(markers)))
+
+
+def _put_prefixes(template: Template) -> None:
+    code = template.code or b""
+    try:
+        template.code = with_prefixes(template.prefixes, code)
+    except StatementError as error:
+        template.code, template.error = None, error.message
+        return
+    more = len(template.code) - len(code)
+    template.fields = tuple((place + more, size, kind) for place, size, kind in template.fields)
 
 
 def _render(text: str, which: int) -> str:

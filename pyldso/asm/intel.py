@@ -26,11 +26,14 @@ _SEGMENT = re.compile(r"%?([c-gs]s)\s*:\s*(.*)\Z", re.IGNORECASE | re.DOTALL)
 _DECORATION = re.compile(r"(?:\s*\{[\w%-]+\})+\Z")
 _TLS_CALL = re.compile(r"\[?\s*(?:qword\s+ptr\s+)?([^\[\]]+)@tlscall\[rax\]\s*\]?\Z", re.IGNORECASE)
 
+_NOT_IN_INTEL = ("riz", "eiz")
+"""In Intel syntax gas takes the index that is none for a symbol."""
+
 
 def _register(text: str) -> str:
     """Return the name of a register, or an empty string."""
     name = text.strip().lower().lstrip("%").replace(" ", "")
-    return name if name in NAMES else ""
+    return name if name in NAMES and name not in _NOT_IN_INTEL else ""
 
 
 def _terms(text: str) -> list[tuple[str, str]]:
@@ -117,6 +120,9 @@ class IntelReader(AttReader):
             return template, False
         return Instruction(template, tuple(fields.operands)), fields.is_positional
 
+    def _with_immediate(self, value: int, operands: str) -> str:
+        return f"{operands}, {value}"
+
     def _intel_operand(self, mnemonic: str, text: str, fields: Fields) -> str:
         if not text:
             raise StatementError("an operand is missing")
@@ -149,13 +155,20 @@ class IntelReader(AttReader):
         if not size and not segment and "[" not in text:
             number = fields.peek_number(text)
             if number is not None:
+                if 0x66 in self._prefixes:
+                    message = "`data16' before an immediate is not supported"
+                    raise StatementError(message, "data16")
                 return hexadecimal(number)
         return size + segment + self._address(mnemonic, text, fields) + decoration
 
     def _address(self, mnemonic: str, text: str, fields: Fields) -> str:
         address = _Address(text)
         marker = FIELD_64 if mnemonic == "movabs" else FIELD_32
-        kind = "r" if address.base == "rip" else "d"
+        kind = "r" if address.base in ("rip", "eip") else "d"
+        if address.base == "eip":
+            # Keystone loses the prefix that makes it of rip.
+            address.base = "rip"
+            self._prefixes += b"\x67"
         value: int | str = 0
         if address.rest:
             # gas reads the symbol twice here, which shows in the order of its symbol table.
@@ -164,6 +177,8 @@ class IntelReader(AttReader):
         parts = [address.base] if address.base else []
         if address.index:
             parts.append(f"{address.index}*{address.scale}")
+        if not parts and 0x67 in self._prefixes and mnemonic[:3] == "mov":
+            raise StatementError("`addr32' before an absolute address is not supported", "addr32")
         if mnemonic == "movabs" and not parts:
             return f"[{value if isinstance(value, str) else hexadecimal(value)}]"
         if not parts:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pyldso.asm.encoder import INTEL, Template
+from pyldso.asm.encoder import INTEL, INVALID, NOT_SYMBOLIC, Template
 from pyldso.asm.errors import StatementError
 from pyldso.asm.special import BRANCHES, CONDITION_CODES, FIXED, FIXED_BRANCHES, PREFIXES
+from pyldso.asm.stand_ins import STAND_INS, VEX
 from pyldso.spelling import similar
 
 # Mnemonics that take the suffixes b, w, l and q in AT&T syntax.
@@ -48,12 +49,15 @@ def known_mnemonics() -> set[str]:
     names |= {"set" + code for code in CONDITION_CODES}
     names |= {"cmov" + code + suffix for code in CONDITION_CODES for suffix in ("", "w", "l", "q")}
     names |= {text.partition(" ")[0] for text in FIXED}
+    names |= {name.removeprefix(VEX) for name in STAND_INS}
     return names
 
 
 def explain(template: Template) -> StatementError:
     """Return the error for a template that keystone refused."""
-    mnemonic = template.text.partition(" ")[0]
+    mnemonic = template.text.partition(" ")[0].removeprefix(VEX)
+    if template.error not in (INVALID, NOT_SYMBOLIC):
+        return StatementError(template.error, mnemonic)
     known = known_mnemonics()
     if mnemonic in known:
         return _explain_operands(mnemonic, template)

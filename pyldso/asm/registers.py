@@ -58,7 +58,7 @@ def suffix_of(register: str) -> str:
 _ADDRESSING = frozenset(
     [
         *(name for name, suffix in _SUFFIXES.items() if suffix in ("l", "q")),
-        *("rip", "riz", "eiz", "dx"),
+        *("rip", "eip", "riz", "eiz", "dx"),
     ]
 )
 _VECTOR_INDEX = ("xmm", "ymm", "zmm")

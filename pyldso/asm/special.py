@@ -80,6 +80,17 @@ PREFIXES: dict[str, int] = {
     "rex64": 0x48,
 }
 
+# How `vcmp` compares, by the name between it and the type (Intel SDM 2, VCMPPD).
+_COMPARISONS = """
+eq eq_oq|lt lt_os|le le_os|unord unord_q|neq neq_uq|nlt nlt_us|nle nle_us|ord ord_q
+|eq_uq|nge nge_us|ngt ngt_us|false false_oq|neq_oq|ge ge_os|gt gt_os|true true_uq
+|eq_os|lt_oq|le_oq|unord_s|neq_us|nlt_uq|nle_uq|ord_s
+|eq_us|nge_uq|ngt_uq|false_os|neq_os|ge_oq|gt_oq|true_us
+"""
+COMPARISONS: dict[str, int] = {
+    name: number for number, names in enumerate(_COMPARISONS.split("|")) for name in names.split()
+}
+
 # Whole instruction as written (operands without blanks) -> its bytes.
 FIXED: dict[str, bytes] = {
     "endbr64": b"\xf3\x0f\x1e\xfa",
@@ -90,6 +101,34 @@ FIXED: dict[str, bytes] = {
     "xchgw %ax,%ax": b"\x66\x90",
     "xchg %ax,%ax": b"\x66\x90",
     "xchg ax,ax": b"\x66\x90",
+    "pushf": b"\x9c",
+    "popf": b"\x9d",
+    "pushfw": b"\x66\x9c",
+    "popfw": b"\x66\x9d",
+    "pushfq": b"\x9c",
+    "popfq": b"\x9d",
+    "leavew": b"\x66\xc9",
+    "iret": b"\xcf",
+    "iretw": b"\x66\xcf",
+    "sysretd": b"\x0f\x07",
+    "sysretl": b"\x0f\x07",
+    "sysretq": b"\x48\x0f\x07",
+    "sysexitd": b"\x0f\x35",
+    "sysexitl": b"\x0f\x35",
+    "sysexitq": b"\x48\x0f\x35",
+    "xsha1": b"\xf3\x0f\xa6\xc8",
+    "xsha256": b"\xf3\x0f\xa6\xd0",
+    "montmul": b"\xf3\x0f\xa6\xc0",
+    "xstore": b"\x0f\xa7\xc0",
+    "xcryptecb": b"\xf3\x0f\xa7\xc8",
+    "xcryptcbc": b"\xf3\x0f\xa7\xd0",
+    "xcryptctr": b"\xf3\x0f\xa7\xd8",
+    "xcryptcfb": b"\xf3\x0f\xa7\xe0",
+    "xcryptofb": b"\xf3\x0f\xa7\xe8",
+    "clui": b"\xf3\x0f\x01\xee",
+    "stui": b"\xf3\x0f\x01\xef",
+    "testui": b"\xf3\x0f\x01\xed",
+    "uiret": b"\xf3\x0f\x01\xec",
     "serialize": b"\x0f\x01\xe8",
     "setssbsy": b"\xf3\x0f\x01\xe8",
     "saveprevssp": b"\xf3\x0f\x01\xea",
@@ -156,8 +195,20 @@ _STRING_SIZES = {
 }
 _STRING_PREFIXES = {"b": b"", "w": b"\x66", "l": b"", "q": b"\x48"}
 _STRING_OPERAND = re.compile(
-    r"(?:(?:byte|word|dword|qword)ptr)?(?:%?[de]s:)?[(\[]%?(?:rdi|rsi|dx)[)\]]|%?(?:[re]?ax|al|dx)"
+    r"(?:(?:byte|word|dword|qword)ptr)?(?:%?([c-gs]s):)?"
+    r"(?:[(\[]%?([re])(di|si|bx)[)\]]|[(\[]%?dx[)\]]|%?(?:[re]?ax|al|dx)\Z)"
+    r"|(?:(?:byte|word|dword|qword)ptr)?(?:%?([c-gs]s):)\[([re])(di|si|bx)\]"
 )
+_POINTERS = {
+    "movs": "si di",
+    "cmps": "si di",
+    "stos": "di",
+    "scas": "di",
+    "ins": "di",
+    "lods": "si",
+    "outs": "si",
+    "xlat": "bx",
+}
 
 
 def is_string_with_operands(mnemonic: str, operands: str) -> bool:
@@ -171,16 +222,46 @@ def is_string_with_operands(mnemonic: str, operands: str) -> bool:
 
 def _string_code(mnemonic: str, compact: str) -> bytes | None:
     """Return a string instruction whose operands are written out, though they are fixed."""
-    name = mnemonic if mnemonic in _STRING_OPCODES else mnemonic[:-1]
+    name = "xlat" if mnemonic in ("xlat", "xlatb") else mnemonic
+    name = name if name in _POINTERS else mnemonic[:-1]
     parts = compact.split(",")
-    if name not in _STRING_OPCODES or not all(map(_STRING_OPERAND.fullmatch, parts)):
+    prefixes = _string_prefixes(name, parts) if name in _POINTERS else None
+    if prefixes is None:
         return None
+    if name == "xlat":
+        return prefixes + b"\xd7"
     size = _STRING_SIZES.get(mnemonic[len(name) :])
     for part in parts:
         size = size or _STRING_SIZES.get(part.partition("ptr")[0].lstrip("%"))
     if size is None or (size == "q" and name in ("ins", "outs")):
         return None
-    return _STRING_PREFIXES[size] + bytes([_STRING_OPCODES[name] | (size != "b")])
+    return prefixes + _STRING_PREFIXES[size] + bytes([_STRING_OPCODES[name] | (size != "b")])
+
+
+def _string_prefixes(name: str, parts: list[str]) -> bytes | None:
+    """Return the prefixes for the segment and the width of a string instruction's pointers."""
+    segments, widths, pointers = set(), set(), set()
+    for part in parts:
+        match = _STRING_OPERAND.fullmatch(part)
+        if match is None:
+            return None
+        segment, width, pointer = match[1] or match[4], match[2] or match[5], match[3] or match[6]
+        if pointer is None:
+            continue
+        pointers.add(pointer)
+        widths.add(width)
+        if pointer == "di":
+            if segment not in (None, "es"):
+                return None
+        elif segment not in (None, "ds"):
+            segments.add(segment)
+    if (
+        pointers - set(_POINTERS[name].split())
+        or len(widths) > 1
+        or (len(parts) > 1 and not pointers)
+    ):
+        return None
+    return bytes([PREFIXES[segment] for segment in segments]) + b"\x67" * ("e" in widths)
 
 
 def special_code(mnemonic: str, operands: str) -> bytes | None:
