@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -31,6 +32,8 @@ def show(workshop: Workshop) -> None:
     _show_large(workshop.source("sqlite/build/sqlite3.c"))
     print()
     _show_growth()
+    print()
+    _show_many(workshop.source("torture"))
 
 
 def _show_large(source: Path) -> None:
@@ -59,12 +62,12 @@ def _assemblers(source: str) -> tuple[Row, ...]:
 
 def _beside_as(title: str, source: str, measured: dict[str, Measured]) -> Iterable[tuple[str, ...]]:
     size = Path(source).stat().st_size
-    theirs = measured["as"].median
+    theirs = measured["as"].wall
     for name, result in measured.items():
-        times_as, times_input = result.median / theirs, result.peak / size
+        times_as, times_input = result.wall / theirs, result.peak / size
         yield (
             f"{title}, {size / MIB:.1f} MiB: {name}",
-            f"{result.median:.2f} s",
+            f"{result.wall:.2f} s",
             f"{times_as:.1f}x",
             f"{result.peak / MIB:.0f} MiB",
             f"{times_input:.1f}x",
@@ -101,3 +104,37 @@ def _show_growth() -> None:
             for scale, result in measured.items()
         ],
     )
+
+
+def _show_many(folder: Path) -> None:
+    """Print the time of some, and of all, of gcc's test programs in one call."""
+    sources = _compile_tests(folder)
+    lines = []
+    for count in (1, 100, len(sources) // 2, len(sources)):
+        rows = (
+            Row("gcc -c", ["gcc", "-c", *sources[:count]]),
+            Row("mkso -c", [PYLDSO, "mkso", "-c", *sources[:count]]),
+        )
+        measured = measure(rows, rounds(1))
+        theirs, ours = measured["gcc -c"], measured["mkso -c"]
+        lines.append((
+            f"{count}", f"{theirs.wall:.2f} s", f"{ours.wall:.2f} s",
+            f"{ours.wall / count * 1e3:.1f} ms", f"{ours.wall / theirs.wall:.1f}x",
+            f"{ours.peak / MIB:.0f} MiB",
+        ))  # fmt: skip
+    heading = ("files in one call", "gcc -c", "mkso -c", "each", "/gcc", "mkso's peak")
+    print_table(heading, lines)
+
+
+def _compile_tests(folder: Path) -> list[str]:
+    """Compile gcc's tests at two levels into the current folder; a few are no whole programs."""
+    names: list[str] = []
+    tests = [str(path) for path in sorted(folder.glob("*.c"))]
+    for level in ("-O0", "-O2"):
+        Path("compiled").mkdir()
+        command = ["gcc", "-w", level, "-S", *tests]
+        subprocess.run(command, cwd="compiled", stderr=subprocess.DEVNULL, check=False)
+        made = sorted(Path("compiled").iterdir())
+        names += [path.rename(f"{path.stem}{level}.s").name for path in made]
+        Path("compiled").rmdir()
+    return names

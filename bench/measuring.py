@@ -46,9 +46,9 @@ class Sample(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """All runs of a row: seconds, and bytes."""
+    """All runs of a row: medians and the best in seconds, the highest peak in bytes."""
 
-    median: float
+    wall: float
     best: float
     cpu: float
     peak: int

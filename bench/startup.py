@@ -49,14 +49,14 @@ def show(workshop: Workshop) -> None:
         shutil.copy(EXAMPLES / f"{name}.s", workshop.folder)
         measure_once([PYLDSO, "mkso", "-c", "-o", f"{name}.o", f"{name}.s"])
     measured = measure(ROWS, rounds(21))
-    bare = measured["python -c pass"].median
+    bare = measured["python -c pass"].wall
     lines = []
     for name, result in measured.items():
         budget = BUDGETS.get(name)
-        ratio = result.median / bare
+        ratio = result.wall / bare
         lines.append((
             name,
-            f"{result.median * 1e3:.1f} ms",
+            f"{result.wall * 1e3:.1f} ms",
             f"{result.best * 1e3:.1f} ms",
             f"{ratio:.1f}x",
             f"{result.peak / MIB:.0f} MiB",

@@ -71,6 +71,18 @@ class LinkError(DiagnosticsError):
     """Undefined, duplicate or overflowing references, collected over all inputs."""
 
 
+class SeveralError(PyldsoError):
+    """What went wrong with each of several inputs that do not depend on each other."""
+
+    def __init__(self, errors: Sequence[PyldsoError]) -> None:
+        super().__init__("; ".join(map(str, errors)))
+        self.errors = tuple(errors)
+
+    def render(self) -> str:
+        """Return one rendered error after the other."""
+        return "\n".join(error.render() for error in self.errors)
+
+
 class ElfFormatError(PyldsoError):
     """A file that is not the ELF it claims to be; `offset` is the place in the file."""
 

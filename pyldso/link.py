@@ -134,14 +134,9 @@ def dependency_rule(output: str, paths: list[str]) -> str:
 def assemble(path: str, options: LinkOptions) -> ObjectFile:
     """Return the object that assembly or C makes, compiled for the kind of output."""
     # keystone and the C compiler are not for a link of ready objects
-    from pyldso.sources import SourceOptions, read_source
+    from pyldso.sources import options_of_link, read_source
 
-    flags = options.compiler_flags
-    if not (options.is_shared or options.pic):
-        flags = ("-fPIE" if options.is_pie else "-fno-pie", *flags)
-    return read_source(
-        path, SourceOptions(pic=options.pic, compiler_flags=flags, report=options.warn)
-    )
+    return read_source(path, options_of_link(options))
 
 
 def link_inputs(

@@ -12,6 +12,7 @@ from pyldso.errors import Diagnostic, PyldsoError
 
 if TYPE_CHECKING:
     from pyldso.asm.encoder import Encoder
+    from pyldso.linker.options import LinkOptions
 
 _COMPILERS = ("cc", "gcc", "clang")
 _ASSEMBLY, _PREPROCESSED, _OBJECT = (".s",), (".S", ".sx"), (".o", ".obj")
@@ -28,6 +29,14 @@ class SourceOptions(NamedTuple):
     define_symbols: tuple[tuple[str, int], ...] = ()
     report: Callable[[Diagnostic], None] | None = None
     """Called with each warning of the assembler; the compiler's go to stderr by themselves."""
+
+
+def options_of_link(options: LinkOptions) -> SourceOptions:
+    """Return how sources are compiled for the kind of output that a link makes."""
+    flags = options.compiler_flags
+    if not (options.is_shared or options.pic):
+        flags = ("-fPIE" if options.is_pie else "-fno-pie", *flags)
+    return SourceOptions(pic=options.pic, compiler_flags=flags, report=options.warn)
 
 
 class SourceError(PyldsoError):

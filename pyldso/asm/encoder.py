@@ -30,6 +30,7 @@ _STEP = 0x01010101
 _MARKER = bytes([0x0E] + [6] * 15)
 _SEPARATOR = "\n.byte " + ",".join(f"{byte:#x}" for byte in _MARKER) + "\n"
 _BATCH = 400
+_MOST_REMEMBERED = 8000
 
 _FIELD = re.compile("[\0\1]")
 _WHITELIST = re.compile(r"[a-z][a-z0-9]*(?: [-a-z0-9%$(),:*+\[\]{} ]*)?\Z")
@@ -70,7 +71,7 @@ def fixed_template(code: bytes) -> Template:
 
 
 class Encoder:
-    """Encodes templates in batches and remembers every text it has seen."""
+    """Encodes templates in batches and remembers texts, so that many small sources share them."""
 
     def __init__(self) -> None:
         self._engines: dict[str, Engine] = {}
@@ -78,6 +79,8 @@ class Encoder:
 
     def encode(self, templates: Iterable[Template]) -> None:
         """Fill in `code` and `fields`, or `error`, of every template that lacks them."""
+        if len(self._memo) > _MOST_REMEMBERED:
+            self._memo.clear()
         waiting = [template for template in templates if template.code is None]
         wanted: dict[str, dict[str, None]] = {}
         for template in waiting:
