@@ -55,7 +55,7 @@ def test_code_knows_its_source_lines() -> None:
     built = read_source(str(EXAMPLES / "main2.s"))
     text = built.sections[0]
     assert text.lines is not None
-    offset, _, _ = text.relocations[0]
+    offset = next(iter(text.relocations.offsets))
     path, line = text.lines.find(offset) or ("", 0)
     assert path.endswith("main2.s")
     assert "(%rip)" in Path(path).read_text().splitlines()[line - 1]
