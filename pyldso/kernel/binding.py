@@ -42,6 +42,12 @@ _READING_TRANSFERS = frozenset(("read", "pread64", "recvfrom"))
 _TRANSFERS = _READING_TRANSFERS | {"write", "pwrite64", "sendto"}
 """Calls with a buffer and its size behind the descriptor."""
 
+_WAITING = frozenset(
+    ("read", "write", "readv", "writev", "preadv2", "pwritev2", "poll", "epoll_wait", "wait4",
+     "waitid", "flock", "nanosleep", "clock_nanosleep", "sendfile", "splice", "tee")
+)  # fmt: skip
+"""Calls of the host that may wait, during which other threads go on."""
+
 Argument = int | bytes
 Handler = Callable[..., int]
 Decoder = Callable[["Process", list[int]], Argument]
@@ -71,12 +77,12 @@ class BoundSyscall:
 
     __slots__ = ("_buffers", "_decoders", "_handler", "row")
 
-    def __init__(self, row: SyscallRow) -> None:
+    def __init__(self, row: SyscallRow, has_threads: bool = False) -> None:
         self.row = row
         parameters = parse_parameters(row.parameters)
         names = [parameter.name for parameter in parameters]
         self._decoders = [_decoder(index, parameters, names) for index in range(len(parameters))]
-        self._handler = _handler(row)
+        self._handler = _handler(row, has_threads)
 
     def __call__(self, process: Process, registers: list[int]) -> int:
         """Decode, call and return the result; raises OSError."""
@@ -112,9 +118,11 @@ class BoundSyscall:
         return self._handler(process, *arguments)
 
 
-def _handler(row: SyscallRow) -> Handler:
+def _handler(row: SyscallRow, has_threads: bool) -> Handler:
     if row.handler == "host":
         number = row.number
+        if has_threads and row.name in _WAITING:
+            return lambda process, *arguments: process.call_host(number, arguments)
 
         def ask_host(_process: Process, *arguments: int) -> int:
             return host_syscall(number, *arguments)

@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from struct import pack, unpack_from
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyldso.arch.x86_64 import registers
 from pyldso.errors import PyldsoError
@@ -36,6 +36,9 @@ from pyldso.kernel.mmu import (
 )
 from pyldso.kernel.vex_guard import VexGuard
 
+if TYPE_CHECKING:
+    from pyldso.kernel.block_stop import BlockStop
+
 # unicorn.h, 2.1.4
 _ARCH_X86, _MODE_64 = 4, 1 << 3
 _ERR_OK = 0
@@ -45,7 +48,7 @@ _HOOK_MEM_READ_UNMAPPED, _HOOK_MEM_WRITE_UNMAPPED, _HOOK_MEM_FETCH_UNMAPPED = 16
 _HOOK_MEM_FETCH_PROT = 512
 _INSN_SYSCALL, _INSN_IN, _INSN_OUT = 699, 218, 500
 _GDTR_ID = 243
-_CTL_TB_REMOVE_CACHE, _CTL_TLB_FLUSH, _CTL_TLB_TYPE = 9, 11, 12
+_CTL_TB_REMOVE_CACHE, _CTL_TB_FLUSH, _CTL_TLB_FLUSH, _CTL_TLB_TYPE = 9, 10, 11, 12
 _CTL_WRITE = 1 << 30
 _TLB_VIRTUAL = 1
 _MEM_READ, _MEM_WRITE, _MEM_FETCH = 16, 17, 18
@@ -132,6 +135,7 @@ class Cpu:
         self._refused: tuple[int, int] | None = None
         self._address_field: int | None = None
         self._unsupported: int | None = None
+        self._block_stop: BlockStop | None = None
         self._guard = VexGuard(arena, self._on_unsupported)
         self._contexts: list[ctypes.c_void_p] = []
         self._callbacks: list[object] = []
@@ -200,6 +204,8 @@ class Cpu:
 
     def _emulate(self, pc: int, until: int) -> int:
         """Run libunicorn and return its error number."""
+        if self._block_stop is not None:
+            self._block_stop.forget()
         nothing = ctypes.c_uint64(0)
         error: int = self._library.uc_emu_start(
             self._uc, ctypes.c_uint64(pc), ctypes.c_uint64(until), nothing, nothing
@@ -224,8 +230,28 @@ class Cpu:
         self.stop()
 
     def stop(self) -> None:
-        """End the run in progress after the current block; callable from any thread."""
+        """End the run in progress after the current block: asked by a hook."""
         self._library.uc_emu_stop(self._uc)
+
+    def interrupt(self) -> None:
+        """End the run in progress between two instructions; callable from any thread.
+
+        Nothing happens where none is in progress. Exact after `make_interrupts_exact`.
+        """
+        if self._block_stop is not None:
+            self._block_stop.ask()
+        else:
+            self._library.uc_emu_stop(self._uc)
+
+    def make_interrupts_exact(self) -> None:
+        """Let the run go on after `interrupt` as if nothing had been; the machine must stand."""
+        if self.has_quick_exits or self._block_stop is not None:
+            return  # libunicorn's own way is exact
+        from pyldso.kernel.block_stop import BlockStop  # start-up: seldom needed
+
+        self._block_stop = BlockStop(self._stop_address())
+        self._hook(_HOOK_BLOCK, ctypes.c_void_p(self._block_stop.function))
+        self._quick.uc_ctl(self._uc, ctypes.c_int(_CTL_TB_FLUSH | _CTL_WRITE))
 
     def count_instructions(self, counter_address: int) -> None:
         """Take what runs from the 64-bit number at a host address, and stop when it is negative.
@@ -310,6 +336,8 @@ class Cpu:
     def close(self) -> None:
         """Give back libunicorn's machine, which must not be running."""
         self._library.uc_close(self._uc)
+        if self._block_stop is not None:
+            self._block_stop.close()
         self._guard.close()
         self._bus_guard.close()
 

@@ -17,11 +17,11 @@ from typing import NamedTuple
 
 from pyldso.kernel import host
 from pyldso.kernel.mmu import PAGE_SIZE
+from pyldso.kernel.signals import INTERRUPT
 from pyldso.kernel.status import Exhausted, ProcessEnded
 
 _NO_LIMIT = 1 << 62
 _LOOK_SECONDS, _AGAIN_SECONDS = 0.02, 0.002
-_INTERRUPT = signal.SIGRTMAX
 
 
 class Limits(NamedTuple):
@@ -112,7 +112,7 @@ class Clock:
         """Watch over the calling thread; the child of a fork has to call it again."""
         self._round += 1
         if _thread.get_native_id() == os.getpid():  # only there Python lets handlers be set
-            signal.signal(_INTERRUPT, lambda number, frame: None)
+            signal.signal(INTERRUPT, lambda number, frame: None)
         _thread.start_new_thread(self._wait, (_thread.get_ident(), self._round))
 
     def rest(self) -> None:
@@ -124,6 +124,6 @@ class Clock:
             sleep(_LOOK_SECONDS)
         while number == self._round:
             self._stop()
-            if signal.getsignal(_INTERRUPT) is not signal.SIG_DFL:
-                signal.pthread_kill(thread, _INTERRUPT)
+            if signal.getsignal(INTERRUPT) is not signal.SIG_DFL:
+                signal.pthread_kill(thread, INTERRUPT)
             sleep(_AGAIN_SECONDS)

@@ -28,6 +28,7 @@ from pyldso.kernel.cpu import PAGE_FAULT, Cpu, Fault
 from pyldso.kernel.events import ProcessEnded as ProcessEndedEvent
 from pyldso.kernel.events import Refused, SyscallEntered, SyscallExited
 from pyldso.kernel.files import Files
+from pyldso.kernel.host import host_syscall
 from pyldso.kernel.layout import Layout
 from pyldso.kernel.memory import AddressSpace
 from pyldso.kernel.mmu import EXECUTE, READ, Arena, MemoryFault
@@ -43,14 +44,16 @@ from pyldso.kernel.signals import (
     killed_by,
 )
 from pyldso.kernel.status import ExitStatus, Killed, ProcessEnded
-from pyldso.kernel.thread import Thread
+from pyldso.kernel.thread import Thread, ThreadWaits, Wait
 from pyldso.kernel.vma import Vma
 from pyldso.kernel.watcher import Watcher
 
 if TYPE_CHECKING:
     import ctypes
 
+    from pyldso.kernel.futex import Futexes
     from pyldso.kernel.limits import Budget, Clock
+    from pyldso.kernel.scheduler import Scheduler
 
 TRAP_BASE = 0x70000000
 """System call numbers from here on are traps, where they come from pyldso's own page."""
@@ -109,6 +112,13 @@ class Process:
         """The thread that runs; what is said of the processor's registers is said of it."""
         self.threads = {self.thread.tid: self.thread}
         """All threads of the process by their tid, the first of which is the process's pid."""
+        self.first_thread_status = 0
+        """What the first thread has left to exit(2)."""
+        self.scheduler: Scheduler | None = None
+        self.futexes: Futexes | None = None
+        """Both None in a process that has never had a second thread."""
+        self.runs_alone = 0
+        """Calls that pyldso makes now during which no other thread may run."""
         self.exit_status: int | None = None
         self.status: ExitStatus | None = None
         self.brk = self.brk_start = 0
@@ -122,11 +132,11 @@ class Process:
         self._numbers: dict[str, int] = {}
         self._refused: set[str] = set()
         self._traps: list[TrapHandler] = []
-        self._pending_trap: TrapHandler | None = None
+        self._pending_traps: list[TrapHandler] = []
         self._stubs = self._map_stubs()
         self._return_address = self._stubs.start + _RETURN_OFFSET
         self._stub_end = self._return_address + _RETURN_OFFSET
-        self._watcher = Watcher(self.cpu.stop, self.files)
+        self._watcher = Watcher(self.stop, self.files)
         self._clock = self._obey(budget) if budget is not None else None
 
     def _obey(self, budget: Budget) -> Clock:
@@ -137,7 +147,7 @@ class Process:
             self.memory.limit_size(budget.limits.memory, lambda: budget.end(LimitStatus.MEMORY))
         if budget.limits.instructions is not None:
             self.cpu.count_instructions(budget.instructions_address)
-        return Clock(budget, self.cpu.stop)
+        return Clock(budget, self.stop)
 
     # ---- what the dynamic linker asks for: through the guest's own system calls ------------
 
@@ -281,13 +291,23 @@ class Process:
         """Run a guest function of up to six integer arguments and return its RAX.
 
         The stack pointer is preserved, other registers are not. Raises ProcessEnded where the
-        process ends meanwhile.
+        process ends meanwhile. Other threads run meanwhile, too.
         """
         cpu, sp, pc = self.cpu, self.cpu.sp, self.cpu.pc
         self._prepare_call(arguments)
         self._loop(function)
         cpu.sp, cpu.pc = sp, pc
+        if self.scheduler is not None:
+            self.scheduler.wake_returned()
         return cpu.get(registers.RAX)
+
+    def call_alone(self, function: int, *arguments: int) -> int:
+        """Do what `call` does for a function that waits for no other thread: none runs."""
+        self.runs_alone += 1
+        try:
+            return self.call(function, *arguments)
+        finally:
+            self.runs_alone -= 1
 
     def _prepare_call(self, arguments: Sequence[int]) -> None:
         """Set registers and stack as a call of a function to the return stub leaves them."""
@@ -321,7 +341,7 @@ class Process:
             cpu.start(function, self._return_address)
         finally:
             cpu.unwatch(watch)
-            self._pending_trap = None
+            self._pending_traps.clear()
             cpu.restore(registers_before)
             cpu.pc = pc
         return reads
@@ -353,26 +373,62 @@ class Process:
         return status
 
     def _loop(self, pc: int) -> None:
-        """Run from `pc` until the return stub is reached; ProcessEnded leaves the loop too."""
-        cpu = self.cpu
+        """Run from `pc` until the running thread reaches the return stub, or ProcessEnded."""
+        cpu, thread = self.cpu, self.thread
         until = self._return_address
         while True:
-            self._check_watcher()
+            self.check_watcher()
             fault = cpu.start(pc, until)
             if fault is not None:
                 pc = self._answer_fault(fault)
                 continue
-            if self._pending_trap is not None:
-                handler, self._pending_trap = self._pending_trap, None
+            if self._pending_traps:
                 cpu.pc = cpu.pc  # settles RIP behind the stub's instruction
-                result = handler()
-                if result is not None:
-                    cpu.set(registers.RAX, result & _MASK)
+            elif self.scheduler is not None and cpu.pc != until:
+                self.scheduler.rotate()  # its time is over
+            while True:
+                while self._pending_traps:
+                    self._handle_trap(self._pending_traps.pop(0))
                 pc = cpu.pc
-                continue
-            pc = cpu.pc
-            if pc == until:
-                return
+                if pc != until:
+                    break
+                if self.thread is thread or self.scheduler is None:
+                    return
+                self.scheduler.wait_to_return()
+
+    def _handle_trap(self, handler: TrapHandler) -> None:
+        try:
+            result = handler()
+        except ThreadWaits as waits:
+            self.thread.trap = handler
+            self._let_wait(waits.wait)
+            return
+        if result is not None:
+            self.cpu.set(registers.RAX, result & _MASK)
+
+    def _let_wait(self, wait: Wait) -> None:
+        """Let the running thread wait, and go on with another once the machine stands."""
+        if self.scheduler is not None:
+            self.scheduler.park(wait)
+            self.after_system_call(self.scheduler.switch)
+
+    def go_on(self) -> None:
+        """Let the running thread go on where it waited or was stopped."""
+        thread = self.thread
+        if thread.call is not None:
+            (number, arguments), thread.call = thread.call, None
+            self._answer_system_call(number, arguments, thread.result)
+        if thread.trap is not None:
+            self._pending_traps.append(thread.trap)
+            thread.trap = None
+        if thread.waiting:
+            self._pending_traps.append(self.call_handlers)
+
+    def stop(self) -> None:
+        """Let the process look at what watches over it, soon; callable from any thread."""
+        self.cpu.interrupt()
+        if self.scheduler is not None:
+            self.scheduler.ring()
 
     def _answer_fault(self, fault: Fault) -> int:
         """Return where the guest's handler of a fault begins; ProcessEnded where it has none."""
@@ -411,12 +467,13 @@ class Process:
             end = Killed(SIGSEGV, self.cpu.pc, None, SI_KERNEL, "no stack for a signal handler")
             raise ProcessEnded(end) from None
 
-    def after_system_call(self, action: Callable[[], None]) -> None:
+    def after_system_call(self, action: TrapHandler) -> None:
         """Do something to the machine once it stands behind the system call at hand."""
-        self._pending_trap = action
+        self._pending_traps.append(action)
         self.cpu.stop()
 
-    def _check_watcher(self) -> None:
+    def check_watcher(self) -> None:
+        """Raise the end of the process where a limit or Ctrl-C wants it."""
         if self.budget is not None:
             self.budget.check()
         number = self._watcher.take()
@@ -427,21 +484,29 @@ class Process:
         """Answer the guest's system call: the machine stands on the instruction."""
         number, *arguments = self.cpu.syscall_registers()
         if number >= TRAP_BASE and self._stubs.start <= self.cpu.pc < self._stubs.end:
-            self._pending_trap = self._traps[number - TRAP_BASE]
-            self.cpu.stop()
+            self.after_system_call(self._traps[number - TRAP_BASE])
             return
-        result = self._system_call(number, arguments)
-        self.cpu.set(registers.RAX, result & _MASK)
+        try:
+            result = self._system_call(number, arguments)
+        except ThreadWaits as waits:
+            self.thread.call = number, arguments
+            self._let_wait(waits.wait)
+            return
+        self._answer_system_call(number, arguments, result)
         if self.thread.waiting:
             self.after_system_call(self.call_handlers)
+
+    def _answer_system_call(self, number: int, arguments: list[int], result: int) -> None:
+        """Give a system call its result, and tell those who watch."""
+        self.cpu.set(registers.RAX, result & _MASK)
+        if self.events.wanted & Topic.SYSCALLS:
+            self.events.emit(SyscallExited(number, tuple(arguments), result))
 
     def _system_call(self, number: int, arguments: list[int]) -> int:
         bound = self._bound.get(number)
         if bound is None:
             if syscall_row(number) is None:
                 self.refuse(f"system call {number}", "not known")
-                if self.events.wanted & Topic.SYSCALLS:
-                    self.events.emit(SyscallExited(number, tuple(arguments), _UNKNOWN_SYSCALL))
                 return _UNKNOWN_SYSCALL
             bound = self._bind(number)
         try:
@@ -449,7 +514,7 @@ class Process:
                 try:
                     result = bound(self, arguments)
                 except InterruptedError:
-                    self._check_watcher()  # else a signal of pyldso's own: ask again
+                    self.check_watcher()  # else a signal of pyldso's own: ask again
                 else:
                     break
         except OSError as error:
@@ -458,8 +523,6 @@ class Process:
             if self.events.wanted & Topic.SYSCALLS:
                 self.events.emit(SyscallEntered(number, tuple(arguments)))
             raise
-        if self.events.wanted & Topic.SYSCALLS:
-            self.events.emit(SyscallExited(number, tuple(arguments), result))
         return result
 
     def _bind(self, number: int) -> BoundSyscall:
@@ -481,7 +544,35 @@ class Process:
 
             if row.name in WRITING and row.handler:
                 return MeteredSyscall(row, self.budget)
-        return BoundSyscall(row)
+        return BoundSyscall(row, self.scheduler is not None)
+
+    def call_host(
+        self,
+        number: int,
+        arguments: tuple[int | bytes, ...],
+        finish: Callable[[int], int] | None = None,
+    ) -> int:
+        """Make a system call of the host that may wait; return what `finish` makes of its result.
+
+        All pointers among the arguments must have been checked. Raises OSError, and ThreadWaits
+        where another thread can run meanwhile: then `finish` is called later.
+        """
+        if self.scheduler is not None:
+            return self.scheduler.call_host(number, arguments, finish)
+        result = host_syscall(number, *arguments)
+        return result if finish is None else finish(result)
+
+    def start_scheduler(self) -> Scheduler:
+        """Return what switches between threads, which the first new one brings along."""
+        if self.scheduler is None:
+            # start-up: few programs have threads
+            from pyldso.kernel.futex import Futexes
+            from pyldso.kernel.scheduler import Scheduler
+
+            self.scheduler = Scheduler(self)
+            self.futexes = Futexes(self.memory, self.scheduler)
+            self._bound.clear()  # system calls that wait are bound anew
+        return self.scheduler
 
     def continue_as_child(self) -> None:
         """Go on as the child of a fork: no children, no pending signals, its own watcher."""
@@ -497,10 +588,15 @@ class Process:
         thread = self.thread
         thread.tid = os.getpid()
         thread.pending.clear()
+        thread.host = None
         self.threads = {thread.tid: thread}
+        self.scheduler = self.futexes = None
+        self._bound.clear()
 
     def discard(self) -> None:
         """Give back the machine and its memory: another program takes the process's place."""
+        if self.scheduler is not None:
+            self.scheduler.end_others()
         self.files.close_on_exec()
         for fd in {vma.eof_fd for vma in self.memory.vmas if vma.eof_fd is not None}:
             self.files.close_private(fd)

@@ -19,9 +19,12 @@ from pyldso.kernel.status import Killed, ProcessEnded
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
+    from pyldso.kernel.thread import Thread
 
 SIGNAL_COUNT = 64
 _FIRST_REAL_TIME = 32
+INTERRUPT = signal.SIGRTMAX
+"""The host's signal by which pyldso interrupts waits of its own."""
 SIG_DFL, SIG_IGN = 0, 1
 SI_KERNEL, SI_USER, SI_TKILL = 0x80, 0, -6
 SEGV_MAPERR, SEGV_ACCERR, BUS_ADRALN, BUS_ADRERR = 1, 2, 1, 2
@@ -53,14 +56,27 @@ def pending_set(process: Process) -> int:
     return sum(1 << (number - 1) for number in numbers)
 
 
-def raise_signal(process: Process, number: int, code: int = SI_TKILL) -> int:
-    """Send a signal to the process itself: 0 where it goes on; `code` is siginfo's si_code."""
+def raise_signal(process: Process, number: int) -> int:
+    """Send a signal to the process itself, for a thread that does not block it (kill(2))."""
+    threads = [process.thread, *process.threads.values()]
+    open_to_it = (thread for thread in threads if not thread.mask >> (number - 1) & 1)
+    thread = next(open_to_it, None)
+    info = own_signal(number, SI_USER)
+    if thread is not None:
+        return send(process, thread, info)
+    process.signals.pending.setdefault(number, info)
+    return 0
+
+
+def own_signal(number: int, code: int) -> SignalInfo:
+    """Return a signal that comes from the process itself; `code` is siginfo's si_code."""
     siginfo = pack("<iiiiiI", number, 0, code, 0, os.getpid(), os.getuid())
-    return _send(process, SignalInfo(number, siginfo.ljust(128, b"\0")))
+    return SignalInfo(number, siginfo.ljust(128, b"\0"))
 
 
-def _send(process: Process, info: SignalInfo) -> int:
-    signals, thread = process.signals, process.thread
+def send(process: Process, thread: Thread, info: SignalInfo) -> int:
+    """Send a signal to a thread: 0 where the process goes on."""
+    signals = process.signals
     number = info.number
     handler = signals.handler(number)
     if number == 0 or handler == SIG_IGN or (handler == SIG_DFL and number in _HARMLESS):
@@ -70,6 +86,8 @@ def _send(process: Process, info: SignalInfo) -> int:
         return 0
     if handler != SIG_DFL:
         thread.waiting.append(info)
+        if process.scheduler is not None and thread is not process.thread:
+            process.scheduler.interrupt(thread)
         return 0
     after_syscall = process.cpu.pc + 2
     code = int.from_bytes(info.siginfo[8:12], "little", signed=True)
@@ -82,7 +100,7 @@ def deliver_pending(process: Process) -> int:
     for pending in (thread.pending, process.signals.pending):
         for number in sorted(pending):
             if not thread.mask >> (number - 1) & 1:
-                _send(process, pending.pop(number))
+                send(process, thread, pending.pop(number))
     return 0
 
 

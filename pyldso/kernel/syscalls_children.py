@@ -10,19 +10,30 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from struct import Struct
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64 import registers
 from pyldso.kernel.exec import check_executable
+from pyldso.kernel.mmu import READ
 from pyldso.kernel.status import ProcessReplaced
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
 # clone(2)
-_CLONE_VM, _CLONE_VFORK = 0x100, 0x4000
+_CLONE_VM, _CLONE_VFORK, _CLONE_THREAD = 0x100, 0x4000, 0x10000
 _CLONE_SETTLS, _CLONE_PARENT_SETTID = 0x80000, 0x100000
 _CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = 0x200000, 0x1000000
+_CLONE_ARGS = Struct("<8Q")
+"""struct clone_args as it was first: flags, pidfd, child_tid, parent_tid, exit_signal, stack,
+stack_size, tls."""
+_LARGEST_CLONE_ARGS = 4096
+_CLONE3_FLAGS = (
+    _CLONE_VM | 0x200 | 0x400 | 0x800 | _CLONE_VFORK | _CLONE_THREAD | 0x40000
+    | _CLONE_SETTLS | _CLONE_PARENT_SETTID | _CLONE_CHILD_CLEARTID | _CLONE_CHILD_SETTID
+)  # fmt: skip
+"""Beside those of this file CLONE_FS, CLONE_FILES, CLONE_SIGHAND and CLONE_SYSVSEM."""
 _LONGEST_STRING = 32 * 4096
 _MOST_STRINGS = 0x10000
 
@@ -39,9 +50,14 @@ def sys_fork(process: Process) -> int:
 def sys_clone(
     process: Process, flags: int, stack: int, parent_tid: int, child_tid: int, tls: int
 ) -> int:
-    """clone(2): processes, by fork; no threads, which share memory."""
+    """clone(2): threads, and processes by fork."""
+    if flags & _CLONE_THREAD:
+        # start-up: only where there are threads
+        from pyldso.kernel.syscalls_threads import start_thread
+
+        return start_thread(process, flags, stack, parent_tid, child_tid, tls)
     if flags & _CLONE_VM and not flags & _CLONE_VFORK:
-        process.refuse("threads", "clone with CLONE_VM is not supported")
+        process.refuse("processes that share memory", "clone with CLONE_VM is not supported")
         raise _error(errno.ENOSYS)
     pid = _fork(process)
     memory = process.memory
@@ -57,6 +73,20 @@ def sys_clone(
         memory.write_u32(child_tid, os.getpid())
     process.thread.clear_child_tid = child_tid if flags & _CLONE_CHILD_CLEARTID else 0
     return 0
+
+
+def sys_clone3(process: Process, arguments: int, size: int) -> int:
+    """clone3(2), without what it has beyond clone(2)."""
+    if size < _CLONE_ARGS.size:
+        raise _error(errno.EINVAL)
+    if size > _LARGEST_CLONE_ARGS:
+        raise _error(errno.E2BIG)
+    fields = _CLONE_ARGS.unpack(process.memory.view(arguments, _CLONE_ARGS.size, READ))
+    flags, _, child_tid, parent_tid, _, stack, stack_size, tls = fields
+    rest = bytes(process.memory.view(arguments, size, READ))[_CLONE_ARGS.size :]
+    if any(rest) or flags & ~_CLONE3_FLAGS or bool(stack) != bool(stack_size):
+        raise _error(errno.EINVAL)
+    return sys_clone(process, flags, stack + stack_size, parent_tid, child_tid, tls)
 
 
 def _fork(process: Process) -> int:

@@ -32,6 +32,8 @@ _STRUCT_FLOCK_SIZE = 32
 # fcntl(2): commands that neither take a pointer nor send signals, and those with a struct flock
 _PLAIN_FCNTLS = frozenset((0, 1, 2, 3, 4, 9, 1025, 1030, 1031, 1032, 1033, 1034))
 _LOCK_FCNTLS = frozenset((5, 6, 7, 36, 37, 38))
+_WAITING_FCNTLS = frozenset((7, 38))
+"""F_SETLKW and F_OFD_SETLKW."""
 
 # ioctl_tty(2) and ioctl(2): request -> (bytes behind the pointer, what the host's kernel does)
 _IOCTLS = {
@@ -191,6 +193,8 @@ def sys_fcntl(process: Process, fd: int, command: int, argument: int) -> int:
         os.fstat(fd)
         process.refuse(f"fcntl command {command}", "not supported")
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    if command in _WAITING_FCNTLS:
+        return process.call_host(_FCNTL, (fd, command, argument))
     return host_syscall(_FCNTL, fd, command, argument)
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
 _ARCH_SET_GS, _ARCH_SET_FS, _ARCH_GET_FS, _ARCH_GET_GS = 0x1001, 0x1002, 0x1003, 0x1004
-_FUTEX_COMMAND_MASK, _FUTEX_WAIT, _FUTEX_WAKE, _FUTEX_WAIT_BITSET = 0x7F, 0, 1, 9
-_FUTEX_WAKE_BITSET = 10
 _PRLIMIT64, _GETGROUPS, _SETPRIORITY, _PRCTL = 302, 115, 141, 157
 _PR_GET_DUMPABLE, _PR_SET_NAME, _PR_GET_NAME = 3, 15, 16
 _NUMBER_PRCTLS = frozenset((1, 7, 21, 23, 27, 29, 30, 36, 38, 39))
@@ -31,6 +29,7 @@ _HOST_LIMITS = frozenset((0, 1, 4, 10, 11, 12, 13, 14, 15))
 """RLIMIT_CPU, FSIZE, CORE, LOCKS, SIGPENDING, MSGQUEUE, NICE, RTPRIO and RTTIME."""
 _FEW_DESCRIPTORS = 1024
 _LARGEST_STACK = 1 << 30
+_ROBUST_LIST_HEAD_SIZE = 24
 _PERSONALITY_QUERY = 0xFFFFFFFF
 _ADDR_NO_RANDOMIZE = 0x40000
 
@@ -41,7 +40,11 @@ def _error(code: int) -> OSError:
 
 def sys_exit(process: Process, status: int) -> int:
     """exit(2): the last thread ends the process."""
-    raise ProcessEnded(Exited(status & 0xFF))
+    if process.scheduler is None:
+        raise ProcessEnded(Exited(status & 0xFF))
+    from pyldso.kernel.syscalls_threads import end_thread  # start-up: only where there are threads
+
+    return end_thread(process, status)
 
 
 def sys_exit_group(process: Process, status: int) -> int:
@@ -70,28 +73,24 @@ def sys_set_tid_address(process: Process, address: int) -> int:
     return process.thread.tid
 
 
+def sys_gettid(process: Process) -> int:
+    """gettid(2)."""
+    return process.thread.tid
+
+
 def sys_set_robust_list(process: Process, head: int, length: int) -> int:
     """set_robust_list(2)."""
-    if length != 24:
+    if length != _ROBUST_LIST_HEAD_SIZE:
         raise _error(errno.EINVAL)
     process.thread.robust_list = head
     return 0
 
 
-def sys_futex(
-    process: Process, uaddr: int, operation: int, value: int, timeout: int, _a: int, _b: int
-) -> int:
-    """futex(2) with one thread: nobody else can wait or wake."""
-    command = operation & _FUTEX_COMMAND_MASK
-    if command in (_FUTEX_WAKE, _FUTEX_WAKE_BITSET):
-        return 0
-    if command in (_FUTEX_WAIT, _FUTEX_WAIT_BITSET):
-        if process.memory.read_u32(uaddr) != value & 0xFFFFFFFF:
-            raise _error(errno.EAGAIN)
-        if timeout:
-            raise _error(errno.ETIMEDOUT)
-        raise _error(errno.EDEADLK)
-    raise _error(errno.ENOSYS)
+def sys_sched_yield(process: Process) -> int:
+    """sched_yield(2)."""
+    if process.scheduler is not None and not process.runs_alone:
+        process.after_system_call(process.scheduler.rotate)
+    return 0
 
 
 def sys_prlimit64(process: Process, pid: int, resource: int, new: int, old: int) -> int:
@@ -138,7 +137,7 @@ def sys_not_permitted(process: Process, *_arguments: int | bytes) -> int:
 
 
 def _refuse_others(process: Process, pid: int) -> None:
-    if pid not in (0, os.getpid()):
+    if pid and pid not in process.threads:
         process.refuse(f"process {pid}", "other processes are out of reach")
         raise _error(errno.EPERM)
 

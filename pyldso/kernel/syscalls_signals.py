@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64.registers import MINSIGSTKSZ
 from pyldso.kernel.signal_frames import on_alternate_stack
-from pyldso.kernel.signals import SI_USER, SIGNAL_COUNT, deliver_pending, pending_set, raise_signal
+from pyldso.kernel.signals import (
+    SI_TKILL,
+    SIGNAL_COUNT,
+    deliver_pending,
+    own_signal,
+    pending_set,
+    raise_signal,
+    send,
+)
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
@@ -71,9 +79,10 @@ def sys_tgkill(process: Process, tgid: int, tid: int, number: int) -> int:
     """tgkill(2)."""
     if tgid <= 0 or tid <= 0 or not 0 <= number <= SIGNAL_COUNT:
         raise _error(errno.EINVAL)
-    if tgid != os.getpid() or tid != os.getpid():
+    thread = process.threads.get(tid)
+    if tgid != os.getpid() or thread is None:
         raise _error(errno.ESRCH)
-    return raise_signal(process, number)
+    return send(process, thread, own_signal(number, SI_TKILL))
 
 
 def sys_tkill(process: Process, tid: int, number: int) -> int:
@@ -94,7 +103,7 @@ def sys_kill(process: Process, pid: int, number: int) -> int:
             return 0
         process.refuse(f"signal to process {pid}", "other processes are out of reach")
         raise _error(errno.EPERM)
-    return raise_signal(process, number, SI_USER)
+    return raise_signal(process, number) if number else 0
 
 
 def sys_rt_sigpending(process: Process, pending: int, size: int) -> int:

@@ -43,6 +43,8 @@ _LARGEST_CONTROL = 1 << 15
 _MSG_DONTWAIT, _MSG_WAITFORONE = 0x40, 0x10000
 _MOST_MESSAGES = 1024
 
+Finish = Callable[[int], int]
+
 
 def _error(code: int) -> OSError:
     return OSError(code, os.strerror(code))
@@ -97,7 +99,7 @@ def _address(process: Process, pointer: int, length: int, *, creates: bool = Fal
 def sys_connect(process: Process, fd: int, pointer: int, length: int) -> int:
     """connect(2)."""
     address = _address(process, pointer, length)
-    return host_syscall(_CONNECT, fd, address, len(address))
+    return process.call_host(_CONNECT, (fd, address, len(address)))
 
 
 def sys_bind(process: Process, fd: int, pointer: int, length: int) -> int:
@@ -111,23 +113,27 @@ def _ask_with_length(
     most: int,
     value: int,
     length_pointer: int,
-    ask: Callable[[int, int], int],
+    ask: Callable[[int, int, Finish], int],
 ) -> int:
     """Call `ask` with host pointers for a value and its length, which it reads and writes.
 
-    The length is a copy: what the guest's other processes share of its memory may change.
+    `ask` also gets what is to be called with the result. The length is a copy: what the guest's
+    other threads and processes share of its memory may change.
     """
     if not value:
-        return ask(0, 0)
+        return ask(0, 0, lambda result: result)
     length = ctypes.c_int(process.memory.read_u32(length_pointer))
     if length.value < 0:
         raise _error(errno.EINVAL)
     length.value = min(length.value, most)
     place = process.memory.host_pointer(value, length.value, WRITE) if length.value else 0
     process.memory.view(length_pointer, 4, WRITE)
-    result = ask(place, ctypes.addressof(length))
-    process.memory.write_u32(length_pointer, length.value)
-    return result
+
+    def finish(result: int) -> int:
+        process.memory.write_u32(length_pointer, length.value)
+        return result
+
+    return ask(place, ctypes.addressof(length), finish)
 
 
 def sys_accept(process: Process, fd: int, address: int, length: int) -> int:
@@ -142,7 +148,7 @@ def sys_accept4(process: Process, fd: int, address: int, length: int, flags: int
         _LONGEST_ADDRESS,
         address,
         length,
-        lambda place, size: host_syscall(_ACCEPT4, fd, place, size, flags),
+        lambda place, size, finish: process.call_host(_ACCEPT4, (fd, place, size, flags), finish),
     )
 
 
@@ -165,7 +171,7 @@ def _ask_name(process: Process, number: int, fd: int, address: int, length: int)
         _LONGEST_ADDRESS,
         address,
         length,
-        lambda place, size: host_syscall(number, fd, place, size),
+        lambda place, size, finish: finish(host_syscall(number, fd, place, size)),
     )
 
 
@@ -190,7 +196,7 @@ def sys_getsockopt(
         _LARGEST_OPTION,
         value,
         length_pointer,
-        lambda place, size: host_syscall(_GETSOCKOPT, fd, level, name, place, size),
+        lambda place, size, finish: finish(host_syscall(_GETSOCKOPT, fd, level, name, place, size)),
     )
 
 
@@ -215,9 +221,9 @@ def sys_sendto(
 ) -> int:
     """sendto(2)."""
     if not pointer:
-        return host_syscall(_SENDTO, fd, buffer, length, flags)
+        return process.call_host(_SENDTO, (fd, buffer, length, flags))
     address = _address(process, pointer, ctypes.c_int(size).value)
-    return host_syscall(_SENDTO, fd, buffer, length, flags, address, len(address))
+    return process.call_host(_SENDTO, (fd, buffer, length, flags, address, len(address)))
 
 
 def sys_recvfrom(
@@ -229,7 +235,9 @@ def sys_recvfrom(
         _LONGEST_ADDRESS,
         address,
         size,
-        lambda place, room: host_syscall(_RECVFROM, fd, buffer, length, flags, place, room),
+        lambda place, room, finish: process.call_host(
+            _RECVFROM, (fd, buffer, length, flags, place, room), finish
+        ),
     )
 
 
@@ -282,6 +290,10 @@ class _Message:
             0,
         )
 
+    def release(self) -> None:
+        """Forget the copies: until here the host's kernel has needed them."""
+        self._keep.clear()
+
     def write_back(self) -> None:
         """Give the guest the lengths and flags that the host's kernel has left."""
         fields = unpack_from(_MSGHDR, self.header)
@@ -308,16 +320,24 @@ def _check_control(process: Process, content: bytes) -> None:
 def sys_sendmsg(process: Process, fd: int, pointer: int, flags: int) -> int:
     """sendmsg(2)."""
     message = _Message(process, pointer, READ)
-    return host_syscall(_SENDMSG, fd, ctypes.addressof(message.header), flags)
+
+    def finish(result: int) -> int:
+        message.release()
+        return result
+
+    return process.call_host(_SENDMSG, (fd, ctypes.addressof(message.header), flags), finish)
 
 
 def sys_recvmsg(process: Process, fd: int, pointer: int, flags: int) -> int:
     """recvmsg(2)."""
     message = _Message(process, pointer, WRITE)
     process.memory.host_pointer(pointer, _MSGHDR_SIZE, WRITE)
-    result = host_syscall(_RECVMSG, fd, ctypes.addressof(message.header), flags)
-    message.write_back()
-    return result
+
+    def finish(result: int) -> int:
+        message.write_back()
+        return result
+
+    return process.call_host(_RECVMSG, (fd, ctypes.addressof(message.header), flags), finish)
 
 
 def sys_sendmmsg(process: Process, fd: int, vector: int, count: int, flags: int) -> int:
@@ -326,7 +346,10 @@ def sys_sendmmsg(process: Process, fd: int, vector: int, count: int, flags: int)
     for _ in range(min(count, _MOST_MESSAGES)):
         at = vector + _MMSGHDR_SIZE * sent
         try:
-            process.memory.write_u32(at + _MSGHDR_SIZE, sys_sendmsg(process, fd, at, flags))
+            message = _Message(process, at, READ)
+            header = ctypes.addressof(message.header)
+            length = host_syscall(_SENDMSG, fd, header, flags)
+            process.memory.write_u32(at + _MSGHDR_SIZE, length)
         except OSError:
             if sent == 0:
                 raise
@@ -343,7 +366,11 @@ def sys_recvmmsg(
     for _ in range(min(count, _MOST_MESSAGES)):
         at = vector + _MMSGHDR_SIZE * received
         try:
-            length = sys_recvmsg(process, fd, at, flags & ~_MSG_WAITFORONE)
+            message = _Message(process, at, WRITE)
+            process.memory.host_pointer(at, _MSGHDR_SIZE, WRITE)
+            header = ctypes.addressof(message.header)
+            length = host_syscall(_RECVMSG, fd, header, flags & ~_MSG_WAITFORONE)
+            message.write_back()
         except OSError:
             if received == 0:
                 raise

@@ -9,8 +9,6 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from pyldso.kernel.host import host_syscall
-
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
@@ -25,15 +23,15 @@ def _check_set_size(count: int) -> None:
 
 
 def sys_select(
-    _process: Process, count: int, readable: int, writable: int, failed: int, timeout: int
+    process: Process, count: int, readable: int, writable: int, failed: int, timeout: int
 ) -> int:
     """select(2)."""
     _check_set_size(count)
-    return host_syscall(_SELECT, count, readable, writable, failed, timeout)
+    return process.call_host(_SELECT, (count, readable, writable, failed, timeout))
 
 
 def sys_pselect6(
-    _process: Process,
+    process: Process,
     count: int,
     readable: int,
     writable: int,
@@ -43,18 +41,18 @@ def sys_pselect6(
 ) -> int:
     """pselect(2)."""
     _check_set_size(count)
-    return host_syscall(_PSELECT6, count, readable, writable, failed, timeout, 0)
+    return process.call_host(_PSELECT6, (count, readable, writable, failed, timeout, 0))
 
 
 def sys_ppoll(
-    _process: Process, fds: int, count: int, timeout: int, _mask: int, _mask_size: int
+    process: Process, fds: int, count: int, timeout: int, _mask: int, _mask_size: int
 ) -> int:
     """ppoll(2)."""
-    return host_syscall(_PPOLL, fds, count, timeout, 0, 0)
+    return process.call_host(_PPOLL, (fds, count, timeout, 0, 0))
 
 
 def sys_epoll_pwait(
-    _process: Process, fd: int, events: int, count: int, timeout: int, _mask: int, _size: int
+    process: Process, fd: int, events: int, count: int, timeout: int, _mask: int, _size: int
 ) -> int:
     """epoll_pwait(2)."""
-    return host_syscall(_EPOLL_WAIT, fd, events, count, timeout)
+    return process.call_host(_EPOLL_WAIT, (fd, events, count, timeout))

@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import ctypes
+    from collections.abc import Callable
 
+    from pyldso.kernel.host_thread import HostThread
     from pyldso.kernel.signal_frames import SignalInfo
+
+
+class Wait:
+    """What a thread waits for, until the scheduler's `wake`, its deadline, or a signal.
+
+    `deadline` is a time of `time.monotonic`. `expire` and `interrupt` return the result of the
+    system call that waits, or None where the thread has to wait on.
+    """
+
+    __slots__ = ("deadline",)
+
+    def __init__(self, deadline: float | None = None) -> None:
+        self.deadline = deadline
+
+    def expire(self) -> int | None:
+        """End the wait because its deadline has come."""
+        return -errno.ETIMEDOUT
+
+    def interrupt(self) -> int | None:
+        """End the wait because a handler of a signal has to run."""
+        return -errno.EINTR
+
+
+class ThreadWaits(Exception):  # noqa: N818 - no error: it unwinds to where threads are switched
+    """The system call, or the trap, at hand has no answer yet: the thread waits."""
+
+    def __init__(self, wait: Wait) -> None:
+        super().__init__(wait)
+        self.wait = wait
 
 
 class Thread:
@@ -19,12 +51,18 @@ class Thread:
 
     __slots__ = (
         "alternate_stack",
+        "call",
         "clear_child_tid",
+        "host",
         "mask",
+        "name",
         "pending",
         "registers",
+        "result",
         "robust_list",
         "tid",
+        "trap",
+        "wait",
         "waiting",
     )
 
@@ -40,3 +78,15 @@ class Thread:
         self.alternate_stack = bytes(24)
         """struct stack_t; of size zero until the guest sets one."""
         self.clear_child_tid = self.robust_list = 0
+        self.name = b""
+        """What prctl(2) calls it; empty for what the process is called."""
+        self.wait: Wait | None = None
+        """What it waits for, where it can not run."""
+        self.call: tuple[int, list[int]] | None = None
+        """Number and arguments of the system call that waits or has waited, until it is over."""
+        self.result = 0
+        """The result of that call."""
+        self.trap: Callable[[], int | None] | None = None
+        """The handler of a trap that waits, to be begun again."""
+        self.host: HostThread | None = None
+        """The thread of the host that makes its waiting system calls."""

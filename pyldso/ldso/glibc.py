@@ -33,6 +33,8 @@ AT_HWCAP, AT_HWCAP2, AT_UNKNOWN = 16, 26, 0x7777
 DEFAULT_CONTROL_BLOCK = 2304
 """sizeof (struct pthread) where libc does not tell it."""
 RSEQ_CPU_ID = 4
+TCB_HEAD_SIZE = 704
+"""sizeof (tcbhead_t): the members of struct pthread follow."""
 RSEQ_REGISTRATION_FAILED = 0xFFFFFFFE
 FUTEX_OFFSET = -32
 """offsetof (pthread_mutex_t, __data.__lock) minus that of its list node (robust_list_head)."""
@@ -141,13 +143,15 @@ def _prepare_rseq(namespace: Namespace, variables: _Variables) -> None:
     if not variables.size(b"__rseq_offset"):
         return
     memory, pointer = namespace.memory, namespace.tls.thread_pointer
-    address = variables.address(b"__rseq_offset")
-    offset = memory.read_u64(address)
-    if offset:  # up to 2.40 the area is a member of struct pthread
-        area = pointer + offset & 0xFFFFFFFFFFFFFFFF
-    else:
-        area = pointer - namespace.tls.capacity + 64
-        memory.write(address, struct.pack("<q", area - pointer))
+    area = pointer - namespace.tls.capacity
+    reader = find_in(namespace, namespace.libc, b"sched_getcpu")
+    if reader is not None and namespace.libc is not None:
+        # Up to 2.40 the area is a member of struct pthread, and sched_getcpu reads it there.
+        function, size = namespace.libc.symbol_address(reader), control_block_size(namespace)
+        reads = namespace.process.probe_reads(function, (), pointer, size, first=False)
+        members = [place for place in reads if place >= pointer + TCB_HEAD_SIZE]
+        area = members[0] - RSEQ_CPU_ID if members else area
+    memory.write(variables.address(b"__rseq_offset"), struct.pack("<q", area - pointer))
     memory.write_u32(area + RSEQ_CPU_ID, RSEQ_REGISTRATION_FAILED)
 
 

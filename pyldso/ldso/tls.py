@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SURPLUS = 4096
 """Bytes kept for modules that dlopen brings and that need static TLS."""
+RSEQ_ROOM = 64
+"""Bytes at the low end of the area for struct rseq, which glibc from 2.41 on keeps there."""
 DTV_LENGTH = 2048
 """Modules that a dtv has room for."""
 MINIMUM_ALIGNMENT = 64
@@ -71,7 +73,9 @@ class TlsLayout:
             return False
         offset = self.used + module.size
         offset += (-module.image - offset) % module.alignment
-        if self.thread_pointer and (offset > self.capacity or module.alignment > self.alignment):
+        is_late = bool(self.thread_pointer)
+        most = self.capacity - RSEQ_ROOM
+        if is_late and (offset > most or module.alignment > self.alignment):
             return False
         module.offset = self.used = offset
         self.alignment = max(self.alignment, module.alignment)
@@ -86,7 +90,7 @@ def reserve_static(namespace: Namespace, control_block_size: int) -> None:
     layout = namespace.tls
     for dso in namespace.objects:
         layout.place(dso)
-    layout.capacity = -(-(layout.used + SURPLUS) // 64) * 64
+    layout.capacity = -(-(layout.used + SURPLUS + RSEQ_ROOM) // 64) * 64
     size = layout.capacity + layout.alignment + control_block_size + 4096
     try:
         start = namespace.process.mmap(0, size, 3, 0x22, -1, 0)

@@ -1,0 +1,173 @@
+"""Futexes among the threads of one process (futex(2)): who waits at which address, and for what.
+
+What is between processes, in memory that they share, goes to the host's kernel instead
+(syscalls_threads.py). Nothing here runs at the same time as the guest, so that every operation is
+atomic by itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from pyldso.kernel.thread import Thread, Wait
+
+if TYPE_CHECKING:
+    from pyldso.kernel.memory import AddressSpace
+    from pyldso.kernel.scheduler import Scheduler
+
+MATCH_ANY = 0xFFFFFFFF
+TID_MASK, OWNER_DIED, WAITERS = 0x3FFFFFFF, 0x40000000, 0x80000000
+_OPARG_IS_SHIFT = 8
+
+
+def _error(code: int) -> OSError:
+    return OSError(code, os.strerror(code))
+
+
+class FutexWait(Wait):
+    """A thread in the queue of an address; `is_owner_next` where it waits for a PI lock."""
+
+    __slots__ = ("_futexes", "address", "bitset", "is_owner_next", "thread")
+
+    def __init__(
+        self,
+        futexes: Futexes,
+        thread: Thread,
+        address: int,
+        bitset: int,
+        deadline: float | None,
+        *,
+        is_owner_next: bool = False,
+    ) -> None:
+        super().__init__(deadline)
+        self._futexes = futexes
+        self.thread = thread
+        self.address = address
+        self.bitset = bitset
+        self.is_owner_next = is_owner_next
+
+    def expire(self) -> int | None:
+        """Leave the queue: ETIMEDOUT."""
+        self._futexes.leave(self)
+        return super().expire()
+
+    def interrupt(self) -> int | None:
+        """Leave the queue: EINTR; the wait for a PI lock, which never ends so, goes on."""
+        if self.is_owner_next:
+            return None
+        self._futexes.leave(self)
+        return super().interrupt()
+
+
+class Futexes:
+    """The queues of a process, by address, in the order in which threads came."""
+
+    def __init__(self, memory: AddressSpace, scheduler: Scheduler) -> None:
+        self._memory = memory
+        self._scheduler = scheduler
+        self._queues: dict[int, list[FutexWait]] = {}
+
+    def wait(self, thread: Thread, address: int, bitset: int, deadline: float | None) -> FutexWait:
+        """Return the wait of a thread that has joined the queue of an address."""
+        return self._join(FutexWait(self, thread, address, bitset, deadline))
+
+    def _join(self, wait: FutexWait) -> FutexWait:
+        self._queues.setdefault(wait.address, []).append(wait)
+        return wait
+
+    def leave(self, wait: FutexWait) -> None:
+        """Take a wait out of its queue."""
+        queue = self._queues.get(wait.address, [])
+        if wait in queue:
+            queue.remove(wait)
+        if not queue:
+            self._queues.pop(wait.address, None)
+
+    def wake(self, address: int, count: int, bitset: int = MATCH_ANY) -> int:
+        """Wake up to `count` threads that wait at an address, and return how many."""
+        woken = 0
+        for wait in [wait for wait in self._queues.get(address, ()) if wait.bitset & bitset]:
+            if woken >= count:
+                break
+            self.leave(wait)
+            self._scheduler.wake(wait.thread, 0)
+            woken += 1
+        return woken
+
+    def requeue(self, address: int, wake: int, move: int, target: int) -> int:
+        """Wake some threads and let others wait at `target`; return how many in all."""
+        done = self.wake(address, wake)
+        for wait in self._queues.get(address, [])[: max(move, 0)]:
+            self.leave(wait)
+            wait.address = target
+            self._join(wait)
+            done += 1
+        return done
+
+    # ---- priority inheritance: the word holds the owner's tid ----------------------------------
+
+    def lock(
+        self, thread: Thread, address: int, deadline: float | None, *, waits: bool
+    ) -> FutexWait | None:
+        """Take a PI lock, or return the wait for it; raises OSError."""
+        memory = self._memory
+        value = memory.read_u32(address)
+        owner = value & TID_MASK
+        queue = self._queues.get(address, [])
+        if owner == thread.tid:
+            raise _error(errno.EDEADLK)
+        if not owner and not queue:
+            memory.write_u32(address, thread.tid | value & OWNER_DIED)
+            return None
+        if not waits:
+            raise _error(errno.EAGAIN)
+        if owner and not self._scheduler.has_thread(owner):
+            raise _error(errno.ESRCH)
+        memory.write_u32(address, value | WAITERS)
+        wait = FutexWait(self, thread, address, MATCH_ANY, deadline, is_owner_next=True)
+        return self._join(wait)
+
+    def unlock(self, thread: Thread, address: int) -> None:
+        """Give a PI lock to the thread that waits longest; raises OSError."""
+        value = self._memory.read_u32(address)
+        if value & TID_MASK != thread.tid:
+            raise _error(errno.EPERM)
+        self.hand_over(address, 0)
+
+    def hand_over(self, address: int, flags: int) -> None:
+        """Let the next thread own a PI lock, and set `flags` beside its tid."""
+        queue = self._queues.get(address)
+        if not queue:
+            self._memory.write_u32(address, flags)
+            return
+        wait = queue[0]
+        self.leave(wait)
+        left = WAITERS if address in self._queues else 0
+        self._memory.write_u32(address, wait.thread.tid | left | flags)
+        self._scheduler.wake(wait.thread, 0)
+
+
+def operate(value: int, operation: int) -> tuple[int, bool]:
+    """Return the new value of FUTEX_WAKE_OP, and whether the old one compares as asked.
+
+    `operation` holds operator, comparison and both arguments; raises OSError (ENOSYS).
+    """
+    operator, comparison = operation >> 28 & 7, operation >> 24 & 15
+    argument, compared = (_signed(operation >> shift & 0xFFF, 12) for shift in (12, 0))
+    if operation >> 28 & _OPARG_IS_SHIFT:
+        argument = 1 << (argument & 31)
+    old = _signed(value, 32)
+    results = (argument, old + argument, old | argument, old & ~argument, old ^ argument)
+    tests = (
+        old == compared, old != compared, old < compared,
+        old <= compared, old > compared, old >= compared,
+    )  # fmt: skip
+    if operator >= len(results) or comparison >= len(tests):
+        raise _error(errno.ENOSYS)
+    return results[operator] & 0xFFFFFFFF, tests[comparison]
+
+
+def _signed(value: int, bits: int) -> int:
+    return value - (1 << bits) if value >> (bits - 1) & 1 else value

@@ -1,0 +1,389 @@
+"""Which of the guest's threads runs: one at a time, on the one emulated processor.
+
+A thread runs until it waits, ends, yields, or its time is over: then another thread, of the host's,
+stops the machine, which it does between two instructions (cpu.py). What waits is kept here: a
+system call of the host is made by the waiting thread's own host thread, everything else is a `Wait`
+that another guest thread or a deadline ends. Where all wait, so does pyldso.
+
+The first clone(2) of a thread imports this; a program without threads has no scheduler.
+"""
+
+from __future__ import annotations
+
+import _thread
+import errno
+import os
+import signal
+from _queue import Empty, SimpleQueue
+from collections import deque
+from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
+from math import inf
+from select import POLLIN, POLLOUT, poll
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from pyldso.kernel.host import host_syscall
+from pyldso.kernel.host_thread import HostCall, HostThread
+from pyldso.kernel.signals import INTERRUPT
+from pyldso.kernel.thread import Thread, ThreadWaits, Wait
+
+if TYPE_CHECKING:
+    from pyldso.kernel.process import Process
+
+SLICE_SECONDS = 0.004
+"""How long a thread runs while others could."""
+_AGAIN_SECONDS = 0.001
+_PIPE_BUF = 4096
+"""Bytes that a pipe takes at once when it is writable at all (pipe(7))."""
+
+# What tells without waiting whether a call would wait: by its number, what its descriptor must be.
+_READS = frozenset((0, 19, 45, 47))
+"""read, readv, recvfrom, recvmsg."""
+_WRITES = {1: 2, 44: 2}
+"""write and sendto, with the argument that is the size."""
+_TIMEOUTS = {7: 2, 232: 3}
+"""poll and epoll_wait, with the argument that is 0 for no wait."""
+_WAIT4, _WNOHANG = 61, 1
+
+
+class HostWait(Wait):
+    """A wait for the answer of the host thread; `finish` makes the guest's result of it."""
+
+    __slots__ = ("_host", "call", "finish")
+
+    def __init__(
+        self, host: HostThread, call: HostCall, finish: Callable[[int], int] | None
+    ) -> None:
+        super().__init__()
+        self._host = host
+        self.call = call
+        self.finish = finish
+
+    def interrupt(self) -> int | None:
+        """Interrupt the host's call, again and again: it may not have begun yet."""
+        self._host.interrupt()
+        self.deadline = monotonic() + _AGAIN_SECONDS
+        return None
+
+    def expire(self) -> int | None:
+        """Interrupt the host's call once more."""
+        return self.interrupt()
+
+
+class ReturnWait(Wait):
+    """A wait for the calls that pyldso made later than the one that is over."""
+
+    __slots__ = ()
+
+    def interrupt(self) -> int | None:
+        """Wait on: no system call is interrupted."""
+        return None
+
+
+class Scheduler:
+    """The threads that can run, and what wakes the others."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._cpu = process.cpu
+        self._ready: deque[Thread] = deque()
+        self._answers: SimpleQueue[tuple[HostThread, int] | None] = SimpleQueue()
+        self._asked: dict[HostThread, Thread] = {}
+        self._deadlines: list[tuple[float, int, Thread, Wait]] = []
+        self._numbers = count()
+        self._slice_end = 0.0
+        self._nearest = inf
+        """The nearest of the deadlines."""
+        self._planned = inf
+        """When the ticker looks again, unless it is rung for."""
+        self._is_over = False
+        self._ring = _thread.allocate_lock()
+        self._ring.acquire()
+        is_in_main_thread = _thread.get_native_id() == os.getpid()
+        if is_in_main_thread and signal.getsignal(INTERRUPT) is signal.SIG_DFL:
+            signal.signal(INTERRUPT, lambda number, frame: None)
+        self._ticker_ended = _thread.allocate_lock()
+        self._ticker_ended.acquire()
+        _thread.start_new_thread(self._tick, ())
+
+    # ---- threads that begin and end ------------------------------------------------------------
+
+    def new_thread(self) -> Thread:
+        """Return a new thread, with a new id, that inherits from the running one."""
+        host = HostThread(self._answer)
+        thread = Thread(host.tid)
+        thread.host = host
+        thread.mask = self._process.thread.mask
+        thread.name = self._process.thread.name
+        self._process.threads[thread.tid] = thread
+        return thread
+
+    def begin(self, thread: Thread, stack: int, set_registers: Callable[[], None]) -> None:
+        """Let a new thread begin with the running thread's registers, changed."""
+        cpu = self._cpu
+        cpu.make_interrupts_exact()
+        parent = cpu.save()
+        if stack:
+            cpu.sp = stack
+        set_registers()
+        thread.registers = cpu.save()
+        cpu.restore(parent)
+        self.make_ready(thread)
+
+    def has_thread(self, tid: int) -> bool:
+        """Tell whether there is a thread of this id."""
+        return tid in self._process.threads
+
+    def end_running(self) -> None:
+        """Forget the running thread, which has ended."""
+        thread = self._process.thread
+        del self._process.threads[thread.tid]
+        if thread.host is not None:
+            thread.host.end()
+
+    def end_others(self) -> None:
+        """End all threads but the running one, whatever they wait for, and the scheduler."""
+        process = self._process
+        hosts = {thread.host for thread in process.threads.values() if thread.host is not None}
+        process.threads = {process.thread.tid: process.thread}
+        for host in hosts - self._asked.keys():
+            host.end()
+        while self._asked:
+            for host in self._asked:
+                host.interrupt()
+            try:
+                answer = self._answers.get(timeout=_AGAIN_SECONDS)
+            except Empty:
+                continue
+            if answer is not None:
+                del self._asked[answer[0]]
+                answer[0].end()
+        self._end_ticker()
+
+    # ---- waiting and waking --------------------------------------------------------------------
+
+    def call_host(
+        self,
+        number: int,
+        arguments: tuple[int | bytes, ...],
+        finish: Callable[[int], int] | None = None,
+    ) -> int:
+        """Make a system call of the host that may wait, and return what `finish` makes of it.
+
+        Raises ThreadWaits where it would, or might, wait, and another thread can run meanwhile.
+        """
+        thread = self._process.thread
+        if len(self._process.threads) == 1 or self._process.runs_alone:
+            result: int | None = host_syscall(number, *arguments)
+        else:
+            result = _without_waiting(number, arguments)
+        if result is not None:
+            return result if finish is None else finish(result)
+        if thread.host is None:
+            thread.host = HostThread(self._answer)
+        call = HostCall(number, arguments)
+        raise ThreadWaits(HostWait(thread.host, call, finish))
+
+    def park(self, wait: Wait) -> None:
+        """Let the running thread wait: `switch` follows."""
+        thread = self._process.thread
+        thread.wait = wait
+        if isinstance(wait, HostWait) and thread.host is not None:
+            self._asked[thread.host] = thread
+            thread.host.ask(wait.call)
+        self._note_deadline(thread, wait)
+
+    def wake(self, thread: Thread, result: int) -> None:
+        """End a thread's wait with a result of its system call."""
+        thread.wait = None
+        thread.result = result
+        self.make_ready(thread)
+
+    def interrupt(self, thread: Thread) -> None:
+        """End a thread's wait because a handler has to run, where its wait can be interrupted."""
+        wait = thread.wait
+        if wait is None:
+            return
+        result = wait.interrupt()
+        if result is not None:
+            self.wake(thread, result)
+        else:
+            self._note_deadline(thread, wait)
+
+    def make_ready(self, thread: Thread) -> None:
+        """Let a thread run when its turn comes."""
+        if not self._ready:
+            self._slice_end = monotonic() + SLICE_SECONDS
+            self._plan(self._slice_end)
+        self._ready.append(thread)
+
+    def _note_deadline(self, thread: Thread, wait: Wait) -> None:
+        if wait.deadline is not None:
+            heappush(self._deadlines, (wait.deadline, next(self._numbers), thread, wait))
+            self._nearest = self._deadlines[0][0]
+            self._plan(wait.deadline)
+
+    def _expire(self) -> None:
+        """End the waits whose deadline has come."""
+        while self._deadlines and self._deadlines[0][0] <= monotonic():
+            _, _, thread, wait = heappop(self._deadlines)
+            if thread.wait is not wait:
+                continue
+            result = wait.expire()
+            if result is not None:
+                self.wake(thread, result)
+            else:
+                self._note_deadline(thread, wait)
+        self._nearest = self._deadlines[0][0] if self._deadlines else inf
+
+    def _take(self, answer: tuple[HostThread, int] | None) -> None:
+        """Wake the thread whose host thread has answered."""
+        if answer is None:
+            return
+        host, result = answer
+        thread = self._asked.pop(host)
+        wait = thread.wait
+        if not isinstance(wait, HostWait):
+            return
+        if result == -errno.EINTR and not thread.waiting:
+            wait.deadline = None
+            self._asked[host] = thread
+            host.ask(wait.call)  # a signal of pyldso's own
+            return
+        if wait.finish is not None and result >= 0:
+            try:
+                result = wait.finish(result)
+            except OSError as error:
+                result = -(error.errno or errno.EIO)
+        self.wake(thread, result)
+
+    def _answer(self, host: HostThread, result: int) -> None:
+        """Take an answer from a host thread: it runs there."""
+        self._answers.put((host, result))
+        self._cpu.interrupt()
+
+    def ring(self) -> None:
+        """Let pyldso look at its watchers where all threads wait; callable from any thread."""
+        self._answers.put(None)
+
+    # ---- switching -----------------------------------------------------------------------------
+
+    def switch(self) -> None:
+        """Go on with the next thread that can run: the running one waits or has ended."""
+        process, cpu = self._process, self._cpu
+        before = process.thread
+        thread = self._next()
+        if thread is not before:
+            if process.threads.get(before.tid) is before:
+                before.registers = cpu.save()
+            if thread.registers is not None:
+                cpu.restore(thread.registers)
+                thread.registers = None
+            process.thread = thread
+        self._slice_end = monotonic() + SLICE_SECONDS
+        if self._ready:
+            self._plan(self._slice_end)
+        process.go_on()
+
+    def rotate(self) -> None:
+        """Give the other threads that can run their turn."""
+        self._gather()
+        if self._ready and not self._process.runs_alone:
+            self._ready.append(self._process.thread)
+            self.switch()
+
+    def _gather(self) -> None:
+        """Find what has become ready."""
+        while not self._answers.empty():
+            self._take(self._answers.get_nowait())
+        self._expire()
+
+    def _next(self) -> Thread:
+        """Return the next thread that can run; wait where all wait."""
+        while True:
+            self._gather()
+            if self._ready:
+                return self._ready.popleft()
+            timeout = None
+            if self._deadlines:
+                timeout = max(self._deadlines[0][0] - monotonic(), 0)
+            try:
+                self._take(self._answers.get(timeout=timeout))
+            except Empty:
+                continue
+            self._process.check_watcher()
+
+    # ---- calls that pyldso makes ---------------------------------------------------------------
+
+    def wait_to_return(self) -> None:
+        """Let the running thread, whose call is over, wait for calls that were made later."""
+        self.park(ReturnWait())
+        self.switch()
+
+    def wake_returned(self) -> None:
+        """Let threads look again whether their call was the latest: one is over."""
+        for thread in self._process.threads.values():
+            if isinstance(thread.wait, ReturnWait):
+                thread.wait = None
+                self.make_ready(thread)
+
+    # ---- the clock -----------------------------------------------------------------------------
+
+    def _plan(self, when: float) -> None:
+        """See to it that the machine is stopped at a time."""
+        if when < self._planned and self._ring.locked():
+            self._ring.release()
+
+    def _tick(self) -> None:
+        """Stop the machine whenever another thread's turn has come: a host thread of its own."""
+        while not self._is_over:
+            self._planned = inf  # whatever comes while this looks rings
+            when = min(self._slice_end if self._ready else inf, self._nearest)
+            now = monotonic()
+            if when <= now:
+                self._cpu.interrupt()
+                when = now + _AGAIN_SECONDS  # it may have been between two runs
+            self._planned = when
+            self._ring.acquire(timeout=-1 if when == inf else when - now)
+        self._ticker_ended.release()
+
+    def _end_ticker(self) -> None:
+        self._is_over = True
+        self._planned = inf
+        self._plan(0)
+        self._ticker_ended.acquire()
+
+
+def _without_waiting(number: int, arguments: tuple[int | bytes, ...]) -> int | None:
+    """Make a call of the host where it is known not to wait; None where it might."""
+    if number in _READS:
+        is_ready = _is_open_for(arguments[0], POLLIN)
+    elif number in _WRITES:
+        size = arguments[_WRITES[number]]
+        is_small = isinstance(size, int) and size <= _PIPE_BUF
+        is_ready = is_small and _is_open_for(arguments[0], POLLOUT)
+    elif number in _TIMEOUTS:
+        index = _TIMEOUTS[number]
+        return _looked(number, arguments, index, 0)
+    elif number == _WAIT4:
+        return _looked(number, arguments, 2, int(arguments[2]) | _WNOHANG)
+    else:
+        return None
+    return host_syscall(number, *arguments) if is_ready else None
+
+
+def _looked(number: int, arguments: tuple[int | bytes, ...], index: int, value: int) -> int | None:
+    """Make a call with one argument changed so that it only looks; None where it saw nothing."""
+    looking = (*arguments[:index], value, *arguments[index + 1 :])
+    return host_syscall(number, *looking) or (0 if arguments == looking else None)
+
+
+def _is_open_for(fd: int | bytes, events: int) -> bool:
+    """Tell whether a descriptor is ready."""
+    if not isinstance(fd, int) or fd < 0:
+        return True
+    poller = poll()
+    poller.register(fd, events)
+    return bool(poller.poll(0))
