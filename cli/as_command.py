@@ -74,6 +74,7 @@ def execute(arguments: Arguments) -> int:
             tuple(arguments.all("include")),
             tuple(definition(given) for given in arguments.all("defsym")),
             listings.append if wanted else None,
+            keeps_lines=False,
         ),
     )
     if not show_warnings(warnings, arguments):

@@ -67,7 +67,8 @@ def make_object(path: str, options: MksoOptions, encoder: Encoder) -> None:
     from pyldso.elf.object_writer import write_object
     from pyldso.sources import options_of_link, read_source
 
-    made = read_source(path, options_of_link(options.link), encoder)
+    sources = options_of_link(options.link)._replace(keeps_lines=False)
+    made = read_source(path, sources, encoder)
     stem = os.path.splitext(os.path.basename(path))[0]
     output = options.output or f"{stem}.o"
     write_whole(output, write_object(made), executable=False)

@@ -29,6 +29,8 @@ class SourceOptions(NamedTuple):
     define_symbols: tuple[tuple[str, int], ...] = ()
     report: Callable[[Diagnostic], None] | None = None
     """Called with each warning of the assembler; the compiler's go to stderr by themselves."""
+    keeps_lines: bool = True
+    """The object is for a link, whose messages name source lines."""
 
 
 def options_of_link(options: LinkOptions) -> SourceOptions:
@@ -80,7 +82,9 @@ def read_source(
     from pyldso.asm.assembler import assemble_with_warnings
     from pyldso.asm.assembly import AsmOptions
 
-    asm_options = AsmOptions(options.include_path, options.define_symbols)
+    asm_options = AsmOptions(
+        options.include_path, options.define_symbols, keeps_lines=options.keeps_lines
+    )
     built, warnings = assemble_with_warnings(data, path, asm_options, encoder)
     if options.report is not None:
         for warning in warnings:

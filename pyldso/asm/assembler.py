@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 
 from pyldso.asm.assembly import AsmOptions, Assembly, TooManyErrorsError
 from pyldso.asm.att import AttReader
-from pyldso.asm.directives import DIRECTIVES
+from pyldso.asm.directives import DIRECTIVES, OFTEN_REPEATED, Directive
 from pyldso.asm.eh_frame import FrameWriter
 from pyldso.asm.encoder import ATT, Encoder, Template
 from pyldso.asm.errors import StatementError
@@ -24,6 +24,7 @@ from pyldso.asm.lexer import cut, read_statement, split_lines
 from pyldso.asm.macros import call
 from pyldso.asm.objects import build_object
 from pyldso.asm.relaxation import relax
+from pyldso.asm.source_map import Lines
 from pyldso.asm.special import BRANCHES
 from pyldso.asm.symbols import AsmSection, AsmSymbol
 from pyldso.elf.constants import SHF, SHT
@@ -94,6 +95,8 @@ class Assembler:
         self.assembly.encode_pending = self.encode_pending
         self._known: dict[str, Item] = {}
         """Lines that are one instruction and mean the same wherever they stand."""
+        self._directives: dict[str, tuple[Directive, str, str]] = {}
+        """Lines that are one directive of OFTEN_REPEATED, and how to obey it again."""
 
     def assemble(self, text: str) -> ObjectFile | None:
         """Run the pipeline; None where errors stand in the way of the next step."""
@@ -129,7 +132,7 @@ class Assembler:
             source = assembly.source_map.open(assembly.path, split_lines(text))
         except StatementError as error:
             line = text[: text.find(error.token)].count("\n")
-            source = assembly.source_map.open(assembly.path, text.split("\n"))
+            source = assembly.source_map.open(assembly.path, Lines(text))
             assembly.error(error, source.base + line)
             return
         for name, value in assembly.options.define_symbols:
@@ -144,7 +147,7 @@ class Assembler:
         assembly = self.assembly
         source = assembly.sources[-1]
         depth = len(assembly.sources)
-        known = self._known
+        known, directives = self._known, self._directives
         for assembly.place, line in source.numbered:
             item = known.get(line)
             if item is not None:
@@ -154,11 +157,20 @@ class Assembler:
                 stream.items.append(item)
                 stream.places.append(assembly.place)
                 continue
+            again = directives.get(line)
+            if again is not None:
+                directive, name, operands = again
+                try:
+                    directive(assembly, name, operands)
+                except StatementError as error:
+                    assembly.error(error)
+                continue
             if self._read_simply(line):
                 continue
             self._read_line(line)
             if assembly.volatile_equates:
                 known.clear()
+                directives.clear()
                 assembly.volatile_equates = False
             if len(assembly.sources) != depth:
                 return
@@ -179,14 +191,12 @@ class Assembler:
         forms = BRANCHES.get(mnemonic)
         if forms is None or assembly.macros or line[0] != "\t":
             return False
-        is_known = target in assembly.symbols
-        if not is_known and not (target[:2] == ".L" and target[2:].isalnum()):
+        if target not in assembly.symbols and not (target[:2] == ".L" and target[2:].isalnum()):
             return False
         if assembly.line_table is not None:
             assembly.mark_line()
+        # Not remembered: few branches stand twice, and all together they take much memory.
         branch = Branch(*forms, assembly.lookup(target), "")
-        if is_known:
-            self._known[line] = branch
         assembly.stream.add(branch, assembly.place)
         return True
 
@@ -235,8 +245,11 @@ class Assembler:
                 raise _unknown_directive(word)
             assembly.plain = None
             directive(assembly, word.lower(), rest)
-            if line is not None and not labels and assembly.plain is not None:
-                self._known[line] = assembly.plain
+            if line is not None and not labels:
+                if assembly.plain is not None:
+                    self._known[line] = assembly.plain
+                elif word in OFTEN_REPEATED:
+                    self._directives[line] = (directive, word, rest)
         else:
             self._instruction(f"{word} {rest}" if rest else word, None if labels else line)
 
@@ -430,7 +443,7 @@ class Assembler:
         return relocations
 
     def _check_empty(self, laid: Laid) -> None:
-        if laid.fixups or any(any(part) for part in laid.fixed):
+        if laid.fixups or any(laid.fixed):
             place = laid.fixups[0].place if laid.fixups else self.assembly.place
             self.assembly.report(
                 f"section {laid.section.name} takes no file space and cannot hold data", place=place

@@ -27,11 +27,15 @@ _DEEPEST_EXPANSION = 100
 
 
 class AsmOptions(NamedTuple):
-    """What the command line says: `-I` folders, `--defsym` values, and who takes the listing."""
+    """What the command line says: `-I` folders, `--defsym` values, and who takes the listing.
+
+    `keeps_lines` lets the object tell which line made what, for the messages of a link.
+    """
 
     include_path: tuple[str, ...] = ()
     define_symbols: tuple[tuple[str, int], ...] = ()
     listing: Callable[[str], None] | None = None
+    keeps_lines: bool = True
 
 
 class TooManyErrorsError(Exception):
@@ -252,7 +256,8 @@ class Assembly:
         """Return a new section, last in the file so far."""
         section = AsmSection(name, sh_type, flags, entry_size)
         section.group = group
-        section.keeps_lines |= self.options.listing is not None
+        has_lines = self.options.keeps_lines and section.is_code
+        section.keeps_lines = has_lines or self.options.listing is not None
         section.number = len(self.sections)
         self.sections[name, key or group] = section
         known = self.symbols.setdefault(name, section.symbol)

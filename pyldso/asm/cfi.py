@@ -67,7 +67,7 @@ def _append(assembly: Assembly, frame: Frame, instruction: CfiInstruction) -> No
     if here is not frame.last:
         frame.instructions.append(CfiInstruction("advance", start=frame.last, end=here))
         frame.last = here
-    frame.instructions.append(instruction)
+    frame.instructions.append(assembly.cfi.shared.setdefault(instruction, instruction))
 
 
 def start(assembly: Assembly, name: str, operands: str) -> None:

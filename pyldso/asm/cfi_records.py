@@ -59,10 +59,12 @@ class Frame:
 class CfiRecords:
     """All frames of a source, and the one that is open."""
 
-    __slots__ = ("frames", "in_debug_frame", "in_eh_frame", "open")
+    __slots__ = ("frames", "in_debug_frame", "in_eh_frame", "open", "shared")
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
         self.open: Frame | None = None
         self.in_eh_frame = True
         self.in_debug_frame = False
+        self.shared: dict[CfiInstruction, CfiInstruction] = {}
+        """One of each: most frames consist of the same few instructions."""

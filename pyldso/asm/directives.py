@@ -17,6 +17,11 @@ from pyldso.asm.assembly import Assembly
 Directive = Callable[[Assembly, str, str], None]
 """Called with the assembly, the directive's own name, and its operands."""
 
+OFTEN_REPEATED = frozenset(
+    (".align", ".p2align", ".text", ".data", ".section", ".previous", *cfi.DIRECTIVES)
+)
+"""Directives of which compilers write few lines, but these many times."""
+
 DIRECTIVES: dict[str, Directive] = {
     **data_directives.DIRECTIVES,
     **section_directives.DIRECTIVES,

@@ -6,7 +6,9 @@ alignment, a fill. Between the two steps relaxation.py finds the sizes of the va
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Iterator
+from operator import add
 from typing import NamedTuple
 
 from pyldso.asm.encoder import Template
@@ -113,12 +115,32 @@ class LayoutError(Exception):
         self.place = place
 
 
+class LineMarks:
+    """Which source line made what: columns of equal length."""
+
+    __slots__ = ("fragments", "offsets", "places")
+
+    def __init__(self) -> None:
+        self.fragments = array("I")
+        self.offsets = array("I")
+        self.places = array("I")
+
+    def addresses(self, starts: array[int]) -> Iterator[int]:
+        """Return the offset in the section of each mark."""
+        fragments = map(starts.__getitem__, self.fragments)
+        return map(add, fragments, self.offsets)
+
+
 class Laid:
-    """A section being laid out: `fixed[i]` is followed by `variables[i]` of `sizes[i]` bytes."""
+    """A section being laid out.
+
+    `lengths[i]` bytes of `fixed` are followed by `variables[i]`, which takes `sizes[i]` bytes.
+    """
 
     __slots__ = (
         "fixed",
         "fixups",
+        "lengths",
         "line_marks",
         "places",
         "regions",
@@ -129,14 +151,15 @@ class Laid:
 
     def __init__(self, section: AsmSection) -> None:
         self.section = section
-        self.fixed: list[bytearray] = [bytearray()]
+        self.fixed = bytearray()
+        self.lengths: list[int] = []
         self.variables: list[Variable] = []
-        self.places: list[int] = []
+        self.places = array("I")
         self.sizes: list[int] = []
-        self.regions: list[int] = []
+        self.regions = array("I")
         self.fixups: list[Fixup] = []
-        self.line_marks: list[tuple[int, int, int]] = []
-        """(fragment, offset, source line) of each instruction, in sections that hold code."""
+        self.line_marks = LineMarks()
+        """Of each instruction, in sections that keep lines."""
 
     @property
     def measures(self) -> bool:
@@ -146,7 +169,7 @@ class Laid:
     @property
     def size(self) -> int:
         """Bytes of the section by the present layout."""
-        return self.section.starts[-1] + len(self.fixed[-1])
+        return self.section.starts[-1] + self.lengths[-1]
 
 
 def measures(section: AsmSection) -> bool:
@@ -166,9 +189,10 @@ def chop(section: AsmSection) -> Laid:
         if isinstance(variable, Align | Org):
             region += 1
     laid.regions.append(region)
-    starts = [0]
+    laid.lengths.append(len(laid.fixed) - sum(laid.lengths))
+    starts = array("q", [0])
     for index, variable in enumerate(laid.variables):
-        at = starts[-1] + len(laid.fixed[index])
+        at = starts[-1] + laid.lengths[index]
         size = _first_size(laid, variable, at)
         laid.sizes.append(size)
         starts.append(at + size)
@@ -178,18 +202,22 @@ def chop(section: AsmSection) -> Laid:
 
 def _chop_stream(laid: Laid, stream: Stream) -> None:
     """Append one subsection; the loop is hot, one turn for each line of a program."""
-    fixed = laid.fixed[-1]
+    fixed = laid.fixed
+    start = sum(laid.lengths)
     fragment = len(laid.variables)
     fixups = laid.fixups
-    lines = laid.line_marks if laid.section.keeps_lines else None
+    keeps_lines = laid.section.keeps_lines
+    marks = laid.line_marks
     previous_line = 0
     for item, place in zip(stream.items, stream.places, strict=True):
         if type(item) is AsmSymbol:
             item.fragment = fragment
-            item.offset = len(fixed)
+            item.offset = len(fixed) - start
             continue
-        if lines is not None and place != previous_line:
-            lines.append((fragment, len(fixed), place))
+        if keeps_lines and place != previous_line:
+            marks.fragments.append(fragment)
+            marks.offsets.append(len(fixed) - start)
+            marks.places.append(place)
             previous_line = place
         if type(item) is Template:
             fixed += item.code or b""
@@ -202,13 +230,13 @@ def _chop_stream(laid: Laid, stream: Stream) -> None:
                 fields = sorted(fields, key=lambda pair: pair[0][0])
             for (offset, size, field), (tree, modifier) in fields:
                 tail = len(code) - offset
-                where = len(fixed) + offset
+                where = len(fixed) - start + offset
                 fixups.append(
                     Fixup(fragment, where, size, field, tree, modifier, tail, code, place)
                 )
             fixed += code
         elif isinstance(item, Data):
-            where = len(fixed)
+            where = len(fixed) - start
             field = "p" if item.is_pcrel else "n"
             fixups.append(
                 Fixup(fragment, where, item.size, field, item.tree, item.modifier, 0, b"", place)
@@ -218,7 +246,7 @@ def _chop_stream(laid: Laid, stream: Stream) -> None:
             fixups.append(
                 Fixup(
                     fragment,
-                    len(fixed),
+                    len(fixed) - start,
                     0,
                     "m",
                     item.tree,
@@ -236,8 +264,8 @@ def _chop_stream(laid: Laid, stream: Stream) -> None:
             laid.variables.append(item)  # type: ignore[arg-type]
             laid.places.append(place)
             fragment += 1
-            fixed = bytearray()
-            laid.fixed.append(fixed)
+            laid.lengths.append(len(fixed) - start)
+            start = len(fixed)
 
 
 def _is_near(laid: Laid, branch: Branch) -> bool:
@@ -330,8 +358,11 @@ def leb128(value: int, is_signed: bool) -> bytes:
 def join(laid: Laid) -> bytearray:
     """Return the section's bytes, and add a fixup for each branch's displacement."""
     out = bytearray()
+    fixed, start = memoryview(laid.fixed), 0
     for index, variable in enumerate(laid.variables):
-        out += laid.fixed[index]
+        end = start + laid.lengths[index]
+        out += fixed[start:end]
+        start = end
         size = laid.sizes[index]
         if isinstance(variable, Branch):
             is_short = size == len(variable.short) + 1
@@ -345,7 +376,7 @@ def join(laid: Laid) -> bytearray:
                     out += opcode
                     out.append(distance & 0xFF)
                     continue
-            where = len(laid.fixed[index]) + len(opcode)
+            where = laid.lengths[index] + len(opcode)
             laid.fixups.append(
                 Fixup(
                     index,
@@ -362,7 +393,7 @@ def join(laid: Laid) -> bytearray:
             out += opcode + bytes(width)
         else:
             out += _padding(laid.section, variable, size)
-    out += laid.fixed[-1]
+    out += fixed[start:]
     return out
 
 

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from pyldso.asm.errors import StatementError
+from pyldso.asm.source_map import Lines
 
 _BLOCK_COMMENT = r'"(?:[^"\\\n]|\\.)*"|\'(?:\\.|[^\n])|#[^\n]*|/\*.*?(?:\*/|\Z)'
 _CUT = re.compile(r'"(?:[^"\\]|\\.)*("?)|\'(?:\\.|.)|[;#]')
@@ -24,8 +25,8 @@ class Statement(NamedTuple):
     is_assignment: bool = False
 
 
-def split_lines(text: str) -> list[str]:
-    """Return the physical lines, with `/* */` comments blanked out and `\\`-newlines joined.
+def split_lines(text: str) -> Lines:
+    """Return the physical lines, with `/* */` comments blanked out.
 
     Raises StatementError for a comment without an end.
     """
@@ -33,7 +34,7 @@ def split_lines(text: str) -> list[str]:
         text = text.replace("\r\n", "\n")
     if "/*" in text:
         text = re.sub(_BLOCK_COMMENT, _blank, text, flags=re.DOTALL)
-    return text.split("\n")
+    return Lines(text)
 
 
 def _blank(match: re.Match[str]) -> str:

@@ -261,7 +261,7 @@ def _may_stand_still(previous: AsmSymbol, label: AsmSymbol, laid: Laid) -> bool:
     """Tell whether gas, which does not know sizes yet, fears that two rows have one address."""
     if label.fragment == previous.fragment:
         return label.offset == previous.offset
-    end = len(laid.fixed[previous.fragment])
+    end = laid.lengths[previous.fragment]
     if isinstance(laid.variables[previous.fragment], Branch):
         end += 1  # the opcode of a jump belongs to the fragment that the jump ends
     return label.offset == 0 and previous.offset >= end

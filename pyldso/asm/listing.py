@@ -33,7 +33,7 @@ def _gather(
     section: AsmSection, part: Laid, sources: SourceMap, made: dict[int, list[tuple[int, bytes]]]
 ) -> None:
     starts = section.starts
-    marks = [(starts[fragment] + offset, place) for fragment, offset, place in part.line_marks]
+    marks = list(zip(part.line_marks.addresses(starts), part.line_marks.places, strict=True))
     ends = [offset for offset, _ in marks[1:]] + [part.size]
     contents = section.contents if section.has_contents else bytes(part.size)
     for (offset, place), end in zip(marks, ends, strict=False):

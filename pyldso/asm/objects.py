@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 
 from pyldso.asm.assembly import Assembly
@@ -52,13 +53,11 @@ def _build_section(assembly: Assembly, section: AsmSection, laid: Laid) -> Secti
         laid.size,
         section.entry_size or _ENTRY_SIZES.get(section.type, 0),
     )
-    if section.is_code:
+    if section.is_code and assembly.options.keeps_lines:
         made.lines = LineMap()
-        starts = section.starts
         marks = laid.line_marks
-        made.lines.offsets = [starts[fragment] + offset for fragment, offset, _ in marks]
-        places = assembly.source_map.locate_all([place for _, _, place in marks])
-        made.lines.paths, made.lines.lines = places
+        made.lines.offsets = array("Q", marks.addresses(section.starts))
+        made.lines.paths, made.lines.lines = assembly.source_map.locate_all(marks.places)
     return made
 
 

@@ -11,9 +11,11 @@ their target even if everything between grows, or never do; only what is open is
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate
+from operator import add
 
 from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import Expression, Operation, address_of, evaluate
@@ -96,15 +98,26 @@ def _relax_alone(laid: Laid) -> bool:
     return True
 
 
-def _find_targets(laid: Laid) -> dict[int, tuple[int, int]] | None:
-    """Return (fragment, offset) of the target of each branch that is short so far."""
-    targets = {}
+class _Targets:
+    """Where each branch that is short so far leads: a fragment, and an offset there."""
+
+    __slots__ = ("fragments", "offsets")
+
+    def __init__(self, count: int) -> None:
+        self.fragments = array("q", bytes(8 * count))
+        self.offsets = array("q", bytes(8 * count))
+
+
+def _find_targets(laid: Laid) -> _Targets | None:
+    """Return the targets of the branches of a section; None where one is too intricate."""
+    targets = _Targets(len(laid.variables))
     for index, variable in enumerate(laid.variables):
         if type(variable) is Branch and laid.sizes[index] == len(variable.short) + 1:
             found = _label_and_distance(variable.target)
             if found is None or found[0].section is not laid.section:
                 return None
-            targets[index] = (found[0].fragment, found[0].offset + found[1])
+            targets.fragments[index] = found[0].fragment
+            targets.offsets[index] = found[0].offset + found[1]
     return targets
 
 
@@ -126,21 +139,21 @@ def _label_and_distance(tree: Expression) -> tuple[AsmSymbol, int] | None:
     return None
 
 
-def _find_open(laid: Laid, targets: dict[int, tuple[int, int]]) -> tuple[list[_Open], list[int]]:
+def _find_open(laid: Laid, targets: _Targets) -> tuple[list[_Open], list[int]]:
     """Return the pieces that may still change, and where the run of bytes after each starts.
 
     The first run is the one before all of them.
     """
-    fixed, sizes, starts = laid.fixed, laid.sizes, laid.section.starts
+    lengths, sizes, starts = laid.lengths, laid.sizes, laid.section.starts
     # A short branch has two bytes; nothing but branches and alignments is in this section.
-    largest, end = [0], 0
+    largest, end = array("q", [0]), 0
     for index, variable in enumerate(laid.variables):
         if type(variable) is Align:
-            end += len(fixed[index]) + variable.alignment - 1
+            end += lengths[index] + variable.alignment - 1
         elif type(variable) is Branch and sizes[index] == 2:
-            end += len(fixed[index]) + len(variable.near) + 4
+            end += lengths[index] + len(variable.near) + 4
         else:
-            end += len(fixed[index]) + sizes[index]
+            end += lengths[index] + sizes[index]
         largest.append(end)
     pieces: list[_Open] = []
     for index, variable in enumerate(laid.variables):
@@ -149,11 +162,11 @@ def _find_open(laid: Laid, targets: dict[int, tuple[int, int]]) -> tuple[list[_O
             piece.mask, piece.maximum = variable.alignment - 1, variable.maximum
             pieces.append(piece)
         elif type(variable) is Branch and sizes[index] == 2:
-            fragment, offset = targets[index]
+            fragment, offset = targets.fragments[index], targets.offsets[index]
             if fragment > index:
                 is_decided = largest[fragment] + offset - largest[index + 1] <= 127
             else:
-                after = largest[index] + len(fixed[index]) + sizes[index]
+                after = largest[index] + lengths[index] + sizes[index]
                 is_decided = after - largest[fragment] - offset <= 128
             if not is_decided:
                 piece = _Open(index, sizes[index])
@@ -163,9 +176,9 @@ def _find_open(laid: Laid, targets: dict[int, tuple[int, int]]) -> tuple[list[_O
     indexes = [piece.index for piece in pieces]
     runs = [0, *(starts[index + 1] for index in indexes)]
     for number, piece in enumerate(pieces):
-        piece.before = starts[piece.index] + len(fixed[piece.index]) - runs[number]
+        piece.before = starts[piece.index] + lengths[piece.index] - runs[number]
         if not piece.mask:
-            fragment, offset = targets[piece.index]
+            fragment, offset = targets.fragments[piece.index], targets.offsets[piece.index]
             piece.run = bisect_left(indexes, fragment)
             piece.delta = starts[fragment] + offset - runs[piece.run]
     return pieces, runs
@@ -213,13 +226,13 @@ def _write_back(laid: Laid, pieces: list[_Open]) -> None:
     """Take over the sizes of the pieces, and with them the places of all fragments."""
     for piece in pieces:
         laid.sizes[piece.index] = piece.size
-    grown = (len(part) + size for part, size in zip(laid.fixed, laid.sizes, strict=False))
-    laid.section.starts[:] = accumulate(grown, initial=0)
+    # The last bytes of a section have no piece behind them.
+    laid.section.starts[:] = array("q", accumulate(map(add, laid.lengths, laid.sizes), initial=0))
 
 
 def _relax_section(laid: Laid, count: int) -> bool:
     """Walk the fragments once, moving each by what those before it grew."""
-    starts, fixed, sizes = laid.section.starts, laid.fixed, laid.sizes
+    starts, lengths, sizes = laid.section.starts, laid.lengths, laid.sizes
     stretch = 0
     changed = False
     for index, variable in enumerate(laid.variables):
@@ -228,10 +241,10 @@ def _relax_section(laid: Laid, count: int) -> bool:
         if type(variable) is Branch:
             if size != len(variable.short) + 1:
                 continue
-            at = starts[index] + len(fixed[index])
+            at = starts[index] + lengths[index]
             wanted = _branch_size(laid, index, variable, at, stretch)
         else:
-            at = starts[index] + len(fixed[index])
+            at = starts[index] + lengths[index]
             try:
                 wanted = variable_size(variable, at)
             except StatementError as error:

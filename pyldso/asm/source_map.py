@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pyldso.errors import Location
 
 _LINE_MARKER = re.compile(r'\s*#\s*(?:line\s+)?(\d+)\s+"((?:[^"\\]|\\.)*)"')
-_TAB_STOP = "\t"
+_AT_ONCE = 1 << 15
+
+
+class Lines:
+    """The lines of a text, which stays one string: a list of strings takes six times its size."""
+
+    __slots__ = ("_count", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._count = text.count("\n") + 1
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[str]:
+        text, start = self._text, 0
+        while (end := text.find("\n", start + _AT_ONCE)) >= 0:
+            yield from text[start:end].split("\n")
+            start = end + 1
+        yield from text[start:].split("\n")
+
+    def __getitem__(self, index: int) -> str:
+        return self._text.split("\n", index + 1)[index]
 
 
 class Source:
@@ -21,7 +45,13 @@ class Source:
     __slots__ = ("base", "called_at", "first_line", "lines", "markers", "numbered", "path", "title")
 
     def __init__(
-        self, path: str, lines: list[str], base: int, first_line: int, called_at: int, title: str
+        self,
+        path: str,
+        lines: Lines | list[str],
+        base: int,
+        first_line: int,
+        called_at: int,
+        title: str,
     ) -> None:
         self.path = path
         self.lines = lines
@@ -51,7 +81,7 @@ class SourceMap:
     def open(
         self,
         path: str,
-        lines: list[str],
+        lines: Lines | list[str],
         first_line: int = 1,
         called_at: int = 0,
         title: str = "",
@@ -77,10 +107,10 @@ class SourceMap:
                 return Location(path, line + place - start)
         return Location(source.path, source.first_line + place - source.base)
 
-    def locate_all(self, places: list[int]) -> tuple[list[str], list[int]]:
+    def locate_all(self, places: Iterable[int]) -> tuple[list[str], array[int]]:
         """Return the paths and the lines of many places, which mostly lie in one source."""
         paths: list[str] = []
-        lines: list[int] = []
+        lines = array("I")
         path, difference = "", 0
         first = end = 0
         for place in places:

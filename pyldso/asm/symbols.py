@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING
 
 from pyldso.elf.constants import SHF, SHN, SHT, STB, STT, STV
@@ -96,7 +97,7 @@ class Stream:
     def __init__(self, section: AsmSection) -> None:
         self.section = section
         self.items: list[Item] = []
-        self.places: list[int] = []
+        self.places = array("I")
 
     def add(self, item: Item, place: int) -> None:
         """Append one item that the source line `place` made."""
@@ -107,14 +108,13 @@ class Stream:
 class AsmSection:
     """A section under construction: streams of items first, bytes after layout.
 
-    `starts[i]` is the offset of fragment i, kept up to date by fragments.relax().
+    `starts[i]` is the offset of fragment i, kept up to date by relaxation.relax().
     """
 
     __slots__ = (
         "alignment",
         "contents",
         "entry_size",
-        "fixed",
         "flags",
         "group",
         "is_comdat",
@@ -127,7 +127,6 @@ class AsmSection:
         "streams",
         "symbol",
         "type",
-        "variables",
     )
 
     def __init__(self, name: str, sh_type: int, flags: int, entry_size: int = 0) -> None:
@@ -138,16 +137,14 @@ class AsmSection:
         self.alignment = 1
         self.group: str | None = None
         self.is_comdat = False
-        self.keeps_lines = bool(flags & SHF.EXECINSTR)
+        self.keeps_lines = False
         """Which source line made which bytes is kept."""
         self.is_settled = False
         """The places of all labels here are final."""
         self.link_order: AsmSection | None = None
         self.number = 0
         self.streams: dict[int, Stream] = {}
-        self.starts: list[int] = [0]
-        self.fixed: list[bytearray] = []
-        self.variables: list[object] = []
+        self.starts = array("q", [0])
         self.contents: bytes | bytearray = b""
         self.symbol = AsmSymbol(name)
         self.symbol.type = STT.SECTION

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 
 from pyldso.elf.constants import SHF, SHN, SHT, STB, STT, STV
 from pyldso.elf.records import Buffer
@@ -18,13 +19,13 @@ class LineMap:
 
     def __init__(
         self,
-        offsets: list[int] | None = None,
-        paths: list[str] | None = None,
-        lines: list[int] | None = None,
+        offsets: Sequence[int] = (),
+        paths: Sequence[str] = (),
+        lines: Sequence[int] = (),
     ) -> None:
-        self.offsets = [] if offsets is None else offsets
-        self.paths = [] if paths is None else paths
-        self.lines = [] if lines is None else lines
+        self.offsets = offsets
+        self.paths = paths
+        self.lines = lines
 
     def find(self, offset: int) -> tuple[str, int] | None:
         """Return (path, line) of the source that covers `offset`, or None."""
