@@ -97,10 +97,10 @@ def _beside_qemu(work: Work) -> Iterable[tuple[str, ...]]:
             note = verdict(times_qemu, work.times_qemu, "x qemu-user")
         yield (
             f"{work.name}: {name}",
-            f"{result.median * 1e3:.0f} ms",
+            f"{result.wall * 1e3:.0f} ms",
             f"{result.cpu * 1e3:.0f} ms",
             f"{times_qemu:.1f}x" if theirs else "-",
-            f"{result.median / measured['native'].median:.1f}x",
+            f"{result.wall / measured['native'].wall:.1f}x",
             f"{result.peak / MIB:.0f} MiB",
             note,
         )
