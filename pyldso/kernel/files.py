@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from stat import S_ISCHR, S_ISDIR
 
 from pyldso.kernel.host import host_syscall
@@ -23,6 +23,7 @@ _O_TMPFILE = os.O_TMPFILE & ~os.O_DIRECTORY
 _OPENS_FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | _O_TMPFILE
 _LOWEST_PRIVATE_FD = 700
 _CHANGE = PathUse(follow=True, creates=False, replaces=False)
+_NAME_OF_THREAD = re.compile(r"/proc/(\d+)/task/(\d+)/comm")
 _MEMORY_OF_PROCESSES = re.compile(r"/proc/\d+/(task/\d+/)?(mem|pagemap|clear_refs)")
 
 _OF_THE_EMULATOR = frozenset(("smaps", "smaps_rollup", "numa_maps"))
@@ -36,8 +37,11 @@ class Files:
         self.private_fds: set[int] = set()
         self.program_path = ""
         """What /proc/self/exe names."""
-        self.generated: dict[str, Callable[[], bytes]] = {}
-        """Files of /proc/self whose content is the guest's, not the host process's."""
+        self.generated: dict[str, Callable[[int], bytes]] = {}
+        """Files of /proc/self whose content is the guest's, not the host process's: what gives
+        it for a thread."""
+        self.thread_ids: Callable[[], Collection[int]] = lambda: (os.getpid(),)
+        """Gives the ids of the guest's threads."""
         self._on_refusal = on_refusal
         self._to_discard: list[int] = []
         root_fd = -1
@@ -106,7 +110,7 @@ class Files:
         if last in ("fd", "fdinfo"):
             return lambda name: name.isdigit() and int(name) in self.private_fds
         if last == "task":  # where the emulator's own threads are, too
-            return lambda name: name.isdigit() and int(name) != os.getpid()
+            return lambda name: name.isdigit() and int(name) not in self.thread_ids()
         return None
 
     # ---- names -------------------------------------------------------------------------------
@@ -159,6 +163,8 @@ class Files:
         if self.policy.allows_write(real):
             return
         if use.keeps_file and is_writable_device(real) and S_ISCHR(os.fstat(fd).st_mode):
+            return
+        if use.keeps_file and self._is_name_of_thread(real):
             return
         if real.startswith("/memfd:") and os.fstat(fd).st_nlink == 0:
             return
@@ -260,6 +266,13 @@ class Files:
             raise error(errno.EISDIR)
         return _reopen(fd, flags & ~(os.O_CREAT | os.O_NOFOLLOW))
 
+    def _is_name_of_thread(self, name: str) -> bool:
+        """Tell whether a file holds a thread's name; the first one's is the process's own."""
+        known = _NAME_OF_THREAD.fullmatch(name)
+        if known is None or int(known[1]) != os.getpid() or known[1] == known[2]:
+            return False
+        return int(known[2]) in self.thread_ids()
+
     def own_file(self, path: bytes) -> bytes | None:
         """Return the program's path where `path` is one of its names in /proc."""
         if path.startswith(b"/proc/") and path.endswith(b"/exe") and self.program_path:
@@ -284,15 +297,18 @@ class Files:
         own = f"/proc/{os.getpid()}/"
         if not name.startswith(own):
             return fd
-        entry = name.removeprefix(own)
+        entry, thread = name.removeprefix(own), os.getpid()
         if entry.startswith("task/"):
-            entry = entry.split("/", 2)[-1]
+            if self._is_name_of_thread(name):
+                return fd
+            _, number, entry = (entry + "/").split("/", 2)
+            thread, entry = int(number or thread), entry[:-1]
         if entry in _OF_THE_EMULATOR:
             self._on_refusal(name, "only /proc/self/maps is the guest's")
             raise error(errno.EACCES, name)
         if entry in self.generated:
             replacement = os.memfd_create(entry, os.MFD_CLOEXEC)
-            os.write(replacement, self.generated[entry]())
+            os.write(replacement, self.generated[entry](thread))
             os.lseek(replacement, 0, os.SEEK_SET)
             os.dup2(replacement, fd, inheritable=False)
             os.close(replacement)

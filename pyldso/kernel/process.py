@@ -10,8 +10,9 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from signal import SIGSEGV
-from struct import pack
+from struct import pack, unpack
 from typing import TYPE_CHECKING, TypeVar
 
 from pyldso.arch.x86_64 import registers
@@ -97,16 +98,17 @@ class Process:
         self.memory.keep_fd = self.files.keep_private
         self.memory.close_fd = self.files.close_private
         self.files.generated = {
-            "maps": lambda: procfs.maps_text(self.memory, self.files.paths.guest_name),
-            "cmdline": lambda: self._start[0],
-            "environ": lambda: self._start[1],
-            "auxv": lambda: self._start[2],
-            "comm": lambda: procfs.comm_text(self),
-            "stat": lambda: procfs.stat_text(self),
-            "statm": lambda: procfs.statm_text(self),
-            "status": lambda: procfs.status_text(self),
-            "limits": lambda: procfs.limits_text(self),
+            "maps": lambda tid: procfs.maps_text(self.memory, self.files.paths.guest_name),
+            "cmdline": lambda tid: self._start[0],
+            "environ": lambda tid: self._start[1],
+            "auxv": lambda tid: self._start[2],
+            "comm": lambda tid: procfs.thread_name(self, tid) + b"\n",
+            "stat": lambda tid: procfs.stat_text(self, tid),
+            "statm": lambda tid: procfs.statm_text(self),
+            "status": lambda tid: procfs.status_text(self, tid),
+            "limits": lambda tid: procfs.limits_text(self),
         }
+        self.files.thread_ids = lambda: self.threads.keys()
         self.signals = SignalState()
         self.thread = Thread(os.getpid())
         """The thread that runs; what is said of the processor's registers is said of it."""
@@ -206,6 +208,14 @@ class Process:
     def mprotect(self, address: int, length: int, prot: int) -> None:
         """Change the protection of memory (mprotect(2)); raises OSError."""
         self._call("mprotect", address, length, prot)
+
+    def set_tid_address(self, address: int) -> None:
+        """Let the kernel clear the first thread's id at its end (set_tid_address(2))."""
+        self._call("set_tid_address", address)
+
+    def set_robust_list(self, head: int) -> None:
+        """Name the running thread's list of robust futexes (set_robust_list(2))."""
+        self._call("set_robust_list", head, 24)
 
     def munmap(self, address: int, length: int) -> None:
         """Unmap memory (munmap(2)); raises OSError."""
@@ -364,6 +374,7 @@ class Process:
 
     def end(self, status: ExitStatus) -> ExitStatus:
         """Note how the process ended and tell those who watch."""
+        self._release_threads()
         self.status, self.exit_status = status, status.exit_status
         if self.events.wanted & Topic.SYSCALLS:
             end: tuple[int, int, int | None] = (0, 0, None)
@@ -593,8 +604,21 @@ class Process:
         self.scheduler = self.futexes = None
         self._bound.clear()
 
+    def _release_threads(self) -> None:
+        """Let go of the robust futexes that the threads of a process hold at its end."""
+        for thread in self.threads.values():
+            head = thread.robust_list
+            with suppress(MemoryFault):
+                # start-up: most lists are empty
+                if head and _holds_locks(self.memory, head):
+                    from pyldso.kernel.syscalls_threads import release_robust_list
+
+                    release_robust_list(self, thread)
+            thread.robust_list = 0
+
     def discard(self) -> None:
         """Give back the machine and its memory: another program takes the process's place."""
+        self._release_threads()
         if self.scheduler is not None:
             self.scheduler.end_others()
         self.files.close_on_exec()
@@ -624,3 +648,9 @@ class Process:
         self._refused.add(what)
         if self.events.wanted & Topic.UNSUPPORTED:
             self.events.emit(Refused(what, reason))
+
+
+def _holds_locks(memory: AddressSpace, head: int) -> bool:
+    """Tell whether a list of robust futexes (struct robust_list_head) names any."""
+    first, _, pending = unpack("<3Q", memory.read(head, 24))
+    return (first, pending) != (head, 0)

@@ -50,9 +50,20 @@ def _is_data(vma: Vma) -> bool:
     return bool(vma.prot & WRITE) and not vma.is_shared and not vma.grows_down
 
 
-def comm_text(process: Process) -> bytes:
-    """Return what /proc/self/comm shows."""
-    return process.command_name + b"\n"
+def thread_name(process: Process, tid: int) -> bytes:
+    """Return what prctl(2) calls a thread: the host's thread is called so, but for the first."""
+    if tid == os.getpid():
+        return process.command_name
+    return _host_file(f"task/{tid}/comm").rstrip(b"\n")
+
+
+def set_thread_name(process: Process, tid: int, name: bytes) -> None:
+    """Name a thread."""
+    if tid == os.getpid():
+        process.command_name = name[:15]
+    else:
+        with open(f"/proc/self/task/{tid}/comm", "wb", buffering=0) as file:
+            file.write(name[:15])
 
 
 def statm_text(process: Process) -> bytes:
@@ -65,33 +76,37 @@ def statm_text(process: Process) -> bytes:
     return " ".join(map(str, sizes)).encode() + b"\n"
 
 
-def stat_text(process: Process) -> bytes:
-    """Return what /proc/self/stat shows: the host's, with the guest's name and memory."""
-    fields = _host_file("stat").rpartition(b") ")[2].split()
+def stat_text(process: Process, tid: int) -> bytes:
+    """Return what a thread's `stat` shows: the host's, with the guest's name and memory."""
+    fields = _host_file(_of_thread("stat", tid)).rpartition(b") ")[2].split()
     stack = next((vma for vma in process.memory.vmas if vma.grows_down), None)
-    own = {20: 1, 23: _pages(process.memory) * PAGE_SIZE, 28: stack.end if stack else 0}
+    own = {
+        20: len(process.threads),
+        23: _pages(process.memory) * PAGE_SIZE,
+        28: stack.end if stack else 0,
+    }
     for number, value in own.items():
         fields[number - _FIRST_STAT_FIELD] = b"%d" % value
-    return b"%d (%s) %s\n" % (os.getpid(), process.command_name, b" ".join(fields))
+    return b"%d (%s) %s\n" % (tid, thread_name(process, tid), b" ".join(fields))
 
 
-def status_text(process: Process) -> bytes:
-    """Return what /proc/self/status shows: the host's, with the guest's name and memory."""
+def status_text(process: Process, tid: int) -> bytes:
+    """Return what a thread's `status` shows: the host's, with the guest's name and memory."""
     memory = process.memory
 
     def kilobytes(pages: int) -> bytes:
         return b"%8d kB" % (pages * PAGE_SIZE >> 10)
 
     own = {
-        b"Name": process.command_name,
+        b"Name": thread_name(process, tid),
         b"VmPeak": kilobytes(_pages(memory)),
         b"VmSize": kilobytes(_pages(memory)),
         b"VmData": kilobytes(_pages(memory, _is_data)),
         b"VmStk": kilobytes(_pages(memory, lambda vma: vma.grows_down)),
-        b"Threads": b"1",
+        b"Threads": b"%d" % len(process.threads),
     }
     lines = []
-    for line in _host_file("status").splitlines():
+    for line in _host_file(_of_thread("status", tid)).splitlines():
         name = line.partition(b":")[0]
         lines.append(b"%s:\t%s" % (name, own[name]) if name in own else line)
     return b"\n".join(lines) + b"\n"
@@ -132,6 +147,10 @@ def limits_text(process: Process) -> bytes:
         )
         lines.append(f"{name:<25} {soft:<20} {hard:<20} {unit and f'{unit:<10}'}")
     return "\n".join(lines).encode() + b"\n"
+
+
+def _of_thread(name: str, tid: int) -> str:
+    return name if tid == os.getpid() else f"task/{tid}/{name}"
 
 
 def _host_file(name: str) -> bytes:

@@ -24,6 +24,7 @@ from select import POLLIN, POLLOUT, poll
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from pyldso.kernel import procfs
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.host_thread import HostCall, HostThread
 from pyldso.kernel.signals import INTERRUPT
@@ -116,8 +117,9 @@ class Scheduler:
         thread = Thread(host.tid)
         thread.host = host
         thread.mask = self._process.thread.mask
-        thread.name = self._process.thread.name
         self._process.threads[thread.tid] = thread
+        creator = procfs.thread_name(self._process, self._process.thread.tid)
+        procfs.set_thread_name(self._process, thread.tid, creator)
         return thread
 
     def begin(self, thread: Thread, stack: int, set_registers: Callable[[], None]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pyldso.arch.x86_64 import registers
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.mmu import WRITE
+from pyldso.kernel.procfs import set_thread_name, thread_name
 from pyldso.kernel.status import Exited, ProcessEnded
 
 if TYPE_CHECKING:
@@ -178,11 +179,12 @@ def sys_personality(_process: Process, persona: int) -> int:
 def sys_prctl(process: Process, option: int, arg2: int, arg3: int, arg4: int, arg5: int) -> int:
     """prctl(2)."""
     if option == _PR_SET_NAME:
-        process.command_name = process.memory.read_cstring(arg2)[:15]
+        name = process.memory.read_cstring(arg2)
+        set_thread_name(process, process.thread.tid, name)
         return 0
     if option == _PR_GET_NAME:
-        name = process.command_name.ljust(16, b"\0")
-        process.memory.view(arg2, 16, WRITE)[:] = name
+        name = thread_name(process, process.thread.tid)
+        process.memory.view(arg2, 16, WRITE)[:] = name.ljust(16, b"\0")
         return 0
     if option in _NUMBER_PRCTLS:
         return host_syscall(_PRCTL, option, arg2, arg3, arg4, arg5)

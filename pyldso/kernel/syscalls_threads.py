@@ -95,7 +95,7 @@ def release_thread(process: Process, thread: Thread) -> None:
     """Let go of what a thread that ends holds: its robust futexes, and who waits for its end."""
     with suppress(MemoryFault):  # the kernel, too, stops at what it cannot access
         if thread.robust_list:
-            _let_die(process, thread)
+            release_robust_list(process, thread)
     thread.robust_list = 0
     with suppress(MemoryFault):
         if thread.clear_child_tid:
@@ -103,8 +103,11 @@ def release_thread(process: Process, thread: Thread) -> None:
             _wake(process, thread.clear_child_tid, 1)
 
 
-def _let_die(process: Process, thread: Thread) -> None:
-    """Walk a robust list (struct robust_list_head) and mark the futexes that the thread owned."""
+def release_robust_list(process: Process, thread: Thread) -> None:
+    """Walk a robust list (struct robust_list_head) and mark the futexes that the thread owned.
+
+    Raises MemoryFault where the list leads to memory that is not there.
+    """
     memory, head = process.memory, thread.robust_list
     first, offset, pending = unpack("<QqQ", memory.read(head, _HEAD_SIZE))
     entry = first

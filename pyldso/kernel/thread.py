@@ -55,7 +55,6 @@ class Thread:
         "clear_child_tid",
         "host",
         "mask",
-        "name",
         "pending",
         "registers",
         "result",
@@ -78,8 +77,6 @@ class Thread:
         self.alternate_stack = bytes(24)
         """struct stack_t; of size zero until the guest sets one."""
         self.clear_child_tid = self.robust_list = 0
-        self.name = b""
-        """What prctl(2) calls it; empty for what the process is called."""
         self.wait: Wait | None = None
         """What it waits for, where it can not run."""
         self.call: tuple[int, list[int]] | None = None

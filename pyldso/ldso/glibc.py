@@ -125,6 +125,8 @@ def _prepare_thread(namespace: Namespace, rtld_global: int) -> None:
     memory.write_u64(pointer + tid[2] + 8, robust_head)
     memory.write_u64(robust_head, robust_head)
     memory.write(robust_head + 8, struct.pack("<q", FUTEX_OFFSET))
+    namespace.process.set_tid_address(pointer + tid[2])
+    namespace.process.set_robust_list(robust_head)
     head, node = rtld_global + user[2], pointer + link[2]
     memory.write_u64(node, head)
     memory.write_u64(node + 8, head)
