@@ -1,7 +1,7 @@
 # make demo    set everything up and run the walkthrough of the README
 # make test    set everything up and run the tests (under five minutes)
 # make lint types bench corpus fuzz-run clean
-# make conformance-as conformance-torture conformance-projects conformance-libc
+# make conformance-as conformance-ld conformance-torture conformance-projects conformance-libc
 
 PYTHON = python3
 VENV = .venv
@@ -38,6 +38,10 @@ corpus:
 # By hand: compiles these sources, and compares every object with GNU as's (an hour).
 conformance-as: $(VENV)/installed corpus
 	$(BIN)/python -m conformance.gnu_as $(CORPUS) --report $(CORPUS)/report.md
+
+# Every linker that is installed beside ours, one small source for each feature (two minutes).
+conformance-ld: $(VENV)/installed
+	$(BIN)/python -m conformance.gnu_ld
 
 # By hand: gcc's own execution tests, built and run by pyldso in three ways (five minutes).
 conformance-torture: $(VENV)/installed corpus
@@ -76,5 +80,5 @@ clean:
 	rm -rf $(VENV) build pyldso.egg-info
 	$(MAKE) -C examples/csapp clean
 
-.PHONY: demo test lint types bench corpus conformance-as conformance-torture conformance-libc \
-  conformance-projects fuzz-run clean
+.PHONY: demo test lint types bench corpus conformance-as conformance-ld conformance-torture \
+  conformance-libc conformance-projects fuzz-run clean

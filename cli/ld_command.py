@@ -42,7 +42,7 @@ DRIVER_OPTIONS = (
     Option(("-plugin", "-plugin-opt", "--sysroot", "-dT", "-G", "-a"), IGNORED,
            "What the gcc driver says to GNU ld.", "Other", "VALUE"),
     Option(("-O",), IGNORED, "The same.", "Other", "LEVEL", is_prefix=True),
-    Option(("-EL", "-nostdlib", "--no-warn-rwx-segments", "--warn-rwx-segments",
+    Option(("-EL", "--no-warn-rwx-segments", "--warn-rwx-segments",
             "--no-warn-execstack", "--warn-execstack"), IGNORED, "The same.", "Other"),
     Option(("-T", "--script"), "script", "Not supported.", "Other", "FILE"),
 )  # fmt: skip
@@ -65,6 +65,7 @@ def execute(arguments: Arguments) -> int:
             nostdlib=True,
             nostartfiles=True,
             takes_versioned_names=False,
+            eh_frame_header=arguments.flag("eh_frame_header"),
             build_id=options.build_id if arguments.all("build_id") else "none",
         )
     )

@@ -10,6 +10,7 @@ from .arguments import Arguments, Option, UsageError
 IGNORED = "ignored"
 """Where options go that have no effect."""
 OUTPUT_KIND = "Output"
+DYNAMIC = "Dynamic linking"
 ORDER = "Inputs and libraries"
 SYMBOL = "Symbols"
 SECTION = "Sections"
@@ -31,12 +32,36 @@ ORDER_OPTIONS = (
     Option(("--no-allow-shlib-undefined",), "allow_shlib_undefined",
            "Do not (the default of programs).", SYMBOL, constant=False),
     Option(("--no-dynamic-linker",), "has_interpreter",
-           "Let a program have no interpreter.", "Dynamic linking", constant=False),
+           "Let a program have no interpreter.", DYNAMIC, constant=False),
     Option(("--error-limit",), "error_limit", "Show at most N errors, 20 by default, 0 for all.",
            "Checking", "N"),
 )  # fmt: skip
 
 SYMBOL_OPTIONS = (
+    Option(("--no-export-dynamic",), "export_dynamic", "Export only what libraries use.", SYMBOL,
+           constant=False),
+    Option(("--require-defined",), "require_defined", "As -u, and an error where nothing defines "
+           "NAME.", SYMBOL, "NAME"),
+    Option(("--unresolved-symbols",), "unresolved", "report-all (the default), ignore-all, "
+           "ignore-in-object-files or ignore-in-shared-libs.", SYMBOL, "METHOD"),
+    Option(("--warn-unresolved-symbols",), "warn_unresolved",
+           "Let undefined symbols be a warning.", SYMBOL),
+    Option(("--error-unresolved-symbols",), "warn_unresolved",
+           "Let them be an error (the default).", SYMBOL, constant=False),
+    Option(("-Bno-symbolic",), "symbolic", "Undo -Bsymbolic and -Bsymbolic-functions.", SYMBOL,
+           constant=False),
+    Option(("--dynamic-list-data",), "dynamic_list_data", "Put all variables on the dynamic list.",
+           SYMBOL),
+    Option(("--export-dynamic-symbol-list",), "export_dynamic_symbol_lists",
+           "Export what matches the list in FILE from a program.", SYMBOL, "FILE"),
+    Option(("-F", "--filter"), "filter", "Let NAME be asked for all symbols instead (DT_FILTER).",
+           DYNAMIC, "NAME"),
+    Option(("-f", "--auxiliary"), "auxiliary", "Let NAME be asked first (DT_AUXILIARY).", DYNAMIC,
+           "NAME"),
+    Option(("--audit",), "audit", "Let NAME audit the program (DT_AUDIT).", DYNAMIC, "NAME"),
+    Option(("-P", "--depaudit"), "depaudit", "Let NAME audit the libraries (DT_DEPAUDIT).",
+           DYNAMIC, "NAME"),
+    Option(("-Bgroup",), "group", "Set DF_1_GROUP and allow no undefined symbols.", DYNAMIC),
     Option(("-init",), "init", "Call NAME when the output is loaded, instead of _init.", SYMBOL,
            "NAME"),
     Option(("-fini",), "fini", "Call NAME when it is unloaded, instead of _fini.", SYMBOL, "NAME"),
@@ -60,22 +85,33 @@ TUNING_OPTIONS = (
     Option(
         (
             "--no-keep-memory", "--reduce-memory-overheads", "--no-map-whole-files", "--threads",
-            "--no-threads", "--eh-frame-hdr", "--no-add-needed", "--add-needed",
+            "--no-threads", "--no-add-needed", "--add-needed",
             "--no-copy-dt-needed-entries", "--fatal-warnings", "--no-fatal-warnings",
             "--warn-common", "--warn-once", "--warn-textrel", "--no-warn-mismatch",
-            "--no-warnings", "--sort-common", "--relax", "--demangle", "--no-demangle",
+            "--no-warnings", "--demangle", "--no-demangle",
             "--no-ld-generated-unwind-info", "--ld-generated-unwind-info", "--check-sections",
-            "--no-check-sections", "--undefined-version", "--no-undefined-version",
+            "--no-check-sections", "--undefined-version", "--no-undefined-version", "-d", "-dc",
+            "-dp", "-g", "-nostdlib", "--keep-memory", "--map-whole-files", "--traditional-format",
+            "--warn-alternate-em", "--warn-section-align", "--no-warn-search-mismatch",
+            "--accept-unknown-input-arch", "--no-accept-unknown-input-arch", "--ctf-variables",
+            "--no-ctf-variables", "--print-map-discarded", "--no-print-map-discarded",
+            "--strip-discarded", "--no-strip-discarded", "--disable-multiple-abs-defs",
+            "--no-omagic", "--no-error-execstack", "--no-error-rwx-segments",
+            "--color-diagnostics", "--no-color-diagnostics", "--no-mmap-output-file",
         ),
         IGNORED, "They tune other linkers, or are always so here.", ACCEPTED,
     ),
-    Option(("--hash-size", "--thread-count"), IGNORED, "The same, with a number.", ACCEPTED, "N"),
+    Option(("--hash-size", "--thread-count", "--spare-dynamic-tags"), IGNORED,
+           "The same, with a number.", ACCEPTED, "N"),
+    Option(("--sort-common", "--orphan-handling", "--error-handling-script", "-A"), IGNORED,
+           "The same, with a word.", ACCEPTED, "WORD", is_optional=True),
     Option(("-rpath-link", "--rpath-link"), IGNORED,
            "Libraries of libraries are not searched for.", ACCEPTED, "DIR"),
 )  # fmt: skip
 
 OUTPUT_OPTIONS = (
-    Option(("-r", "--relocatable"), "relocatable", "Make one object of all.", OUTPUT_KIND),
+    Option(("-r", "--relocatable", "-i", "-Ur"), "relocatable", "Make one object of all.",
+           OUTPUT_KIND),
     Option(("-S", "--strip-debug"), "strip_debug", "Leave out debugging information.",
            OUTPUT_KIND),
     Option(("-x", "--discard-all"), "discard_locals", "Leave local symbols out of .symtab.",
@@ -99,6 +135,14 @@ REPORT_OPTIONS = (
 )  # fmt: skip
 
 SECTION_OPTIONS = (
+    Option(("--eh-frame-hdr",), "eh_frame_header",
+           "Make .eh_frame_hdr, by which exceptions find their handlers.", SECTION),
+    Option(("--no-eh-frame-hdr",), "eh_frame_header", "Do not (the default of ld alone).", SECTION,
+           constant=False),
+    Option(("--no-relax",), "relax", "Leave instructions as the compiler wrote them.", SECTION,
+           constant=False),
+    Option(("--relax",), "relax", "Let them take shorter ways where they can (the default).",
+           SECTION),
     Option(("--gc-sections",), "gc_sections", "Leave out the sections that nothing reaches.",
            SECTION),
     Option(("--no-gc-sections",), "gc_sections", "Keep them (the default).", SECTION,
@@ -132,8 +176,34 @@ def image_base(arguments: Arguments) -> int | None:
     return address
 
 
+UNRESOLVED_METHODS = (
+    "report-all", "ignore-all", "ignore-in-object-files", "ignore-in-shared-libs",
+)  # fmt: skip
+
+
+def unresolved_method(arguments: Arguments) -> str:
+    """Return the word of `--unresolved-symbols`."""
+    word = arguments.last("unresolved") or UNRESOLVED_METHODS[0]
+    if word not in UNRESOLVED_METHODS:
+        raise UsageError(f"option '--unresolved-symbols': use {', '.join(UNRESOLVED_METHODS)}")
+    return word
+
+
+def symbolic_flags(arguments: Arguments) -> tuple[bool, bool]:
+    """Return -Bsymbolic and -Bsymbolic-functions, of which a later -Bno-symbolic undoes both."""
+    flags = {"bsymbolic": False, "bsymbolic_functions": False}
+    for dest, value in arguments.items:
+        if dest == "symbolic":
+            flags = dict.fromkeys(flags, False)
+        elif dest in flags:
+            flags[dest] = bool(value)
+    return flags["bsymbolic"], flags["bsymbolic_functions"]
+
+
 def with_ld_options(options: LinkOptions, arguments: Arguments) -> LinkOptions:
     """Return `options` with what the tables of this file say."""
+    unresolved = unresolved_method(arguments)
+    is_symbolic = symbolic_flags(arguments)
     is_static_pie = arguments.flag("static_pie")
     is_static = arguments.flag("static_link") or is_static_pie
     return options._replace(
@@ -148,7 +218,23 @@ def with_ld_options(options: LinkOptions, arguments: Arguments) -> LinkOptions:
         version_script=arguments.last("version_script"),
         dynamic_lists=arguments.all("dynamic_lists"),
         export_dynamic_symbols=arguments.all("export_dynamic_symbols"),
-        bsymbolic_functions=arguments.flag("bsymbolic_functions"),
+        bsymbolic=is_symbolic[0],
+        bsymbolic_functions=is_symbolic[1],
+        require_defined=arguments.all("require_defined"),
+        ignores_undefined=unresolved in ("ignore-all", "ignore-in-object-files"),
+        allow_shlib_undefined=(
+            options.allow_shlib_undefined or unresolved in ("ignore-all", "ignore-in-shared-libs")
+        ),
+        warns_of_undefined=arguments.flag("warn_unresolved"),
+        dynamic_list_data=arguments.flag("dynamic_list_data"),
+        export_dynamic_symbol_lists=arguments.all("export_dynamic_symbol_lists"),
+        filters=arguments.all("filter"),
+        auxiliary=arguments.all("auxiliary"),
+        audit=arguments.all("audit"),
+        depaudit=arguments.all("depaudit"),
+        is_group=arguments.flag("group"),
+        eh_frame_header=arguments.flag("eh_frame_header", True),
+        relax=arguments.flag("relax", True),
         exclude_libs=arguments.all("exclude_libs"),
         defsym=arguments.all("defsym"),
         gc_sections=arguments.flag("gc_sections"),

@@ -129,7 +129,6 @@ def link_options(arguments: Arguments, *, is_shared: bool) -> LinkOptions:
         z_options=arguments.all("z"),
         no_undefined=arguments.flag("no_undefined"),
         allow_shlib_undefined=arguments.flag("allow_shlib_undefined"),
-        bsymbolic=arguments.flag("bsymbolic"),
         nostdlib=without_stdlib or arguments.flag("nodefaultlibs"),
         nostartfiles=without_stdlib or arguments.flag("nostartfiles"),
         build_id=arguments.last("build_id") or defaults.build_id,

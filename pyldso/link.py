@@ -25,7 +25,7 @@ from pyldso.linker.define import (
     drop_unneeded,
     place_boundaries,
 )
-from pyldso.linker.eh_frame import EhFrameHeader, build_eh_frame
+from pyldso.linker.eh_frame import EhFrame, EhFrameHeader, build_eh_frame
 from pyldso.linker.exports import (
     DefinedSymbol,
     assign_versions,
@@ -107,7 +107,7 @@ def link_relocatable(reader: InputReader, options: LinkOptions) -> None:
     from pyldso.linker.relocatable import combine_objects
 
     symbols = SymbolTable(options.wrap)
-    for name in options.undefined:
+    for name in asked_for(options):
         symbols.demand(name)
     for item in reader.read_all():
         if isinstance(item, LinkedShared):
@@ -148,7 +148,7 @@ def link_inputs(
     """
     check_options(options)
     machine = machine_of(EM.X86_64)
-    output = OutputKind(options.is_shared, options.is_shared or options.is_pie)
+    output = OutputKind(options.is_shared, options.is_shared or options.is_pie, options.relax)
     limit = options.error_limit
 
     given = [parse_defsym(text) for text in options.defsym]
@@ -182,6 +182,9 @@ def link_inputs(
 
     sections = related_sections(symbols)
     relax_sections(sections, machine, output)
+    if options.warns_of_undefined:
+        for warning in report.undefined_warnings(sections, symbols):
+            options.warn(warning)
     demands = scan_relocations(sections, machine, output, allows_text=options.has_z("notext"))
     report.raise_errors(errors_of(demands, unmet, symbols, options, machine), limit)
     # from here on only a value that does not fit can go wrong
@@ -198,7 +201,7 @@ def link_inputs(
         synthetic, symbols, options, outputs,
         VersionPlan(own_name(options), exports.version_nodes), flags_of(demands, output),
     )  # fmt: skip
-    chunks += [frame, EhFrameHeader(frame)] if frame is not None else []
+    chunks += frame_chunks(frame, options)
     notes = create_notes(properties, options)
     names = StringTable(".shstrtab")
     symtab = create_symtab(symbols, options)
@@ -222,7 +225,7 @@ def link_inputs(
     image = write_chunks(layout)
     overflows = apply_relocations(sections, image, machine, constants)
     report.raise_errors(report.overflow_errors(overflows, machine), limit)
-    start = entry_address(symbols, options)
+    start = entry_address(symbols, layout, options)
     e_type = ET.DYN if output.is_position_independent else ET.EXEC
     write_headers(image, layout, names, Ident(e_type, machine.number, os_abi(symbols)), start)
     for note in notes:
@@ -250,9 +253,9 @@ def resolve_symbols(
     """Bring all inputs together, with the archive members and built-ins that they ask for."""
     symbols = SymbolTable(options.wrap)
     symbols.define_given([one.name for one in given])
-    entry = entry_name(options)
+    entry = wanted_entry(options)
     bases = [one.base for one in given if one.base]
-    for name in [*([entry] if entry else []), *options.undefined, *bases]:
+    for name in [*([entry] if entry else []), *asked_for(options), *bases]:
         symbols.demand(name)
     has_start = not (output.is_shared or options.nostartfiles)
     if options.is_static and has_start:
@@ -276,12 +279,17 @@ def resolve_symbols(
     return symbols
 
 
+def asked_for(options: LinkOptions) -> list[str]:
+    """Return the names that the command line refers to (`-u`, `--require-defined`, -init)."""
+    return [*options.undefined, *options.require_defined]
+
+
 def drop_garbage(symbols: SymbolTable, options: LinkOptions) -> None:
     """Drop the sections that nothing reaches, and tell which where that is asked for."""
     from pyldso.linker.garbage import collect_garbage  # few links ask for it
 
-    entry = entry_name(options)
-    for member in collect_garbage(symbols, [*([entry] if entry else []), *options.undefined]):
+    entry = wanted_entry(options)
+    for member in collect_garbage(symbols, [*([entry] if entry else []), *asked_for(options)]):
         if options.print_gc_sections:
             name, owner = member.section.name, member.owner.name
             options.say(f"removing unused section '{name}' in file '{owner}'")
@@ -309,9 +317,7 @@ def errors_of(
     errors += report.unmet_errors(unmet, symbols)
     errors += report.problem_errors(demands.problems, machine)
     errors += report.copy_errors(demands.copies)
-    entry = entry_name(options)
-    if entry is not None and symbols.resolved[entry].rank <= Rank.SHARED:
-        errors += report.entry_errors(entry, symbols)
+    errors += report.required_errors(options.require_defined, symbols)
     return errors
 
 
@@ -323,6 +329,13 @@ def output_properties(symbols: SymbolTable, options: LinkOptions) -> dict[int, i
         feature = GNU_PROPERTY_X86_FEATURE_1_AND
         merged[feature] = merged.get(feature, 0) | promised
     return dict(sorted(merged.items()))
+
+
+def frame_chunks(frame: EhFrame | None, options: LinkOptions) -> list[Chunk]:
+    """Return .eh_frame, and the table by which the dynamic linker finds its entries."""
+    if frame is None:
+        return []
+    return [frame, EhFrameHeader(frame)] if options.eh_frame_header else [frame]
 
 
 def create_notes(properties: dict[int, int], options: LinkOptions) -> list[Note]:
@@ -356,14 +369,28 @@ def layout_rules(symbols: SymbolTable, options: LinkOptions, output: OutputKind)
     )
 
 
-def entry_address(symbols: SymbolTable, options: LinkOptions) -> int:
-    """Return e_entry."""
-    name = entry_name(options)
-    return symbols.resolved[name].value if name is not None else 0
+def entry_address(symbols: SymbolTable, layout: Layout, options: LinkOptions) -> int:
+    """Return e_entry: a symbol's address or a number, else the start of the code."""
+    name = wanted_entry(options)
+    if name is None:
+        return int(options.entry, 0) if options.entry else 0
+    resolved = symbols.resolved[name]
+    if resolved.rank > Rank.SHARED:
+        return resolved.value
+    if options.is_shared and options.entry is None:
+        return 0
+    text = next((chunk.address for chunk in layout.chunks if chunk.name == ".text"), 0)
+    options.warn(report.entry_warning(name, text, symbols))
+    return text
 
 
-def entry_name(options: LinkOptions) -> str | None:
-    """Return the symbol where the process starts; a shared object has one only by `-e`."""
+def wanted_entry(options: LinkOptions) -> str | None:
+    """Return the symbol where the process starts; a shared object has one only by `-e`.
+
+    None where there is none, and where `-e` gives the address itself.
+    """
+    if options.entry and options.entry[0].isdigit():
+        return None
     return options.entry or (None if options.is_shared else "_start")
 
 

@@ -75,10 +75,12 @@ class PltFormat(NamedTuple):
 
 
 class OutputKind(NamedTuple):
-    """The two questions on which code models depend."""
+    """The questions on which code models depend."""
 
     is_shared: bool
     is_position_independent: bool
+    avoids_got: bool = True
+    """Let code take an address directly, instead of through the GOT, where its form allows."""
 
 
 class Machine(NamedTuple):

@@ -301,6 +301,10 @@ class SharedFile:
             if p.p_type == PT.LOAD
         )
 
+    def has_content(self, vaddr: int) -> bool:
+        """Tell whether the file holds what stands at `vaddr`: it is not .bss."""
+        return any(0 <= vaddr - p.p_vaddr < p.p_filesz for p in self.phdrs if p.p_type == PT.LOAD)
+
     def is_executable(self, vaddr: int) -> bool:
         """Tell whether `vaddr` lies in an executable segment."""
         return any(

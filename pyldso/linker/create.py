@@ -361,6 +361,14 @@ def add_names(
         dynamic.add(DT.NEEDED, strings.add(shared.needed_name))
     if options.is_shared and options.soname:
         dynamic.add(DT.SONAME, strings.add(options.soname))
+    if options.is_shared:
+        for name in options.filters:
+            dynamic.add(DT.FILTER, strings.add(name))
+        for name in options.auxiliary:
+            dynamic.add(DT.AUXILIARY, strings.add(name))
+    for audit_tag, names in ((DT.AUDIT, options.audit), (DT.DEPAUDIT, options.depaudit)):
+        if names:
+            dynamic.add(audit_tag, strings.add(":".join(names)))
     if options.rpath:
         tag = DT.RUNPATH if options.uses_runpath else DT.RPATH
         dynamic.add(tag, strings.add(":".join(options.rpath)))
@@ -413,6 +421,9 @@ FLAG_WORDS: dict[str, tuple[DF, DF1]] = {
     "interpose": (DF(0), DF1.INTERPOSE),
     "nodefaultlib": (DF(0), DF1.NODEFLIB),
     "global": (DF(0), DF1.GLOBAL),
+    "nodump": (DF(0), DF1.NODUMP),
+    "loadfltr": (DF(0), DF1.LOADFLTR),
+    "globalaudit": (DF(0), DF1.GLOBAUDIT),
 }
 """What the words of `-z` set in DT_FLAGS and DT_FLAGS_1."""
 
@@ -442,6 +453,8 @@ def add_flags(dynamic: Dynamic, options: LinkOptions, flags: DF) -> None:
         flags |= DF.SYMBOLIC
     if options.is_pie and not options.is_shared:
         flags_1 |= DF1.PIE
+    if options.is_group:
+        flags_1 |= DF1.GROUP
     if flags:
         dynamic.add(DT.FLAGS, int(flags))
     if flags_1:

@@ -28,6 +28,8 @@ class ExportRules(NamedTuple):
     versions: VersionScript | None
     dynamic_list: VersionScript | None
     """Names that an executable exports; in a shared object those that others may interpose."""
+    lists_data: bool = False
+    """The list has all variables, too."""
 
     @property
     def version_nodes(self) -> list[VersionNode]:
@@ -43,11 +45,13 @@ def read_export_rules(options: LinkOptions) -> ExportRules:
     nodes: list[VersionNode] = []
     for path in options.dynamic_lists:
         nodes += parse_dynamic_list(read_text(path), path).nodes
+    for path in options.export_dynamic_symbol_lists:
+        nodes += parse_dynamic_list(read_text(path), path).nodes
     if options.export_dynamic_symbols:
         nodes.append(export_list(options.export_dynamic_symbols))
     if nodes:
         dynamic_list = VersionScript(nodes)
-    return ExportRules(versions, dynamic_list)
+    return ExportRules(versions, dynamic_list, options.dynamic_list_data)
 
 
 def read_text(path: str) -> str:
@@ -64,7 +68,7 @@ def assign_versions(
     """
     errors: list[Diagnostic] = []
     excluded = excluded_libraries(options)
-    known = {node.name for node in rules.version_nodes}
+    known = {node.name: node for node in rules.version_nodes}
     for resolved in symbols.resolved.values():
         if resolved.rank <= Rank.SHARED or resolved.boundary:
             continue
@@ -73,13 +77,17 @@ def assign_versions(
             library = os.path.basename(owner.archive)
             resolved.is_local = ALL_LIBRARIES in excluded or library in excluded
         if resolved.version:
-            if options.is_shared and resolved.version not in known:
+            node = known.get(resolved.version)
+            if node is not None and rules.versions is not None:
+                node.is_used = True
+                resolved.is_local |= rules.versions.hides(node, resolved.name.partition("@")[0])
+            elif options.is_shared:
                 errors.append(unknown_version_error(resolved))
         elif rules.versions is not None and not resolved.is_local:
             found = rules.versions.find(resolved.name)
             if found is not None:
-                node, resolved.is_local = found
-                resolved.version = "" if resolved.is_local else node.name
+                listed, resolved.is_local = found
+                resolved.version = "" if resolved.is_local else listed.name
     return errors
 
 
@@ -106,7 +114,7 @@ def may_be_interposed(resolved: Resolved, rules: ExportRules, options: LinkOptio
         return False
     if resolved.binding == STB.GNU_UNIQUE:
         return True
-    if rules.dynamic_list is not None:
+    if rules.dynamic_list is not None or rules.lists_data:
         return is_listed(resolved, rules)
     if options.bsymbolic:
         return False
@@ -116,6 +124,8 @@ def may_be_interposed(resolved: Resolved, rules: ExportRules, options: LinkOptio
 
 def is_listed(resolved: Resolved, rules: ExportRules) -> bool:
     """Tell whether the dynamic list has the symbol."""
+    if rules.lists_data and resolved.type in (STT.OBJECT, STT.COMMON):
+        return True
     found = rules.dynamic_list.find(resolved.name) if rules.dynamic_list is not None else None
     return found is not None and not found[1]
 

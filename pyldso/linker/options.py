@@ -44,6 +44,15 @@ Z_WORDS = frozenset((
     "interpose", "lazy", "max-page-size", "muldefs", "nodefaultlib", "nodelete", "nodlopen",
     "noexecstack", "nopack-relative-relocs", "norelro", "noseparate-code", "notext", "now",
     "origin", "pack-relative-relocs", "relro", "separate-code", "shstk", "text", "undefs",
+    "nodump", "loadfltr", "globalaudit", "stack-size", "nocopyreloc", "copyreloc", "baseline",
+    "x86-64-baseline", "x86-64-v2", "x86-64-v3", "x86-64-v4", "dynamic-undefined-weak",
+    "nodynamic-undefined-weak", "start-stop-visibility", "start-stop-gc", "nostart-stop-gc",
+    "unique-symbol", "nounique-symbol",
+    # what tunes or checks, and changes nothing here
+    "common", "nocommon", "nocombreloc", "call-nop", "cet-report", "lam-u48", "lam-u57",
+    "lam-u48-report", "lam-u57-report", "lam-report", "report-relative-reloc", "bndplt",
+    "extern-protected-data", "noextern-protected-data", "indirect-extern-access",
+    "noindirect-extern-access",
 ))  # fmt: skip
 """The words of `-z` that are understood; a value may follow after `=`."""
 
@@ -90,7 +99,13 @@ class LinkOptions(NamedTuple):
     export_dynamic: bool = False
     z_options: Sequence[str] = ()
     """The words of `-z`: now, lazy, relro, norelro, execstack, defs, nodelete, notext ..."""
+    require_defined: Sequence[str] = ()
+    """Names of `undefined` kind that something must define."""
     no_undefined: bool = False
+    ignores_undefined: bool = False
+    """Let a program leave its undefined symbols to the dynamic linker, and say nothing."""
+    warns_of_undefined: bool = False
+    """Let it, and say so."""
     allow_shlib_undefined: bool = False
     """Let the libraries of a program need what nothing in the link defines."""
     bsymbolic: bool = False
@@ -99,6 +114,18 @@ class LinkOptions(NamedTuple):
     dynamic_lists: Sequence[str] = ()
     export_dynamic_symbols: Sequence[str] = ()
     """Names and patterns of `--export-dynamic-symbol`."""
+    dynamic_list_data: bool = False
+    """Let the dynamic list have all variables."""
+    export_dynamic_symbol_lists: Sequence[str] = ()
+    """Files of such names."""
+    filters: Sequence[str] = ()
+    auxiliary: Sequence[str] = ()
+    audit: Sequence[str] = ()
+    depaudit: Sequence[str] = ()
+    is_group: bool = False
+    """`-Bgroup`: DF_1_GROUP."""
+    eh_frame_header: bool = True
+    relax: bool = True
     exclude_libs: Sequence[str] = ()
     """Archives whose symbols stay inside; `ALL` means all."""
     defsym: Sequence[str] = ()

@@ -11,6 +11,7 @@ from pyldso.linker.apply import Overflow
 from pyldso.linker.inputs import LinkedShared
 from pyldso.linker.resolve import Duplicate, SymbolTable, UnmetNeed
 from pyldso.linker.scan import Place, Problem
+from pyldso.linker.sections import InputSection
 from pyldso.linker.symbols import LinkedObject, Rank, Resolved
 
 REFERENCES_SHOWN = 3
@@ -78,6 +79,18 @@ def undefined_errors(
         text = f"undefined {kind}: {readable(target.name)}"
         diagnostics.append(Diagnostic(text, notes=tuple(notes)))
     return diagnostics
+
+
+def undefined_warnings(sections: Sequence[InputSection], symbols: SymbolTable) -> list[Diagnostic]:
+    """Return as warnings what `undefined_errors` says (`--warn-unresolved-symbols`)."""
+    undefined: dict[Resolved, list[Place]] = {}
+    for member in sections:
+        targets = member.owner.targets
+        for r_offset, r_info, _ in member.relocations:
+            target = targets[r_info >> 32]
+            if target.rank == Rank.UNDEFINED and not target.is_weak_reference:
+                undefined.setdefault(target, []).append(Place(member, r_offset))
+    return [error._replace(severity="warning") for error in undefined_errors(undefined, symbols)]
 
 
 def unmet_errors(unmet: list[UnmetNeed], symbols: SymbolTable) -> list[Diagnostic]:
@@ -167,10 +180,23 @@ def copy_errors(copies: list[Resolved]) -> list[Diagnostic]:
     return diagnostics
 
 
-def entry_errors(name: str, symbols: SymbolTable) -> list[Diagnostic]:
-    """Return an error for an entry point that no object defines."""
+def required_errors(names: Sequence[str], symbols: SymbolTable) -> list[Diagnostic]:
+    """Return an error for each name of `--require-defined` that nothing defines."""
+    return [
+        Diagnostic(
+            f"undefined symbol: {readable(name)}, required by --require-defined",
+            notes=tuple(guess_notes(name, known_names(symbols))),
+        )
+        for name in names
+        if symbols.resolved[name].rank == Rank.UNDEFINED
+    ]
+
+
+def entry_warning(name: str, address: int, symbols: SymbolTable) -> Diagnostic:
+    """Return the warning about an entry point that no object defines."""
     notes = guess_notes(name, known_names(symbols))
-    return [Diagnostic(f"undefined symbol: {name}, the entry point", notes=tuple(notes))]
+    text = f"cannot find entry symbol {name}; defaulting to {address:#x}"
+    return Diagnostic(text, severity="warning", notes=tuple(notes))
 
 
 def overflow_errors(overflows: list[Overflow], machine: Machine) -> list[Diagnostic]:

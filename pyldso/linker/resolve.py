@@ -18,6 +18,10 @@ LTO_MARK = "__gnu_lto_slim"
 """gcc's sign of an object without machine code."""
 
 
+OPEN = (Rank.UNDEFINED, Rank.COMMON)
+"""What further files are asked for: a common symbol gives way to data with initial values."""
+
+
 class Duplicate(NamedTuple):
     """A name with two strong definitions."""
 
@@ -95,8 +99,8 @@ class SymbolTable:
             if isinstance(item, LinkedShared):
                 self.shared.append(item)
             self._providers.append(item)
-            for resolved in [r for r in self.resolved.values() if r.rank == Rank.UNDEFINED]:
-                if resolved.rank == Rank.UNDEFINED:
+            for resolved in [r for r in self.resolved.values() if r.rank in OPEN]:
+                if resolved.rank in OPEN:
                     self._ask_one(item, resolved)
         self._settle()
 
@@ -145,7 +149,10 @@ class SymbolTable:
             rank = Rank.COMMON
         else:
             rank = Rank.WEAK if symbol.binding == STB.WEAK else Rank.STRONG
-        if rank > resolved.rank:
+        if rank == Rank.COMMON and is_initialised(resolved):
+            resolved.is_weak_reference = False
+            resolved.is_referenced = True
+        elif rank > resolved.rank:
             resolved.rank = rank
             resolved.symbol = symbol
             resolved.file = linked
@@ -153,6 +160,8 @@ class SymbolTable:
             resolved.export = None
             resolved.version = version.lstrip("@")
             resolved.is_hidden_version = is_alternative
+            if rank == Rank.COMMON:
+                self._ask(resolved)
         elif rank == resolved.rank == Rank.STRONG and resolved.symbol is not None:
             first = resolved.file
             if isinstance(first, LinkedObject):
@@ -187,7 +196,7 @@ class SymbolTable:
             pending, self._asked = self._asked, []
             for resolved in pending:
                 for provider in self._providers:
-                    if resolved.rank != Rank.UNDEFINED:
+                    if resolved.rank not in OPEN:
                         break
                     self._ask_one(provider, resolved)
 
@@ -197,25 +206,33 @@ class SymbolTable:
             if resolved.is_hidden:
                 return
             export = provider.find(name, version.lstrip("@"))
-            if export is not None and export.symbol.visibility != STV.HIDDEN:
-                resolved.rank = Rank.SHARED
-                resolved.export = export
-                resolved.file = provider
-                resolved.version = export.version
-        elif not resolved.is_weak_reference:
-            self._extract(provider, name)
+            if export is None or export.symbol.visibility == STV.HIDDEN:
+                return
+            if resolved.rank == Rank.COMMON:
+                if not provider.file.has_content(export.symbol.st_value):
+                    return
+                resolved.place = None
+                resolved.is_weak_reference = False
+            resolved.rank = Rank.SHARED
+            resolved.export = export
+            resolved.file = provider
+            resolved.version = export.version
+        elif resolved.rank == Rank.COMMON or not resolved.is_weak_reference:
+            self._extract(provider, name, is_common=resolved.rank == Rank.COMMON)
 
-    def _extract(self, archive: Archive, name: str) -> None:
-        """Add the member of an archive that defines `name`."""
+    def _extract(self, archive: Archive, name: str, *, is_common: bool) -> None:
+        """Add the member of an archive that defines `name`, more than as a common symbol does."""
         if archive.index is None:
             archive.index = index_members(archive)
         offset = archive.index.get(name)
         if offset is None or (archive.path, offset) in self._loaded:
             return
-        self._loaded.add((archive.path, offset))
         member = archive.member_at(offset)
         label = f"{archive.path}({member.name})"
         source = read_object(archive.content(member), label, references=self._references)
+        if is_common and not defines(source, name):
+            return
+        self._loaded.add((archive.path, offset))
         source.path = member.name
         self.add_object(source, archive.path)
 
@@ -280,6 +297,26 @@ def unmet_needs(symbols: SymbolTable) -> list[UnmetNeed]:
     return unmet
 
 
+def is_initialised(resolved: Resolved) -> bool:
+    """Tell whether a library gives the variable its initial value (one in its .bss is like a
+    common symbol, and the program's counts).
+    """
+    if not isinstance(resolved.file, LinkedShared) or resolved.export is None:
+        return False
+    return resolved.file.file.has_content(resolved.export.symbol.st_value)
+
+
+def defines(source: ObjectFile, name: str) -> bool:
+    """Tell whether an object has a definition of `name` that is no common symbol."""
+    return any(
+        symbol.name == name
+        and symbol.is_defined
+        and symbol.shndx != SHN.COMMON
+        and symbol.binding != STB.LOCAL
+        for symbol in source.symbols
+    )
+
+
 def grow_common(kept: Symbol, other: Symbol) -> None:
     """Give a tentative definition the larger size and alignment of two."""
     kept.st_size = max(kept.st_size, other.st_size)
@@ -312,11 +349,15 @@ def columns_of(
         for target in linked.locals:
             if target.symbol is not None:
                 target.column = local_column(target, target.symbol)
-    needs_all = options.no_undefined or options.has_z("defs")
+    needs_all = options.no_undefined or options.has_z("defs") or options.is_group
+    is_lenient = options.ignores_undefined or options.warns_of_undefined
     for resolved in symbols.resolved.values():
         if resolved.rank == Rank.UNDEFINED:
             resolved.column = undefined_column(
-                resolved, may_import=options.is_shared and not needs_all, is_dynamic=is_dynamic
+                resolved,
+                may_import=options.is_shared and (is_lenient or not needs_all),
+                may_be_null=resolved.is_weak_reference or (is_lenient and not options.is_shared),
+                is_dynamic=is_dynamic,
             )
         else:
             resolved.column = defined_column(resolved, is_open=is_open(resolved))
@@ -331,9 +372,11 @@ def local_column(target: Resolved, symbol: Symbol) -> Column:
     return Column.IFUNC if symbol.type == STT.GNU_IFUNC else Column.LOCAL
 
 
-def undefined_column(resolved: Resolved, *, may_import: bool, is_dynamic: bool) -> Column:
+def undefined_column(
+    resolved: Resolved, *, may_import: bool, may_be_null: bool, is_dynamic: bool
+) -> Column:
     """Return the column of a name that nothing defines; a library may leave it to others."""
-    if resolved.is_weak_reference:
+    if may_be_null:
         return Column.WEAK if is_dynamic and not resolved.visibility else Column.ABSOLUTE
     if may_import and not resolved.visibility:
         return Column.CODE if resolved.type == STT.FUNC else Column.DATA

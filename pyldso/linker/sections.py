@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pyldso.elf.constants import SHF, SHT
+from pyldso.elf.constants import SHF, SHT, STT
 from pyldso.elf.object import Section
 from pyldso.elf.records import Buffer
 from pyldso.elf.rela import RelaTable, Row
@@ -230,4 +230,19 @@ def gather_sections(objects: list[LinkedObject], merged: list[InputSection]) -> 
         output.members.append(member)
     for output in outputs.values():
         output.finish()
-    return list(outputs.values())
+    return without_empty(list(outputs.values()))
+
+
+def without_empty(outputs: list[OutputSection]) -> list[OutputSection]:
+    """Leave out the output sections without content in which no symbol lies (as GNU ld does)."""
+    empty = {output for output in outputs if not output.size}
+    owners = {member.owner for output in empty for member in output.members}
+    for linked in owners:
+        for symbol in linked.object.symbols:
+            place = linked.places.get(symbol.section) if symbol.section is not None else None
+            if place is not None and place.output in empty and symbol.type != STT.SECTION:
+                empty.discard(place.output)
+    for output in empty:
+        for member in output.members:
+            member.output = None
+    return [output for output in outputs if output not in empty]

@@ -68,10 +68,12 @@ class Patterns:
 class VersionNode:
     """A version: its name (empty for an anonymous one), its symbols, and what it inherits."""
 
-    __slots__ = ("exported", "local", "name", "parents")
+    __slots__ = ("exported", "is_used", "local", "name", "parents")
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.is_used = False
+        """A `.symver` names it, though it may list nothing."""
         self.exported = Patterns()
         self.local = Patterns()
         self.parents: list[str] = []
@@ -93,6 +95,11 @@ class VersionScript:
     def names(self) -> list[str]:
         """The versions that the output defines."""
         return [node.name for node in self.nodes if node.name]
+
+    def hides(self, node: VersionNode, name: str) -> bool:
+        """Tell whether a node that a `.symver` names keeps the symbol inside (`local:`)."""
+        readable = self._demangle(name)
+        return node.local.match(name, readable) and not node.exported.match(name, readable)
 
     def find(self, name: str) -> tuple[VersionNode, bool] | None:
         """Return the node of a symbol and whether it is local there; None where none matches.

@@ -43,7 +43,7 @@ class VersionDefinitions(Chunk):
         self._rows.append((int(VER_FLG_BASE), [plan.base]))
         for number, node in enumerate(plan.nodes, VER_NDX_BASE + 1):
             self.numbers[node.name] = number
-            is_empty = not (node.exported.patterns or node.local.patterns)
+            is_empty = not (node.exported.patterns or node.local.patterns or node.is_used)
             self._rows.append((int(VER_FLG_WEAK) if is_empty else 0, [node.name, *node.parents]))
         for _, names in self._rows:
             self.size += VERDEF.size + len(names) * VERDAUX.size

@@ -11,7 +11,7 @@ import pytest
 from pyldso.elf.constants import EM
 from pyldso.elf.object import LineMap
 from pyldso.elf.object_reader import read_object
-from pyldso.errors import ElfFormatError, LinkError, PyldsoError
+from pyldso.errors import Diagnostic, ElfFormatError, LinkError, PyldsoError
 from pyldso.link import link, link_inputs
 from pyldso.linker.inputs import InputReader
 from pyldso.linker.options import InputFile, Library, LinkOptions
@@ -263,15 +263,20 @@ def test_a_variable_without_size_cannot_be_copied(bench) -> None:
     ]
 
 
-def test_an_entry_point_that_is_missing_is_named(bench) -> None:
+def test_an_entry_point_that_is_missing_is_named_in_a_warning(bench) -> None:
     bench.compile("a.o", "int begin(void) { return 0; } int main(void) { return 0; }")
-    text = failure("a.o", entry="begn", nostartfiles=True)
-    assert text.startswith(
-        "error: undefined symbol: begn, the entry point\n>>> did you mean: begin"
+    warnings: list[Diagnostic] = []
+    bench.link("a", "a.o", entry="begn", nostartfiles=True, warn=warnings.append)
+    bench.link("b", "a.o", nostartfiles=True, warn=warnings.append)
+    assert (
+        warnings[0]
+        .render()
+        .startswith(
+            "warning: cannot find entry symbol begn; defaulting to 0x1000\n>>> did you mean: begin"
+        )
     )
-    assert failure("a.o", nostartfiles=True).startswith(
-        "error: undefined symbol: _start, the entry"
-    )
+    assert warnings[1].message == "cannot find entry symbol _start; defaulting to 0x1000"
+    assert "0x1000\n" in bench.readelf("-h", "b")
 
 
 def test_an_unknown_style_is_refused(bench) -> None:

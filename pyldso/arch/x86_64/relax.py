@@ -51,6 +51,8 @@ def relax(
 
         rows = relax_tls(content, list(table), [column == LOCAL for column in columns])
         table = RelaTable.of(rows)
+    if not output.avoids_got:
+        return content, table
     direct: dict[int, Row] = {}
     for index, row in enumerate(table):
         if row[1] & R_TYPE in GOT_LOADS and columns[row[1] >> 32] == LOCAL:
