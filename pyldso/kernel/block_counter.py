@@ -64,12 +64,8 @@ class BlockCounter:
         callback = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
         addresses = {b"counter": counter_address, b"stop": stop_address, b"callback": callback}
         code = _COUNT % {name: value.to_bytes(8, "little") for name, value in addresses.items()}
-        flags = host.MAP_PRIVATE | host.MAP_ANONYMOUS
-        writable = host.PROT_READ | host.PROT_WRITE
-        self.function = host.map_memory(0, PAGE_SIZE + _TABLE_SIZE, writable, flags, -1, 0)
+        self.function = host.place_code(code, _TABLE_SIZE)
         """The host address of the counter, a hook function."""
-        ctypes.memmove(self.function, code, len(code))
-        host.protect_memory(self.function, PAGE_SIZE, host.PROT_READ | host.PROT_EXEC)
         self.table = self.function + PAGE_SIZE
         """What the counter expects as its last argument."""
         self._entries = (ctypes.c_uint64 * (2 * _ENTRIES)).from_address(self.table)

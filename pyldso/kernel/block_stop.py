@@ -29,12 +29,8 @@ class BlockStop:
 
     def __init__(self, stop_address: int) -> None:
         code = _LOOK % {b"stop": stop_address.to_bytes(8, "little")}
-        flags = host.MAP_PRIVATE | host.MAP_ANONYMOUS
-        writable = host.PROT_READ | host.PROT_WRITE
-        self.function = host.map_memory(0, 2 * PAGE_SIZE, writable, flags, -1, 0)
+        self.function = host.place_code(code, PAGE_SIZE)
         """The host address of the hook."""
-        ctypes.memmove(self.function, code, len(code))
-        host.protect_memory(self.function, PAGE_SIZE, host.PROT_READ | host.PROT_EXEC)
         self._asked = ctypes.c_ubyte.from_address(self.function + PAGE_SIZE)
 
     def ask(self) -> None:

@@ -71,11 +71,7 @@ class BusGuard:
         }
         words = {name: value.to_bytes(8, "little") for name, value in numbers.items()}
         code = _HANDLER % (words | {b"past_eof": bytes((PAST_EOF,))})
-        flags = host.MAP_PRIVATE | host.MAP_ANONYMOUS
-        writable = host.PROT_READ | host.PROT_WRITE
-        self._page = host.map_memory(0, 2 * PAGE_SIZE, writable, flags, -1, 0)
-        ctypes.memmove(self._page, code, len(code))
-        host.protect_memory(self._page, PAGE_SIZE, host.PROT_READ | host.PROT_EXEC)
+        self._page = host.place_code(code, PAGE_SIZE)
         self._slot = ctypes.c_uint64.from_address(self._page + PAGE_SIZE)
         host.set_signal_action(SIGBUS, pack(_SIGACTION, self._page, _SA_SIGINFO))
 

@@ -25,15 +25,14 @@ from pyldso.kernel.bus_guard import BusGuard
 from pyldso.kernel.mmu import (
     ADDRESS_BITS,
     EXECUTE,
-    EXECUTED,
     MAPPED,
     PAGE_MASK,
-    PAGE_SHIFT,
     PAGE_SIZE,
     READ,
     WRITE,
     Arena,
 )
+from pyldso.kernel.tlb_fill import ARENA_PHYSICAL, TlbFill
 from pyldso.kernel.vex_guard import VexGuard
 
 if TYPE_CHECKING:
@@ -51,7 +50,6 @@ _GDTR_ID = 243
 _CTL_TB_REMOVE_CACHE, _CTL_TB_FLUSH, _CTL_TLB_FLUSH, _CTL_TLB_TYPE = 9, 10, 11, 12
 _CTL_WRITE = 1 << 30
 _TLB_VIRTUAL = 1
-_MEM_READ, _MEM_WRITE, _MEM_FETCH = 16, 17, 18
 _PROT_ALL = 7
 
 _UNICORN_IDS = (
@@ -61,12 +59,9 @@ _UNICORN_IDS = (
 """libunicorn's register numbers, in the order of arch/x86_64/registers.py."""
 _XMM0_ID = 122
 
-_ARENA_PHYSICAL = 1 << 48
-"""Where the arena stands in the machine's physical memory."""
 _BAD_PHYSICAL = 1 << 50
 """Physical memory that does not exist: a refused access is sent here (the portable way)."""
 _BAD_SIZE = 1 << 40
-_FIRST_TLB_SIZE, _LARGEST_TLB_SIZE = 256, 1 << 20
 
 # As in Linux's arch/x86/include/asm/segment.h
 _DESCRIPTORS = (
@@ -158,7 +153,7 @@ class Cpu:
         self._check(
             self._quick.uc_mem_map_ptr(
                 self._uc,
-                ctypes.c_uint64(_ARENA_PHYSICAL),
+                ctypes.c_uint64(ARENA_PHYSICAL),
                 ctypes.c_uint64(arena.size),
                 _PROT_ALL,
                 ctypes.c_void_p(arena.base),
@@ -166,6 +161,9 @@ class Cpu:
             "map the arena",
         )
         self.has_quick_exits = not force_portable and self._skip_exit_requests()
+        self._fill = TlbFill(
+            arena, self._retry_fault, self._refuse, self.flush_tlb, force_portable=force_portable
+        )
         self._add_hooks()
         self._bus_guard = BusGuard(arena, self._uc.value or 0, self._stop_address())
         self._enter_user_mode()
@@ -338,6 +336,7 @@ class Cpu:
         self._library.uc_close(self._uc)
         if self._block_stop is not None:
             self._block_stop.close()
+        self._fill.close()
         self._guard.close()
         self._bus_guard.close()
 
@@ -356,7 +355,7 @@ class Cpu:
 
         Code translated while a watch is on stays on the slow path: for short probes only.
         """
-        physical = _ARENA_PHYSICAL + self._arena.offset(start)
+        physical = ARENA_PHYSICAL + self._arena.offset(start)
 
         def hook(_uc: Any, _kind: int, address: int, _size: int, _value: int, _user: Any) -> int:
             on_read(start + address - physical)
@@ -425,7 +424,6 @@ class Cpu:
     def _add_hooks(self) -> None:
         address, pointer, void = ctypes.c_uint64, ctypes.c_void_p, None
         number = ctypes.c_int
-        fill_type = ctypes.CFUNCTYPE(number, pointer, address, number, pointer, pointer)
         plain_type = ctypes.CFUNCTYPE(void, pointer, pointer)
         memory_type = ctypes.CFUNCTYPE(
             number, pointer, number, address, number, ctypes.c_int64, pointer
@@ -436,7 +434,7 @@ class Cpu:
         )
         interrupt_type = ctypes.CFUNCTYPE(void, pointer, ctypes.c_uint32, pointer)
         invalid_type = ctypes.CFUNCTYPE(number, pointer, pointer)
-        self._hook(_HOOK_TLB_FILL, fill_type(self._make_fill()))
+        self._hook(_HOOK_TLB_FILL, ctypes.c_void_p(self._fill.function), user=self._fill.user)
         self._hook(_HOOK_INSN, plain_type(self._syscall_hook), instruction=_INSN_SYSCALL)
         self._hook(_HOOK_INTR, interrupt_type(self._interrupt_hook))
         self._hook(_HOOK_INSN_INVALID, invalid_type(self._invalid_hook))
@@ -483,48 +481,6 @@ class Cpu:
         return handle.value
 
     # ---- hooks: called by libunicorn while the guest runs ----------------------------------
-
-    def _make_fill(self) -> Callable[[Any, int, int, int, Any], int]:
-        """Return the TLB fill hook: page address and access to physical page and permissions."""
-        arena = self._arena
-        deltas, permissions, window_bits = arena.deltas, arena.permissions, arena.window_bits
-        entries: dict[int, Any] = {}
-        tlb_size, fills_left = _FIRST_TLB_SIZE, 2 * _FIRST_TLB_SIZE
-
-        def fill(_uc: Any, address: int, access: int, entry_address: int, _user: Any) -> int:
-            nonlocal tlb_size, fills_left
-            wanted = 1 << (access - _MEM_READ)
-            delta = 0 if address >> ADDRESS_BITS else deltas[address >> window_bits]
-            page = (address + delta) >> PAGE_SHIFT
-            permission = permissions[page] if delta else 0
-            if not permission & wanted:
-                if not self._retry_fault(address, wanted):
-                    return self._refuse(address, wanted, entry_address)
-                delta = deltas[address >> window_bits]
-                page = (address + delta) >> PAGE_SHIFT
-                permission = permissions[page]
-            entry = entries.get(entry_address)
-            if entry is None:
-                entry = entries[entry_address] = (ctypes.c_uint64 * 2).from_address(entry_address)
-            entry[0] = address + delta + _ARENA_PHYSICAL
-            if access == _MEM_FETCH:
-                permissions[page] = permission | EXECUTED
-                entry[1] = permission & (READ | WRITE | EXECUTE)
-            elif permission & (WRITE | EXECUTE) == WRITE | EXECUTE:
-                entry[1] = permission & (READ | WRITE | EXECUTE)
-            else:
-                # A data access must not make a page fetchable, or code that is written later
-                # would run without its page being marked as executed.
-                entry[1] = permission & (READ | WRITE)
-            fills_left -= 1
-            if fills_left == 0:
-                # The TLB grows only when it is flushed.
-                tlb_size = min(2 * tlb_size, _LARGEST_TLB_SIZE)
-                fills_left = 2 * tlb_size
-                self.flush_tlb()
-            return 1
-
-        return fill
 
     def _retry_fault(self, address: int, access: int) -> bool:
         try:

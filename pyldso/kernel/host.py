@@ -14,6 +14,8 @@ PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC = 0, 1, 2, 4
 MREMAP_MAYMOVE, MREMAP_FIXED = 1, 2
 MADV_DONTNEED = 4
 _FAILED = 2**64 - 1
+CODE_SIZE = 4096
+"""A page: what `place_code` takes for code."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _mmap, _munmap, _mremap = _libc.mmap, _libc.munmap, _libc.mremap
@@ -38,6 +40,18 @@ def map_memory(address: int, length: int, prot: int, flags: int, fd: int, offset
     if result == _FAILED:
         raise _host_error()
     return result
+
+
+def place_code(code: bytes, data_size: int = 0) -> int:
+    """Return the host address of a page with machine code, and room for data behind the page.
+
+    `code` fits a page; `unmap_memory` gives both back. Raises OSError.
+    """
+    flags = MAP_PRIVATE | MAP_ANONYMOUS
+    page = map_memory(0, CODE_SIZE + data_size, PROT_READ | PROT_WRITE, flags, -1, 0)
+    ctypes.memmove(page, code, len(code))
+    protect_memory(page, CODE_SIZE, PROT_READ | PROT_EXEC)
+    return page
 
 
 def unmap_memory(address: int, length: int) -> None:

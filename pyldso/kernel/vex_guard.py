@@ -76,12 +76,8 @@ class VexGuard:
         }
         opcodes = sum(1 << opcode for opcode in vex.VEX2_OPCODES)
         content = code.ljust(_TABLE_OFFSET, b"\0") + opcodes.to_bytes(32, "little")
-        flags = host.MAP_PRIVATE | host.MAP_ANONYMOUS
-        writable = host.PROT_READ | host.PROT_WRITE
-        self.filter = host.map_memory(0, PAGE_SIZE, writable, flags, -1, 0)
+        self.filter = host.place_code(content)
         """The host address of the filter, a hook function."""
-        ctypes.memmove(self.filter, content, len(content))
-        host.protect_memory(self.filter, PAGE_SIZE, host.PROT_READ | host.PROT_EXEC)
         self.windows = ctypes.addressof(arena.host_windows)
         """What the filter expects as its last argument."""
 

@@ -21,12 +21,15 @@ Outcome = tuple[int, bytes, bytes]
 """Exit status as a shell shows it, standard output, standard error."""
 
 
-def run(command: list[str], stdin: bytes = b"", cwd: Path | None = None) -> Outcome:
+def run(
+    command: list[str], stdin: bytes = b"", cwd: Path | None = None, **variables: str
+) -> Outcome:
     environment = {
         "PATH": "/usr/bin:/bin",
         "LANG": "C.UTF-8",
         "HOME": "/",
         "PYTHONPATH": str(REPOSITORY),
+        **variables,
     }
     done = subprocess.run(
         command, input=stdin, capture_output=True, cwd=cwd, env=environment, timeout=60
@@ -52,6 +55,16 @@ def run_guest() -> Callable[..., Outcome]:
 
     def run_it(*command: str, stdin: bytes = b"", cwd: Path | None = None) -> Outcome:
         return run([sys.executable, str(RUN_KERNEL), *command], stdin, cwd)
+
+    return run_it
+
+
+@pytest.fixture
+def run_portable() -> Callable[..., Outcome]:
+    """Run a command as `run_guest` does, without what only one build of libunicorn has."""
+
+    def run_it(*command: str, stdin: bytes = b"", cwd: Path | None = None) -> Outcome:
+        return run([sys.executable, str(RUN_KERNEL), *command], stdin, cwd, PORTABLE="1")
 
     return run_it
 

@@ -1,11 +1,17 @@
 """Run a program the kernel's way: map it and its PT_INTERP file, enter the interpreter."""
 
+import functools
 import os
 import sys
 
+import pyldso.kernel.process
 from pyldso.events import EventStream
+from pyldso.kernel.cpu import Cpu
 from pyldso.kernel.exec import load_program
 from pyldso.kernel.process import Process
+
+if os.environ.get("PORTABLE"):  # as where libunicorn is not the one that the quick ways know
+    pyldso.kernel.process.Cpu = functools.partial(Cpu, force_portable=True)
 
 
 def main() -> int:

@@ -5,6 +5,7 @@ lines about the children stand on standard error. What libunicorn does not check
 table: the alignment of SSE operands, unmasked floating-point exceptions, EFLAGS.AC.
 """
 
+import re
 import subprocess
 
 import pytest
@@ -181,6 +182,14 @@ def test_faults_end_as_natively_each_with_its_line(program, pyldso):
     survivors = sum(": exit " in line for line in own.stdout.splitlines())
     assert len(reports) == len(KINDS) - survivors
     assert all("(pc 0x" in line for line in reports)
+
+
+def test_faults_end_as_natively_in_the_portable_way(program, run_portable):
+    native = subprocess.run([program, *KINDS], capture_output=True, text=True, timeout=60)
+    # Here the emulated process ends with a shell's status rather than by the signal.
+    ends = re.sub(r"signal (\d+)", lambda match: f"exit {128 + int(match[1])}", native.stdout)
+    status, output, _ = run_portable(program, *KINDS)
+    assert (status, output.decode().splitlines()) == (0, ends.splitlines())
 
 
 def test_fault_is_told_where_the_program_has_closed_or_moved_its_standard_error(

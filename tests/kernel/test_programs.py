@@ -30,6 +30,16 @@ def test_program_prints_what_it_prints_natively(command, run_native, run_guest):
     assert (guest[0], guest[2]) == (native[0], native[2])
 
 
+def test_portable_way_grows_its_tlb_over_a_large_working_set(compile_c, run_native, run_portable):
+    body = "for (int i = 0; i < 300000; i++) sum += data[i * 7919L % sizeof data]++ + i;"
+    source = (
+        "#include <stdio.h>\nstatic unsigned char data[8 << 20];"
+        f'int main() {{ unsigned long sum = 0; {body} printf("%lu\\n", sum); }}'
+    )
+    program = compile_c(source, "-O1")
+    assert run_portable(program) == run_native(program)
+
+
 def test_addresses_are_those_of_linux_without_randomisation(run_native, run_guest):
     def places(output):
         lines = [line.split() for line in output.splitlines()]
