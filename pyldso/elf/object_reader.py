@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from sys import intern
 from typing import NamedTuple
 
 from pyldso.elf.constants import (
@@ -22,6 +23,8 @@ from pyldso.elf.rela import RelaTable
 from pyldso.errors import ElfFormatError
 
 GRP_COMDAT = 1
+# as plain integers: an IntFlag's operators cost a microsecond each
+COMPRESSED, LINK_ORDER = int(SHF.COMPRESSED), int(SHF.LINK_ORDER)
 MAX_ALIGNMENT = 1 << 24
 """Larger ones are refused: they would make a file of padding."""
 CHDR = struct.Struct("<IIQQ")
@@ -38,9 +41,9 @@ class Table(NamedTuple):
 SMALL = 256
 """A view of fewer bytes takes more memory than their copy."""
 
-References = dict[tuple[bytes, int, int], Symbol]
-"""By name, st_info and st_other the one Symbol that stands for all undefined ones of several files:
-most symbols of objects are references, and most of these are to names that others refer to, too."""
+References = dict[int, dict[bytes, Symbol]]
+"""By st_info and st_other, then by name, the one Symbol that stands for all undefined ones of
+several files: most symbols are references, and most of these to what others refer to, too."""
 
 
 def read_header(data: Buffer, path: str) -> Ehdr:
@@ -129,7 +132,7 @@ def string_at(table: bytes, offset: int, path: str) -> str:
         if offset == 0 and not table:
             return ""
         raise ElfFormatError(path, f"no string ends after offset {offset:#x} of a string table")
-    return table[offset:end].decode("utf-8", "surrogateescape")
+    return intern(table[offset:end].decode("utf-8", "surrogateescape"))
 
 
 def read_object(
@@ -183,14 +186,14 @@ def read_sections(data: Buffer, table: Table, path: str) -> list[Section | None]
             )
         body = contents(data, header, path)
         flags, size = header.sh_flags, header.sh_size
-        if flags & SHF.COMPRESSED:
+        if flags & COMPRESSED:
             body, alignment = decompress(body, name, path)
-            flags, size = flags & ~int(SHF.COMPRESSED), len(body)
+            flags, size = flags & ~COMPRESSED, len(body)
         sections.append(
             Section(name, header.sh_type, flags, alignment, body, size, header.sh_entsize)
         )
     for header, section in zip(table.headers, sections, strict=True):
-        if section is not None and header.sh_flags & SHF.LINK_ORDER and header.sh_link:
+        if section is not None and header.sh_flags & LINK_ORDER and header.sh_link:
             section.link_order = section_at(sections, header.sh_link, path)
     return sections
 
@@ -248,10 +251,14 @@ def read_symbols(
         if end < 0:
             raise ElfFormatError(path, f"symbol {len(symbols)}: its name is outside .strtab")
         if not st_shndx and st_info > LAST_LOCAL:  # SHN_UNDEF
-            key = (strings[st_name:end], st_info, st_other)
-            known = references.get(key)
+            kind = st_info << 8 | st_other
+            same_kind = references.get(kind)
+            if same_kind is None:
+                same_kind = references[kind] = {}
+            encoded = strings[st_name:end]
+            known = same_kind.get(encoded)
             if known is None:
-                known = references[key] = reference(*key)
+                known = same_kind[encoded] = reference(encoded, st_info, st_other)
             symbols.append(known)
             continue
         name = strings[st_name:end].decode("utf-8", "surrogateescape")
@@ -269,6 +276,8 @@ def read_symbols(
             name = section_names[st_shndx] if st_shndx < len(section_names) else name
         elif "@" in name:
             name, version = split_version(name)
+        if name:
+            name = intern(name)
         shndx = st_shndx if section is None else 0
         if section is None and 0 < st_shndx < SHN.LORESERVE:
             shndx = SHN.ABS  # a symbol of a symbol or string table: it has no address
@@ -291,7 +300,7 @@ LAST_LOCAL = 15
 def reference(name: bytes, st_info: int, st_other: int) -> Symbol:
     """Return an undefined symbol."""
     text, version = split_version(name.decode("utf-8", "surrogateescape"))
-    return Symbol(text, st_info >> 4, st_info & 15, st_other & 3, version=version)
+    return Symbol(intern(text), st_info >> 4, st_info & 15, st_other & 3, version=version)
 
 
 def split_version(name: str) -> tuple[str, str]:

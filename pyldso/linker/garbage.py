@@ -110,8 +110,8 @@ class Marker:
                     self._unwound.setdefault(function, []).extend(targets[1:])
 
     def mark(self, member: InputSection) -> None:
-        """Let a section stay."""
-        if member not in self.reached:
+        """Let a section stay, unless it went with a group that an earlier object has."""
+        if member.is_live and member not in self.reached:
             self.reached.add(member)
             self._pending.append(member)
 

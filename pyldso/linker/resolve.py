@@ -12,6 +12,7 @@ from pyldso.elf.object_reader import References, read_object
 from pyldso.errors import ElfFormatError
 from pyldso.linker.inputs import Input, LinkedShared
 from pyldso.linker.options import LinkOptions
+from pyldso.linker.sections import InputSection
 from pyldso.linker.symbols import Column, LinkedObject, Rank, Resolved
 
 LTO_MARK = "__gnu_lto_slim"
@@ -107,25 +108,27 @@ class SymbolTable:
     def add_object(self, source: ObjectFile, archive: str = "") -> None:
         """Take all symbols of an object; sections of a group that is known already are dropped."""
         linked = LinkedObject(source, archive)
-        if any(symbol.name == LTO_MARK for symbol in source.symbols):
-            text = "only the compiler can link it: compile without -flto, or with -ffat-lto-objects"
-            raise ElfFormatError(linked.name, f"the object holds LTO bytecode; {text}")
         self.objects.append(linked)
         self._claim_groups(linked)
         targets = linked.targets
-        places = linked.places
+        dropped: Resolved | None = None
         for symbol in source.symbols:
-            if symbol.binding == STB.LOCAL:
-                target = Resolved(symbol.name)
-                target.symbol = symbol
-                target.file = linked
-                target.rank = Rank.STRONG
-                if symbol.section is not None:
-                    target.place = places.get(symbol.section)
-                targets.append(target)
-                linked.locals.append(target)
-            else:
+            if symbol.binding != STB.LOCAL:
                 targets.append(self._add_global(linked, symbol))
+                continue
+            place = linked.places.get(symbol.section) if symbol.section is not None else None
+            if place is not None and not place.is_live and symbol.type == STT.SECTION:
+                # of C++ templates most sections are dropped: one target stands for all of these
+                target = dropped = dropped or local_target(linked, symbol, place)
+            else:
+                target = local_target(linked, symbol, place)
+                linked.locals.append(target)
+            targets.append(target)
+        if dropped is not None:
+            linked.locals.append(dropped)
+        if LTO_MARK in self.resolved:
+            text = "only the compiler can link it: compile without -flto, or with -ffat-lto-objects"
+            raise ElfFormatError(linked.name, f"the object holds LTO bytecode; {text}")
 
     def _claim_groups(self, linked: LinkedObject) -> None:
         for group in linked.object.groups:
@@ -262,6 +265,16 @@ class SymbolTable:
                     self._settle()
                     found = True
         self.objects[:] = self.objects[given:] + self.objects[:given]
+
+
+def local_target(linked: LinkedObject, symbol: Symbol, place: InputSection | None) -> Resolved:
+    """Return the target of relocations against a local symbol."""
+    target = Resolved(symbol.name)
+    target.symbol = symbol
+    target.file = linked
+    target.rank = Rank.STRONG
+    target.place = place
+    return target
 
 
 def has_undefined(symbols: SymbolTable) -> bool:

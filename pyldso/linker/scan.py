@@ -14,6 +14,9 @@ from pyldso.linker.sections import InputSection
 from pyldso.linker.symbols import Column, LinkedObject, Need, Resolved
 
 # as plain integers: an IntFlag's operators cost a microsecond each
+GOT, COPY, GOT_BASE = int(Need.GOT), int(Need.COPY), int(Need.GOT_BASE)
+TLS_GD, TLS_LD, TLS_IE = int(Need.TLS_GD), int(Need.TLS_LD), int(Need.TLS_IE)
+TLS_DESC, STATIC_TLS = int(Need.TLS_DESC), int(Need.STATIC_TLS)
 PLT_NEEDS = int(Need.PLT | Need.CANONICAL_PLT)
 UNDEFINED = int(Need.UNDEFINED)
 ERROR = int(Need.ERROR)
@@ -108,23 +111,23 @@ class Demands:
         if not new:
             return
         target.needs = old | need
-        if new & Need.GOT:
+        if new & GOT:
             self.got.append(target)
         if new & PLT_NEEDS and not old & PLT_NEEDS:
             self.plt.append(target)
-        if new & Need.COPY:
+        if new & COPY:
             self.copies.append(target)
-        if new & Need.TLS_GD:
+        if new & TLS_GD:
             self.tls_pairs.append(target)
-        if new & Need.TLS_IE:
+        if new & TLS_IE:
             self.tls_offsets.append(target)
-        if new & Need.TLS_DESC:
+        if new & TLS_DESC:
             self.tls_descriptors.append(target)
-        if new & Need.TLS_LD:
+        if new & TLS_LD:
             self.needs_tls_module = True
-        if new & Need.GOT_BASE:
+        if new & GOT_BASE:
             self.needs_got_base = True
-        if new & Need.STATIC_TLS:
+        if new & STATIC_TLS:
             self.needs_static_tls = True
 
 
@@ -186,9 +189,7 @@ class Scanner:
                 placed[r_info] = need
             elif need:
                 take(target, need)
-        reach = max(member.relocations.offsets, default=0) + WIDEST
-        if reach > len(member.data):
-            self._check_reach(member)
+        self._check_reach(member)
         if placed:
             for row in member.rows():
                 if row[1] in placed:
@@ -196,11 +197,14 @@ class Scanner:
 
     def _check_reach(self, member: InputSection) -> None:
         """Refuse the relocations whose fields are not inside the section."""
-        size = len(member.data)
-        for row in member.relocations:
-            relocation = self._relocations.get(row[1] & R_TYPE)
-            if relocation is not None and row[0] + relocation.size > size:
-                self._refuse(member, row, None, "lies outside the section's content")
+        size, table = len(member.data), member.relocations
+        if max(table.offsets, default=0) + WIDEST <= size:
+            return
+        for row in table:
+            if row[0] + WIDEST > size:
+                relocation = self._relocations.get(row[1] & R_TYPE)
+                if relocation is not None and row[0] + relocation.size > size:
+                    self._refuse(member, row, None, "lies outside the section's content")
 
     def _refuse(self, member: InputSection, row: Row, target: Resolved | None, reason: str) -> None:
         place = Place(member, row[0])

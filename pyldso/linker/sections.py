@@ -139,6 +139,7 @@ class OutputSection(Chunk):
                 buffer[member.offset : member.offset + len(member.data)] = member.data
 
 
+ALLOC, EXCLUDE = int(SHF.ALLOC), int(SHF.EXCLUDE)
 KEPT_FLAGS = int(SHF.WRITE | SHF.ALLOC | SHF.EXECINSTR | SHF.TLS)
 
 TYPES_BY_NAME = {
@@ -209,7 +210,7 @@ def is_copied(member: InputSection) -> bool:
     section = member.section
     if not member.is_live or member.merge is not None:
         return False
-    is_dropped = section.name in DROPPED_NAMES or section.sh_flags & SHF.EXCLUDE
+    is_dropped = section.name in DROPPED_NAMES or section.sh_flags & EXCLUDE
     return not is_dropped and section.name != ".eh_frame"
 
 
@@ -223,7 +224,7 @@ def gather_sections(objects: list[LinkedObject], merged: list[InputSection]) -> 
     for member in [*members, *merged]:
         section = member.section
         name = output_name(section.name)
-        key = (name, section.sh_flags & SHF.ALLOC)
+        key = (name, section.sh_flags & ALLOC)
         output = outputs.get(key)
         if output is None:
             output = outputs[key] = OutputSection(name)
