@@ -14,12 +14,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import assembler, running, startup
+from bench import assembler, linker, running, startup
 from bench.measuring import CORPUS, MissingSourcesError, Workshop
 
 TABLES: dict[str, Callable[[Workshop], None]] = {
     "startup": startup.show,
     "assembler": assembler.show,
+    "linker": linker.show,
     "running": running.show,
 }
 
