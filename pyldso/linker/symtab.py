@@ -62,8 +62,13 @@ class Symtab(Chunk):
 
 
 def kept_locals(linked: LinkedObject) -> list[Resolved]:
-    """Return an object's local symbols that a person may want: no `.L` labels, no sections."""
+    """Return an object's local symbols that a person may want: no `.L` labels, no sections.
+
+    Nor the signatures of groups: g++'s constructors and destructors share groups whose names are
+    symbols of that use alone (`_ZN1AC5Ev`), and no group is left in the output.
+    """
     kept: list[Resolved] = []
+    signatures = {group.signature for group in linked.object.groups}
     for target in linked.locals:
         symbol = target.symbol
         if symbol is None or not symbol.name:
@@ -72,7 +77,7 @@ def kept_locals(linked: LinkedObject) -> list[Resolved]:
             continue
         place = target.place
         if symbol.section is None:
-            if symbol.shndx != SHN.ABS:
+            if symbol.shndx != SHN.ABS or symbol.name in signatures:
                 continue
         elif place is None or (place.output is None and place.merge is None):
             continue

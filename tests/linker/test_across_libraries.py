@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from .conftest import compilers
@@ -157,3 +159,21 @@ def test_borders_of_libraries_divide_nothing(bench, compiler, kind) -> None:
         assert (done.returncode, done.stderr) == (0, "")
         bench.check(words[words.index("-o") + 1])
     assert bench.output("main") == EXPECTED
+
+
+def test_the_symbol_table_has_the_names_of_gnu_lds(bench) -> None:
+    (bench.folder / "shared.h").write_text(SHARED)
+    (bench.folder / "inner.cc").write_text(INNER)
+    words = ["-shared", "-fPIC", "-O1", "inner.cc", "-o"]
+    assert bench.driver("g++", *words, "ours.so").stderr == ""
+    bench.tool("g++", *words, "theirs.so")
+    ours, theirs = (
+        Counter(
+            line.split()[-1]
+            for line in bench.readelf("-s", library).partition("'.symtab'")[2].splitlines()[2:]
+        )
+        for library in ("ours.so", "theirs.so")
+    )
+    # not the signatures of groups, which are symbols, too; GNU ld drops an empty .tm_clone_table
+    assert set(ours - theirs) <= {"__TMC_LIST__"}
+    assert set(theirs - ours) <= {"__GNU_EH_FRAME_HDR", "_DYNAMIC", "LOCAL", "ABS"}
