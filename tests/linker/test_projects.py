@@ -62,7 +62,7 @@ def test_a_difference_is_named(corpus: Path) -> None:
     broken = build_by(Way("broken", {"ld": Path("/bin/false")}), corpus)
     assert "does not build (status 1)" in next(differences(broken, model))
     poorer = model._replace(passed=model.passed[1:], files={}, calls={"ld": 1})
-    assert len(list(differences(poorer, model))) == 4
+    assert len(list(differences(poorer, model))) == 3
 
 
 def test_what_a_project_lacks_is_told(tmp_path: Path) -> None:
