@@ -1,6 +1,6 @@
 # make demo    set everything up and run the walkthrough of the README
 # make test    set everything up and run the tests (under five minutes)
-# make lint types bench corpus fuzz-run clean
+# make lint types bench corpus fuzz-run fuzz-asm clean
 # make conformance-as conformance-ld conformance-torture conformance-projects conformance-libc
 
 PYTHON = python3
@@ -24,6 +24,9 @@ types: $(VENV)/tools
 # By hand: what the tests make a sample of, in full.
 fuzz-run: $(VENV)/tools
 	PYLDSO_RANDOM_CALLS=200000 $(BIN)/pytest -q tests/kernel/test_random_syscalls.py
+
+fuzz-asm: $(VENV)/tools
+	PYLDSO_MUTANTS=20000 $(BIN)/pytest -q tests/asm/test_mutants.py
 
 # By hand: whole processes measured side by side; TABLE=assembler prints one of the tables.
 # What it measures of other programs' sources `make corpus` fetches.
@@ -81,4 +84,4 @@ clean:
 	$(MAKE) -C examples/csapp clean
 
 .PHONY: demo test lint types bench corpus conformance-as conformance-ld conformance-torture \
-  conformance-libc conformance-projects fuzz-run clean
+  conformance-libc conformance-projects fuzz-run fuzz-asm clean

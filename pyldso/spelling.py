@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789_.-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LONGEST = 300
+"""Of more letters than this nobody knows whether one is wrong, and there are too many to try."""
 
 
 def similar(word: str, known: Collection[str], cutoff: float = 0.65) -> str:
@@ -13,6 +15,8 @@ def similar(word: str, known: Collection[str], cutoff: float = 0.65) -> str:
     First come names that differ in case and underscores only, then those one slip of the fingers
     away, then what difflib finds, whose ratio must reach `cutoff`.
     """
+    if len(word) > _LONGEST:
+        return ""
     names = sorted(known)
     plain = word.lower().strip("_")
     for name in names:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from pyldso.asm.cfi_records import CfiRecords
 from pyldso.asm.encoder import ATT
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pyldso.asm.macros import Macro
 
 _MOST_ERRORS = 100
+_MOST_WARNINGS = 1000
+_LONGEST_MESSAGE = 300
 _ANONYMOUS = ".L\x01"
 _DEEPEST_EXPANSION = 100
 
@@ -52,7 +54,7 @@ class Assembly:
         self.sources: list[Source] = []
         self.place = 0
         self._diagnostics: list[tuple[int, Diagnostic]] = []
-        self.error_count = 0
+        self.error_count = self.warning_count = 0
 
         self.symbols: dict[str, AsmSymbol] = {}
         self.ordered_symbols: list[AsmSymbol] = []
@@ -82,7 +84,7 @@ class Assembly:
         self.macro_count = 0
         self.local_names = 0
         self.has_alternate_macros = False
-        self.expanded_lines = 0
+        self.expanded_lines = self.expansions = 0
         self.syntax = ATT
         self.volatile_equates = False
         """What a line means has changed: lines remembered before may not be used again."""
@@ -316,6 +318,11 @@ class Assembly:
         """Return what was reported, in the order of the source."""
         return [pair[1] for pair in sorted(self._diagnostics, key=lambda pair: pair[0])]
 
+    def give_up(self, message: str) -> NoReturn:
+        """Report what makes it useless to read on, and stop."""
+        self.report(message, hint="does something expand itself?")
+        raise TooManyErrorsError
+
     def error(self, error: StatementError, place: int | None = None) -> None:
         """Remember an error at a place of the source."""
         self.report(error.message, error.token, error.hint, place)
@@ -332,13 +339,17 @@ class Assembly:
 
         Raises TooManyErrorsError after a hundred errors.
         """
+        if severity != "error":
+            self.warning_count += 1
+            if self.warning_count > _MOST_WARNINGS:
+                return
         where = self.place if place is None else place
         location = self.source_map.locate(where)
         text = self.source_map.text(where)
         column = _column(text, token)
         notes = tuple(hint.split("\n")) if hint else ()
         diagnostic = Diagnostic(
-            message,
+            message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}...",
             Location(location.path, location.line, column),
             severity,
             text[:300],

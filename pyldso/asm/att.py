@@ -198,9 +198,9 @@ class AttReader:
             if prefix is None:
                 break
             prefixes += bytes([prefix])
-            if not operands:
-                return [with_prefixes(prefixes, b"")], False
             text = operands.lstrip(";, \t")
+            if not text:
+                return [with_prefixes(prefixes, b"")], False
         is_branch = mnemonic in BRANCHES or mnemonic in FIXED_BRANCHES
         if is_branch and operands[:3] in _BRANCH_HINTS:
             prefixes += bytes([_BRANCH_HINTS[operands[:3]]])

@@ -12,7 +12,10 @@ from pyldso.asm.att import split_operands
 from pyldso.asm.errors import StatementError
 from pyldso.asm.lexer import unquote
 
-_MOST_LINES = 1_000_000
+_MOST_LINES = 500_000
+_MOST_EXPANSIONS = 100_000
+"""Bounds of time, not of taste: macros that call two of their kind grow beyond any machine."""
+
 _LONGEST_LINE = 100_000
 
 _REFERENCE = re.compile(r"\\(?:(@)|(\(\))|([A-Za-z_.$][\w.$]*))")
@@ -65,7 +68,10 @@ def _expand(
     """Read lines before what follows, within what an assembly may expand to."""
     assembly.expanded_lines += len(lines)
     if assembly.expanded_lines > _MOST_LINES:
-        raise StatementError(f"macros and repetitions expand to more than {_MOST_LINES} lines")
+        assembly.give_up(f"macros and repetitions expand to more than {_MOST_LINES} lines")
+    assembly.expansions += 1
+    if assembly.expansions > _MOST_EXPANSIONS:
+        assembly.give_up(f"there are more than {_MOST_EXPANSIONS} macro calls and repetitions")
     path = assembly.source_map.locate(called_at).path
     source = assembly.source_map.open(path, lines, first_line, called_at, title)
     assembly.push_source(source)
