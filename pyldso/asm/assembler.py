@@ -33,7 +33,7 @@ from pyldso.errors import AsmError, Diagnostic
 
 DEFAULT_OPTIONS = AsmOptions()
 
-# More than this in one section is a slip in an alignment or a fill.
+# More than this in one object is a slip in an alignment or a fill.
 _LARGEST_CONTENTS = 256 << 20
 
 # Place 1 is the command line, where --defsym stands.
@@ -93,6 +93,8 @@ class Assembler:
         self.encoder = encoder
         self._readers = {ATT: AttReader(self.assembly)}
         self.assembly.encode_pending = self.encode_pending
+        self._size = 0
+        """Bytes of the sections that are laid out and have contents."""
         self._known: dict[str, Item] = {}
         """Lines that are one instruction and mean the same wherever they stand."""
         self._directives: dict[str, tuple[Directive, str, str]] = {}
@@ -367,9 +369,13 @@ class Assembler:
             self.assembly.error(error)
             return None
         for part in laid.values():
-            if part.section.has_contents and part.size > _LARGEST_CONTENTS:
+            self._size += part.size if part.section.has_contents else 0
+            if self._size > _LARGEST_CONTENTS:
                 size = f"{part.size >> 20} MiB"
-                self.assembly.report(f"section {part.section.name} of {size} is too large")
+                self.assembly.report(
+                    f"section {part.section.name} of {size} is too large: with it the object has "
+                    f"more than {_LARGEST_CONTENTS >> 20} MiB"
+                )
                 return None
         return laid
 

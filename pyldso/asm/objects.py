@@ -95,9 +95,9 @@ def _build_symbols(
         if symbol and not symbol.is_listed and assembly.symbols.get(symbol.name) is symbol
     ]
     for symbol in (*assembly.ordered_symbols, *late):
-        if not _is_wanted(symbol, signatures):
-            continue
         try:
+            if not _is_wanted(symbol, signatures):
+                continue
             made = _build_symbol(symbol, sections)
         except StatementError as error:
             assembly.error(error, symbol.place)
