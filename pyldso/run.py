@@ -10,6 +10,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyldso.arch.x86_64.registers import RDX
+from pyldso.elf.constants import ET, PT
 from pyldso.errors import LoadError
 from pyldso.events import EventStream, Topic
 from pyldso.kernel.exec import (
@@ -28,7 +29,7 @@ from pyldso.ldso import glibc, link_map, tls
 from pyldso.ldso.bare import BARE
 from pyldso.ldso.dl import DlFunctions
 from pyldso.ldso.dso import Dso
-from pyldso.ldso.errors import DlError
+from pyldso.ldso.errors import DlError, VersionError
 from pyldso.ldso.events import (
     ControlTransferred,
     LoaderStatistics,
@@ -43,14 +44,13 @@ from pyldso.ldso.initialise import (
 from pyldso.ldso.load import (
     LibraryOpener,
     Missing,
-    check_file_size,
     load_dependencies,
     load_library,
     make_dso,
-    read_phdrs,
 )
 from pyldso.ldso.lookup import find_in
 from pyldso.ldso.namespace import Namespace
+from pyldso.ldso.open import ISA_LEVELS, ISA_TOO_LOW
 from pyldso.ldso.personality import Personality
 from pyldso.ldso.relocate import (
     protect_relro,
@@ -58,7 +58,8 @@ from pyldso.ldso.relocate import (
     relocate,
     relocate_interpreter,
 )
-from pyldso.ldso.search import LibrarySearch
+from pyldso.ldso.search import LibrarySearch, OpenedFile, built_in_directories
+from pyldso.ldso.segments import check_file_size, map_segments, read_phdrs
 from pyldso.ldso.versions import check_versions
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ if TYPE_CHECKING:
 Write = Callable[[str], object]
 MUSL_LIBC = "libc.so"
 """What programs for musl need; it is the very file that their PT_INTERP names."""
+DEFAULT_INTERPRETER = "/lib64/ld-linux-x86-64.so.2"
+"""The ld.so that lists a library, which names none (psABI)."""
 CANNOT_EXECUTE = 126
 """The shell's status for a file that is there and cannot be executed."""
 
@@ -116,6 +119,15 @@ class RunOptions(NamedTuple):
     def variable(self, name: str) -> str:
         """Return a variable of the guest's environment, empty where it is not set."""
         return os.fsdecode(self.environment.get(os.fsencode(name), b""))
+
+    def has_variable(self, name: str) -> bool:
+        """Tell whether a variable is set in the guest's environment, be it to nothing."""
+        return os.fsencode(name) in self.environment
+
+    @property
+    def is_listing(self) -> bool:
+        """Tell whether only the libraries are to be listed."""
+        return self.list_only or self.has_variable("LD_TRACE_LOADED_OBJECTS")
 
     @property
     def argv(self) -> list[str]:
@@ -318,6 +330,11 @@ def link_and_run(options: RunOptions, process: Process, path: str) -> int:
     started = perf_counter_ns()
     events = process.events
     namespace = new_namespace(options, process)
+    if options.verify_only:
+        return verify(namespace, path)
+    if options.list_only:
+        map_listed(namespace, options, path)
+        return list_objects(namespace, options, load_needed(namespace, options))
     program = map_executable(namespace, options, path)
     watch_system_calls(options, process)
     if program.interp is None:
@@ -325,13 +342,11 @@ def link_and_run(options: RunOptions, process: Process, path: str) -> int:
         build_stack(process, program, argv, envp)
         return finish(options, process, run_process(process, program.entry))
     missing = load_needed(namespace, options)
-    if options.list_only or options.variable("LD_TRACE_LOADED_OBJECTS"):
-        list_objects(namespace, options, missing)
-        return 0
+    if options.is_listing:
+        return list_objects(namespace, options, missing)
     for warning in check_versions(namespace, namespace.objects):
         options.err(f"{warning}\n")
-    if options.verify_only:
-        return 0
+    check_isa_level(namespace, options)
     personality = find_personality(namespace)
     build_scopes(namespace)
     loaded = perf_counter_ns()
@@ -342,6 +357,10 @@ def link_and_run(options: RunOptions, process: Process, path: str) -> int:
     tls.reserve_static(namespace, personality.control_block_size(namespace))
     argv, envp = vectors(options)
     stack = build_stack(process, program, argv, envp)
+    if options.has_variable("LD_SHOW_AUXV"):
+        from pyldso.trace.auxv import auxiliary_vector  # start-up: seldom wanted
+
+        options.out(auxiliary_vector(process.memory, stack.auxv_address))
     namespace.arguments = (stack.argc, stack.argv_address, stack.envp_address)
     namespace.argv0_address = process.memory.read_u64(stack.argv_address)
     tls.install(namespace, stack.random_address)
@@ -350,10 +369,11 @@ def link_and_run(options: RunOptions, process: Process, path: str) -> int:
     publish_link_maps(namespace)
 
     def link() -> None:
+        link_map.publish_r_debug(namespace)
         relocate_all(namespace)
         relocated = perf_counter_ns()
         tls.fill_static_blocks(namespace)
-        link_map.publish_r_debug(namespace)
+        link_map.set_debug_state(namespace, link_map.RT_CONSISTENT)
         personality.prepare(namespace, stack)
         if events.wanted & Topic.STATISTICS:
             announce_statistics(namespace, started, loaded, relocated)
@@ -380,26 +400,67 @@ def new_namespace(options: RunOptions, process: Process) -> Namespace:
         inhibit_rpath=options.inhibit_rpath or "",
     )
     namespace = Namespace(process, search, options.argv[0])
-    namespace.is_lazy = not (options.bind_now or options.variable("LD_BIND_NOW"))
+    namespace.warn = lambda line: options.err(f"{line}\n")
+    # Whether a library is used shows only where all is bound.
+    is_eager = options.bind_now or bool(process.events.wanted & Topic.UNUSED)
+    namespace.is_lazy = not (is_eager or options.variable("LD_BIND_NOW"))
     namespace.bind_not = bool(options.variable("LD_BIND_NOT"))
-    namespace.dynamic_weak = "LD_DYNAMIC_WEAK" in map(os.fsdecode, options.environment)
+    namespace.verbose = bool(options.variable("LD_WARN"))
+    namespace.dynamic_weak = options.has_variable("LD_DYNAMIC_WEAK")
     return namespace
 
 
-def map_executable(namespace: Namespace, options: RunOptions, path: str) -> Program:
-    """Map the program, and beside it the file that its PT_INTERP names, whose code is not entered.
-
-    The file is checked first with ld.so's words for what is wrong with it.
-    """
-    process = namespace.process
+def verify(namespace: Namespace, path: str) -> int:
+    """Return ld.so's answer whether it takes a program: 0, 2 for one without PT_INTERP, or 1."""
     try:
         opened = LibraryOpener(namespace)(path, False)
+        _, phdrs = read_phdrs(path, opened.header)
+    except (OSError, DlError):
+        return 1
+    types = [phdr.p_type for phdr in phdrs]
+    return 1 if PT.DYNAMIC not in types else 0 if PT.INTERP in types else 2
+
+
+def map_listed(namespace: Namespace, options: RunOptions, path: str) -> None:
+    """Map what is only listed: a program, or a library in a program's place."""
+    opened = open_program(namespace, path)
+    try:
+        ehdr, phdrs = read_phdrs(path, opened.header)
+        if ehdr.e_type == ET.EXEC or any(phdr.p_type == PT.INTERP for phdr in phdrs):
+            map_executable(namespace, options, path)
+            return
+        base = map_segments(namespace, path, opened.fd, phdrs)
+        add_program(namespace, options, make_dso(namespace, "", path, base, ehdr, phdrs, (0, 0)))
+    finally:
+        namespace.process.close(opened.fd)
+    try:
+        opened = LibraryOpener(namespace)(DEFAULT_INTERPRETER, False)
+    except (OSError, DlError):
+        return
+    try:
+        ehdr, phdrs = read_phdrs(DEFAULT_INTERPRETER, opened.header)
+        base = map_segments(namespace, DEFAULT_INTERPRETER, opened.fd, phdrs)
+        set_interpreter(namespace, DEFAULT_INTERPRETER, base)
+    finally:
+        namespace.process.close(opened.fd)
+
+
+def open_program(namespace: Namespace, path: str) -> OpenedFile:
+    """Open a program's file, which is checked with ld.so's words for what is wrong with it."""
+    try:
+        return LibraryOpener(namespace)(path, False)
     except OSError as error:
         raise DlError(path, "cannot open shared object file", error.errno or 0) from None
+
+
+def map_executable(namespace: Namespace, options: RunOptions, path: str) -> Program:
+    """Map the program and the file that its PT_INTERP names, whose code is not entered."""
+    process = namespace.process
+    opened = open_program(namespace, path)
     status = process.fstat(opened.fd)
     try:
         if stat.S_ISREG(status.st_mode):
-            ehdr, phdrs = read_phdrs(path, opened.header, is_program=True)
+            ehdr, phdrs = read_phdrs(path, opened.header)
             check_file_size(path, phdrs, status.st_size)
         program = map_program(process, path, with_interp=True)
     except OSError as error:
@@ -409,45 +470,57 @@ def map_executable(namespace: Namespace, options: RunOptions, path: str) -> Prog
     if program.interp is not None:
         identity = (status.st_dev, status.st_ino)
         dso = make_dso(namespace, "", path, program.base, ehdr, phdrs, identity)
-        dso.label = options.argv[0]
-        dso.origin = os.path.dirname(process.readlink("/proc/self/exe"))
-        namespace.add(dso)
+        add_program(namespace, options, dso)
         if program.interp_base:
-            namespace.interpreter = adopt_interpreter(namespace, program.interp, program)
+            set_interpreter(namespace, program.interp, program.interp_base)
     return program
 
 
-def adopt_interpreter(namespace: Namespace, path: str, program: Program) -> Dso:
-    """Return the Dso of the PT_INTERP file, which the kernel has mapped."""
-    header = namespace.memory.read(program.interp_base, 4096)
+def add_program(namespace: Namespace, options: RunOptions, dso: Dso) -> None:
+    """Make `dso` the namespace's first file."""
+    dso.label = options.argv[0]
+    try:
+        executable = namespace.process.readlink("/proc/self/exe")
+    except OSError:
+        executable = os.path.join(options.variable("LD_ORIGIN_PATH"), "")
+    dso.origin = os.path.dirname(executable)
+    dso.aliases.add("")  # its l_name
+    namespace.add(dso)
+
+
+def set_interpreter(namespace: Namespace, path: str, base: int) -> None:
+    """Make the mapped file of PT_INTERP known: what it exports tells what kind of ld.so it is."""
+    header = namespace.memory.read(base, 4096)
     ehdr, phdrs = read_phdrs(path, header)
     status = namespace.process.files.status(path)
     identity = (status.st_dev, status.st_ino)
-    dso = make_dso(namespace, path, path, program.interp_base, ehdr, phdrs, identity)
+    dso = make_dso(namespace, path, path, base, ehdr, phdrs, identity)
+    dso.owner = namespace
     dso.aliases.add(path)
     if find_in(namespace, dso, b"__libc_start_main"):
         dso.aliases.add(MUSL_LIBC)
-    return dso
+    namespace.interpreter = dso
+    namespace.search.find_system_directories = lambda: built_in_directories(dso)
 
 
 def load_needed(namespace: Namespace, options: RunOptions) -> list[Missing]:
     """Load preloads and dependencies, breadth first; return what is missing (only when listing)."""
     program = namespace.program
     preloads: list[Dso] = []
-    wanted = [(name, "--preload") for item in options.preload for name in split_names(item)]
     variable = options.variable("LD_PRELOAD")
-    wanted += [(name, "LD_PRELOAD") for name in split_names(variable)]
+    wanted = [(name, "LD_PRELOAD") for name in split_names(variable)]
+    wanted += [(name, "--preload") for item in options.preload for name in split_names(item)]
     for name, source in wanted:
         try:
-            preloads.append(load_library(namespace, name, program))
+            dso = load_library(namespace, name, program)
+            preloads += [dso] if dso else []
         except DlError as error:
             options.err(
                 f"ERROR: ld.so: object '{name}' from {source} cannot be preloaded"
                 f" ({error.message}): ignored.\n"
             )
-    listing = options.list_only or bool(options.variable("LD_TRACE_LOADED_OBJECTS"))
     roots = [program, *preloads]
-    scope, missing = load_dependencies(namespace, roots, is_lenient=listing)
+    scope, missing = load_dependencies(namespace, roots, is_lenient=options.is_listing)
     namespace.global_scope = scope
     if namespace.interpreter and namespace.interpreter not in namespace.objects:
         namespace.add(namespace.interpreter)
@@ -459,16 +532,41 @@ def split_names(text: str) -> list[str]:
     return text.replace(":", " ").split()
 
 
-def list_objects(namespace: Namespace, options: RunOptions, missing: Sequence[Missing]) -> None:
-    """Print what ldd(1) prints."""
-    lines = []
+def list_objects(namespace: Namespace, options: RunOptions, missing: Sequence[Missing]) -> int:
+    """Print what ldd(1) prints, and return its status."""
+    from pyldso.trace import ldd  # start-up: seldom wanted
+
+    build_scopes(namespace)
+    if namespace.events.wanted & Topic.UNUSED:
+        unused = ldd.unused_dependencies(namespace, is_lazy=namespace.is_lazy)
+        lines = ["Unused direct dependencies:", *(f"\t{path}" for path in unused), ""]
+        options.out("\n".join(lines) if unused else "")
+        return int(bool(unused))
+    for line in versions_or_errors(namespace):
+        options.err(f"{line}\n")
+    options.out(ldd.listing(namespace, missing))
+    if options.variable("LD_WARN"):
+        for line in ldd.undefined_symbols(namespace, is_lazy=namespace.is_lazy):
+            options.err(f"{line}\n")
+    if options.variable("LD_VERBOSE"):
+        options.out(ldd.version_information(namespace))
+    return 0
+
+
+def versions_or_errors(namespace: Namespace) -> list[str]:
+    """Return what checking the versions of all files has to say, be it fatal or not."""
+    try:
+        return check_versions(namespace, namespace.objects)
+    except VersionError as error:
+        return str(error).split("\n")
+
+
+def check_isa_level(namespace: Namespace, options: RunOptions) -> None:
+    """Refuse files that are marked for a CPU beyond the emulated one (dl-prop.h)."""
     for dso in namespace.objects:
-        name = "" if dso is namespace.interpreter else dso.requested_as
-        arrow = f"{name} => " if name not in ("", dso.path) else ""
-        lines.append(f"\t{arrow}{dso.path} ({dso.start:#018x})\n")
-    for library in reversed(missing):
-        lines.insert(library.position, f"\t{library.name} => not found\n")
-    options.out("".join(lines[1:]))
+        if dso.isa_needed & ~ISA_LEVELS:
+            name = dso.path if dso is not namespace.program else options.argv[0]
+            raise LoadError(f"{name}: {ISA_TOO_LOW}")
 
 
 def find_personality(namespace: Namespace) -> Personality:
@@ -499,7 +597,7 @@ def build_scopes(namespace: Namespace) -> None:
     scope = namespace.global_scope
     watched = bool(namespace.events.wanted & Topic.SCOPES)
     if watched:
-        namespace.events.emit(ScopesListed(True))
+        namespace.events.emit(ScopesListed())
     for dso in namespace.objects:
         dso.is_initial = True
         dso.searchlist = scope if dso is namespace.program else [dso, *dso.dependencies]
@@ -508,8 +606,6 @@ def build_scopes(namespace: Namespace) -> None:
             labels = tuple(tuple(member.label for member in part) for part in dso.scopes)
             is_interpreter = dso is namespace.interpreter
             namespace.events.emit(ScopeBuilt(dso.label, () if is_interpreter else labels))
-    if watched:
-        namespace.events.emit(ScopesListed(False))
 
 
 def publish_link_maps(namespace: Namespace) -> None:

@@ -7,6 +7,16 @@ from typing import NamedTuple
 from pyldso.elf.constants import DT, VER_FLG_WEAK
 from pyldso.elf.records import DYN, VERDAUX, VERDEF, VERNAUX, VERNEED, c_string
 
+VERSION_RECORD = 1
+"""VER_NEED_CURRENT and VER_DEF_CURRENT."""
+
+
+class RecordVersionError(ValueError):
+    """A version table whose records have a form that is not known: `record` names it."""
+
+    def __init__(self, version: int, record: str) -> None:
+        super().__init__(f"unsupported version {version} of {record} record")
+
 
 class VersionNeed(NamedTuple):
     """One version that a file needs of another (Elf64_Vernaux under its Elf64_Verneed)."""
@@ -43,12 +53,15 @@ def parse_dynamic(data: bytes | memoryview) -> list[tuple[int, int]]:
 def parse_verneed(data: bytes, count: int, strings: bytes) -> list[VersionNeed]:
     """Return the needs of a DT_VERNEED table of `count` files.
 
-    Raises IndexError, ValueError or struct.error on a damaged table.
+    Raises IndexError, ValueError or struct.error on a damaged table, RecordVersionError on a
+    strange one.
     """
     needs: list[VersionNeed] = []
     offset = 0
     for _ in range(count):
-        _, aux_count, file, aux, following = VERNEED.unpack_from(data, offset)
+        version, aux_count, file, aux, following = VERNEED.unpack_from(data, offset)
+        if version != VERSION_RECORD:
+            raise RecordVersionError(version, "Verneed")
         file_name = c_string(strings, file)
         at = offset + aux
         for _ in range(aux_count):
@@ -67,12 +80,17 @@ def parse_verneed(data: bytes, count: int, strings: bytes) -> list[VersionNeed]:
 def parse_verdef(data: bytes, count: int, strings: bytes) -> list[VersionDefinition]:
     """Return the definitions of a DT_VERDEF table.
 
-    Raises IndexError, ValueError or struct.error on a damaged table.
+    Raises IndexError, ValueError or struct.error on a damaged table, RecordVersionError on a
+    strange one.
     """
     definitions: list[VersionDefinition] = []
     offset = 0
     for _ in range(count):
-        _, flags, number, aux_count, vd_hash, aux, following = VERDEF.unpack_from(data, offset)
+        version, flags, number, aux_count, vd_hash, aux, following = VERDEF.unpack_from(
+            data, offset
+        )
+        if version != VERSION_RECORD:
+            raise RecordVersionError(version, "Verdef")
         names: list[bytes] = []
         at = offset + aux
         for _ in range(aux_count):

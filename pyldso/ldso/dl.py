@@ -7,10 +7,11 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from pyldso.arch.x86_64.registers import CALL_ARGUMENTS
+from pyldso.arch.x86_64.registers import CALL_ARGUMENTS, FS_BASE
 from pyldso.elf.constants import PT, STT
 from pyldso.events import Topic
 from pyldso.ldso import tls
+from pyldso.ldso.dl_info import dlinfo
 from pyldso.ldso.dso import Version
 from pyldso.ldso.errors import SYMBOL_LOOKUP, DlError
 from pyldso.ldso.events import FileClosed, FileOpened, LookupFailed
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
 
 RTLD_LAZY, RTLD_NOW, RTLD_BINDING_MASK = 1, 2, 3
 RTLD_DEFAULT, RTLD_NEXT = 0, 0xFFFFFFFFFFFFFFFF
-RTLD_DI_LMID, RTLD_DI_LINKMAP, RTLD_DI_ORIGIN = 1, 2, 6
-RTLD_DI_TLS_MODID, RTLD_DI_TLS_DATA, RTLD_DI_PHDR = 9, 10, 11
-RTLD_DL_SYMENT, RTLD_DL_LINKMAP = 1, 2
+RTLD_DL_LINKMAP, RTLD_DL_SYMENT = 2, 1
+KNOWN_MODES = 0x4000110F
+"""All bits that dlopen's mode may have (dlopen.c)."""
+LM_ID_BASE, LM_ID_NEWLM, NAMESPACE_LIMIT = 0, -1, 16
 MINUS_ONE = 0xFFFFFFFFFFFFFFFF
 PATH_LIMIT = 4096
 ERROR_ROOM = 4096
@@ -47,9 +49,9 @@ class DlFunctions:
     def __init__(self, namespace: Namespace) -> None:
         self._namespace = namespace
         self._memory = namespace.memory
-        self._error = ""
-        self._error_text = 0
-        self._adds = self._subs = 0
+        self._errors: dict[int, str] = {}
+        """The text that waits for each thread's dlerror, by thread pointer."""
+        self._error_texts: dict[int, int] = {}
         self._info = 0
 
     # ---- from registers to arguments ----
@@ -66,11 +68,11 @@ class DlFunctions:
             try:
                 return handler(*arguments)
             except DlError as error:
-                self._error = error.text
-                return on_error
+                text = error.text
             except OSError as error:  # a pointer that does not point into the guest's memory
-                self._error = error.strerror or str(error)
-                return on_error
+                text = error.strerror or str(error)
+            self._errors[cpu.get(FS_BASE)] = text
+            return on_error
 
         return self._namespace.process.add_trap(run)
 
@@ -90,33 +92,57 @@ class DlFunctions:
 
     def dlopen(self, file: int, mode: int, caller: int) -> int:
         """Load a file and return its handle: the address of its link map."""
+        return self._open(self._caller(caller).owner, file, mode, caller)
+
+    def dlmopen(self, namespace_id: int, file: int, mode: int, caller: int) -> int:
+        """Load a file into a namespace, or into a new one (LM_ID_NEWLM), with all that it needs."""
+        number = (namespace_id ^ 1 << 63) - (1 << 63)
+        _check_mode(mode)
+        if number == LM_ID_BASE:
+            return self._open(self._namespace, file, mode, caller)
+        if not file:
+            raise DlError("", "invalid namespace", errno.EINVAL)
+        family = self._namespace.family
+        if number != LM_ID_NEWLM:
+            chosen = next((other for other in family if other.id == number), None)
+            if chosen is None:
+                name = self._text(file)
+                raise DlError(name, "invalid target namespace in dlmopen()", errno.EINVAL)
+            return self._open(chosen, file, mode, caller)
+        if len(family) >= NAMESPACE_LIMIT:
+            message = "no more namespaces available for dlmopen()"
+            raise DlError(self._text(file), message, errno.EINVAL)
+        fresh = self._namespace.sibling()
+        try:
+            return self._open(fresh, file, mode, caller)
+        finally:
+            if not fresh.objects:
+                family.remove(fresh)
+
+    def _open(self, namespace: Namespace, file: int, mode: int, caller: int) -> int:
+        _check_mode(mode)
         name = self._text(file) if file else ""
         if mode & RTLD_BINDING_MASK == 0:
             raise DlError(name, "invalid mode for dlopen()", errno.EINVAL)
-        before = len(self._namespace.objects)
-        dso = open_object(self._namespace, name, mode & 0xFFFFFFFF, self._caller(caller))
-        self._adds += len(self._namespace.objects) - before
-        if self._namespace.events.wanted & Topic.FILES:
-            self._namespace.events.emit(FileOpened(dso.label, dso.direct_opencount))
+        dso = open_object(namespace, name, mode & 0xFFFFFFFF, self._caller(caller))
+        if dso is None:
+            return 0
+        if namespace.events.wanted & Topic.FILES:
+            namespace.events.emit(FileOpened(dso.label, dso.owner.id, dso.direct_opencount))
         return dso.link_map
-
-    def dlmopen(self, namespace_id: int, file: int, mode: int, caller: int) -> int:
-        """Load a file into the base namespace; others do not exist yet."""
-        if namespace_id & MINUS_ONE != 0:
-            name = self._text(file) if file else ""
-            raise DlError(name, "cannot create a new link-map namespace: not supported")
-        return self.dlopen(file, mode, caller)
 
     def dlclose(self, handle: int) -> int:
         """Give a handle back; the file is unloaded when nothing uses it any more."""
         dso = self._namespace.by_link_map(handle)
         if dso is None or (dso.direct_opencount == 0 and not dso.is_initial):
-            raise DlError("", "shared object not open")
-        before = len(self._namespace.objects)
-        if self._namespace.events.wanted & Topic.FILES:
-            self._namespace.events.emit(FileClosed(dso.label, dso.direct_opencount - 1))
-        close_object(self._namespace, dso)
-        self._subs += before - len(self._namespace.objects)
+            label = dso.name if dso else ""
+            raise DlError(label, "shared object not open")
+        if dso.direct_opencount == 0:
+            raise DlError(dso.name, "shared object not open")
+        namespace = dso.owner
+        if namespace.events.wanted & Topic.FILES:
+            namespace.events.emit(FileClosed(dso.label, dso.direct_opencount - 1))
+        close_object(namespace, dso)
         return 0
 
     def dlsym(self, handle: int, name: int, caller: int) -> int:
@@ -155,23 +181,26 @@ class DlFunctions:
         if handle == RTLD_DEFAULT:
             return by.scopes, by.label
         if handle == RTLD_NEXT:
-            scope = next((scope for scope in by.scopes if by in scope), [])
+            first = by
+            while first.loader is not None:
+                first = first.loader
+            scope = first.searchlist
             after = scope[scope.index(by) + 1 :] if by in scope else []
             return [after], by.label
         dso = self._by_handle(handle)
-        scope = self._namespace.global_scope if dso is self._namespace.program else dso.searchlist
-        return [scope], dso.label
+        return [dso.searchlist], dso.label
 
     def dlerror(self) -> int:
-        """Return the text of the last error and forget it; 0 where there was none."""
-        if not self._error:
+        """Return the text of the thread's last error and forget it; 0 where there was none."""
+        thread = self._namespace.process.cpu.get(FS_BASE)
+        text = self._errors.pop(thread, "")
+        if not text:
             return 0
-        if not self._error_text:
-            self._error_text = self._namespace.heap.allocate(ERROR_ROOM)
-        data = self._error.encode(errors="surrogateescape")[: ERROR_ROOM - 1]
-        self._memory.write(self._error_text, data + b"\0")
-        self._error = ""
-        return self._error_text
+        if thread not in self._error_texts:
+            self._error_texts[thread] = self._namespace.heap.allocate(ERROR_ROOM)
+        data = text.encode(errors="surrogateescape")[: ERROR_ROOM - 1]
+        self._memory.write(self._error_texts[thread], data + b"\0")
+        return self._error_texts[thread]
 
     def dladdr(self, address: int, info: int) -> int:
         """Fill a Dl_info: the file and the nearest symbol at or below an address."""
@@ -196,25 +225,7 @@ class DlFunctions:
 
     def dlinfo(self, handle: int, request: int, argument: int) -> int:
         """Answer one of the RTLD_DI_* requests."""
-        dso = self._by_handle(handle)
-        memory = self._memory
-        if request == RTLD_DI_LMID:
-            memory.write_u64(argument, 0)
-        elif request == RTLD_DI_LINKMAP:
-            memory.write_u64(argument, dso.link_map)
-        elif request == RTLD_DI_ORIGIN:
-            memory.write(argument, dso.origin.encode(errors="surrogateescape") + b"\0")
-        elif request == RTLD_DI_TLS_MODID:
-            memory.write_u64(argument, dso.tls.module if dso.tls else 0)
-        elif request == RTLD_DI_TLS_DATA:
-            block = tls.block_address(self._namespace, dso) if dso.tls else 0
-            memory.write_u64(argument, block)
-        elif request == RTLD_DI_PHDR:
-            memory.write_u64(argument, dso.phdr_address)
-            return len(dso.phdrs)
-        else:
-            raise DlError(dso.label, "unsupported dlinfo request")
-        return 0
+        return dlinfo(self._by_handle(handle), request & 0xFFFFFFFF, argument)
 
     # ---- what libc itself calls, for NSS and iconv ----
 
@@ -236,15 +247,18 @@ class DlFunctions:
         """Call `callback` with a struct dl_phdr_info for each file until it returns non-zero."""
         if not self._info:
             self._info = self._namespace.heap.allocate(PHDR_INFO.size)
-        for dso in list(self._namespace.objects):
+        caller = self._memory.read_u64(self._namespace.process.cpu.sp)
+        objects = self._caller(caller).owner.objects
+        loads = self._namespace.statistics.loads
+        for dso in list(objects):
             block = tls.block_address(self._namespace, dso) if dso.tls else 0
             record = PHDR_INFO.pack(
                 dso.base,
                 dso.name_address,
                 dso.phdr_address,
                 len(dso.phdrs),
-                self._adds + len(self._namespace.objects),
-                self._subs,
+                loads,
+                loads - len(objects),
                 dso.tls.module if dso.tls else 0,
                 block,
             )
@@ -276,6 +290,11 @@ class DlFunctions:
         """Return the link map of the file that holds an address."""
         dso = self._namespace.containing(address)
         return dso.link_map if dso else 0
+
+
+def _check_mode(mode: int) -> None:
+    if mode & 0xFFFFFFFF & ~KNOWN_MODES:
+        raise DlError("", "invalid mode parameter")
 
 
 def _nearest_symbol(dso: Dso, address: int) -> tuple[int, int, int]:

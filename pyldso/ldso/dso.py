@@ -10,20 +10,35 @@ from pyldso.elf.constants import (
     DF,
     DF1,
     DT,
+    GNU_PROPERTY_1_NEEDED,
+    GNU_PROPERTY_1_NEEDED_INDIRECT_EXTERN_ACCESS,
+    GNU_PROPERTY_X86_ISA_1_NEEDED,
     PF,
     PT,
     STB,
     STT,
     VERSYM_HIDDEN,
     VERSYM_VERSION,
+    spec_name,
 )
 from pyldso.elf.dynamic import gnu_hash, parse_dynamic, parse_verdef, parse_verneed, sysv_hash
+from pyldso.elf.notes import gnu_properties
 from pyldso.elf.records import SYM, Phdr, Sym
-from pyldso.ldso.errors import reading
+from pyldso.ldso.errors import InconsistencyError, reading
 
 if TYPE_CHECKING:
     from pyldso.kernel.memory import AddressSpace
+    from pyldso.ldso.namespace import Namespace
 
+NEEDING = frozenset({DT.NEEDED, DT.AUXILIARY, DT.FILTER})
+ASSERTED = {
+    DT.PLTREL: (115, DT.RELA, "DT_RELA", DT.PLTREL),
+    DT.RELAENT: (123, 24, "sizeof (ElfW(Rela))", DT.RELA),
+    DT.RELRENT: (138, 8, "sizeof (ElfW(Relr))", DT.RELR),
+}
+"""What ld.so asserts of entries: the line of glibc 2.36, the value, its text, where it matters."""
+MANY = 0xFFFF
+"""More than any version table has: ld.so follows the links, whatever the count says."""
 NO_BYTES = memoryview(b"")
 NAME = Struct("<I")
 
@@ -88,8 +103,17 @@ class Dso:
         self.phdr_address = 0
         self.link_map = 0
         self.name_address = 0
-        self.needed: list[str] = []
+        self.owner: Namespace
+        """The namespace that it is loaded in."""
+        self.loader: Dso | None = None
+        """The file that asked for it first."""
+        self.real: Dso | None = None
+        """The file that this one stands for: ld.so, in another namespace than the program's."""
+        self.needed: list[tuple[int, str]] = []
+        """DT_NEEDED, DT_AUXILIARY and DT_FILTER with their names, in order."""
         self.dependencies: list[Dso] = []
+        self.filtees: list[Dso] = []
+        """Those of `dependencies` that DT_FILTER or DT_AUXILIARY names."""
         self.requested_as = path
         """The name by which it was first asked for."""
         self.aliases: set[str] = set()
@@ -104,9 +128,15 @@ class Dso:
         self.is_initial = False
         """Loaded with the program: never unloaded."""
         self.is_global = False
+        self.is_closing = False
+        """Its destructors run, or have run: nobody finds it any more."""
         self.direct_opencount = 0
         self.tls: TlsModule | None = None
+        self.isa_needed = 0
+        """GNU_PROPERTY_X86_ISA_1_NEEDED: the levels of the CPU that it asks for."""
+        self.needs_indirect_access = False
         self._read_dynamic()
+        self._read_properties()
 
     def __repr__(self) -> str:
         return f"<Dso {self.label} at {self.base:#x}>"
@@ -116,9 +146,9 @@ class Dso:
     def tail(self, vaddr: int) -> memoryview:
         """Return guest memory from `vaddr` to the end of its segment; IndexError outside of all."""
         for phdr in self.loads:
-            if phdr.p_vaddr <= vaddr < phdr.p_vaddr + phdr.p_memsz:
-                size = phdr.p_vaddr + phdr.p_memsz - vaddr
-                return self.memory.view(self.base + vaddr, size)
+            size = max(phdr.p_memsz, phdr.p_filesz)
+            if phdr.p_vaddr <= vaddr < phdr.p_vaddr + size:
+                return self.memory.view(self.base + vaddr, phdr.p_vaddr + size - vaddr)
         raise IndexError(f"address {vaddr:#x} is in no segment")
 
     def _table(self, tag: int) -> memoryview:
@@ -129,12 +159,8 @@ class Dso:
         """Read the dynamic section and find the tables that it names (gABI ch. 5)."""
         phdr = next((phdr for phdr in self.phdrs if phdr.p_type == PT.DYNAMIC), None)
         self.dynamic_address = self.base + phdr.p_vaddr if phdr else 0
-        self.dynamic_entries = (
-            parse_dynamic(self.tail(phdr.p_vaddr)[: phdr.p_memsz]) if phdr else []
-        )
-        self.dynamic: dict[int, int] = {}
-        for tag, value in self.dynamic_entries:
-            self.dynamic.setdefault(tag, value)
+        self.dynamic_entries = parse_dynamic(self.tail(phdr.p_vaddr)) if phdr else []
+        self.dynamic = dict(self.dynamic_entries)  # the last of its kind counts
         self.strings = bytes(self._table(DT.STRTAB)[: self.dynamic.get(DT.STRSZ, 0)])
         self.symbols = self._table(DT.SYMTAB)
         self.versym = NO_BYTES
@@ -143,9 +169,10 @@ class Dso:
             versym = self._table(DT.VERSYM)
             self.versym = versym[: len(versym) & ~1].cast("H")
             self._read_versions()
+        self._check_entry_sizes()
         self.hash = hash_table(self)
         self.needed = [
-            self.string(value) for tag, value in self.dynamic_entries if tag == DT.NEEDED
+            (tag, self.string(value)) for tag, value in self.dynamic_entries if tag in NEEDING
         ]
         self.soname = self.string(self.dynamic[DT.SONAME]) if DT.SONAME in self.dynamic else ""
         flags, flags_1 = self.dynamic.get(DT.FLAGS, 0), self.dynamic.get(DT.FLAGS_1, 0)
@@ -158,18 +185,36 @@ class Dso:
         self.is_initfirst = bool(flags_1 & DF1.INITFIRST)
         self.flags_1 = flags_1
 
+    def _check_entry_sizes(self) -> None:
+        """Hold the dynamic section to what ld.so asserts of it (elf_get_dynamic_info)."""
+        for tag, (line, size, text, table) in ASSERTED.items():
+            if table in self.dynamic and self.dynamic.get(tag, size) != size:
+                assertion = f"info[{spec_name(tag)}]->d_un.d_val == {text}"
+                place = f"get-dynamic-info.h: {line}"
+                raise InconsistencyError(place, "elf_get_dynamic_info", assertion)
+
+    def _read_properties(self) -> None:
+        """Read what the file's GNU property note asks for (x86-64 psABI 5.1)."""
+        phdr = next((phdr for phdr in self.phdrs if phdr.p_type == PT.GNU_PROPERTY), None)
+        try:
+            data = bytes(self.tail(phdr.p_vaddr)[: phdr.p_filesz]) if phdr else b""
+        except IndexError:  # in no segment: as good as none
+            return
+        properties = gnu_properties(data)
+        self.isa_needed = properties.get(GNU_PROPERTY_X86_ISA_1_NEEDED, 0)
+        needed = properties.get(GNU_PROPERTY_1_NEEDED, 0)
+        self.needs_indirect_access = bool(needed & GNU_PROPERTY_1_NEEDED_INDIRECT_EXTERN_ACCESS)
+
     def _read_versions(self) -> None:
         if DT.VERNEED in self.dynamic:
             table = bytes(self._table(DT.VERNEED))
-            count = self.dynamic.get(DT.VERNEEDNUM, 0)
-            for need in parse_verneed(table, count, self.strings):
+            for need in parse_verneed(table, MANY, self.strings):
                 hidden = bool(need.number & VERSYM_HIDDEN)
                 version = Version(need.name, need.hash, need.file, hidden)
                 self.versions[need.number & VERSYM_VERSION] = version
         if DT.VERDEF in self.dynamic:
             table = bytes(self._table(DT.VERDEF))
-            count = self.dynamic.get(DT.VERDEFNUM, 0)
-            for definition in parse_verdef(table, count, self.strings):
+            for definition in parse_verdef(table, MANY, self.strings):
                 if not definition.flags & 1:  # VER_FLG_BASE is the file's own name
                     version = Version(definition.name, definition.hash, b"", False)
                     self.versions[definition.number & VERSYM_VERSION] = version
@@ -218,6 +263,8 @@ class Dso:
 
     def answers_to(self, name: str) -> bool:
         """Tell whether `name` is one that the file was asked for by, or its soname."""
+        if self.is_closing:
+            return False
         return name in self.aliases or (bool(self.soname) and name == self.soname)
 
     def function_array(self, tag: int, size_tag: int) -> list[int]:

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pyldso.elf.dynamic import RecordVersionError
 from pyldso.errors import LoadError
 
 LOADING = "error while loading shared libraries"
@@ -39,10 +40,27 @@ class DlError(LoadError):
         return LoadError(f"{program}: {self.occasion}: {self.text}")
 
 
+class InconsistencyError(LoadError):
+    """A file that contradicts itself: ld.so ends the process, whoever asked, with its own words."""
+
+    def __init__(self, place: str, function: str, assertion: str) -> None:
+        text = f"{place}: {function}: Assertion `{assertion}' failed!"
+        super().__init__(f"Inconsistency detected by ld.so: {text}")
+
+
 class VersionError(LoadError):
     """Versions that are not there: every one on a line of its own, status 1 as ld.so's."""
 
     exit_status = 1
+
+
+def _reason(error: Exception) -> str:
+    """Return a text for what a damaged table raises, whose own words may be of Python's inside."""
+    if isinstance(error, struct.error):
+        return "it is cut off"
+    if isinstance(error, OSError) or "address" in str(error) or "offset" in str(error):
+        return str(error)
+    return "it leads out of bounds"
 
 
 @contextmanager
@@ -50,5 +68,7 @@ def reading(object_name: str, table: str) -> Iterator[None]:
     """Turn what a damaged `table` of a file raises into a DlError that names both."""
     try:
         yield
+    except RecordVersionError as error:
+        raise DlError(object_name, str(error)) from None
     except DAMAGED as error:
-        raise DlError(object_name, f"damaged {table} ({error})") from None
+        raise DlError(object_name, f"damaged {table} ({_reason(error)})") from None

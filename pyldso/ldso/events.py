@@ -9,7 +9,9 @@ class LibraryNeeded(Event, topic=Topic.FILES):
     """A file is needed by another, or `is_dlopen`ed by it."""
 
     name: str
+    namespace: int
     by: str
+    by_namespace: int
     is_dlopen: bool
 
 
@@ -17,6 +19,7 @@ class LinkMapMade(Event, topic=Topic.FILES):
     """A file has been mapped: where, and how large."""
 
     name: str
+    namespace: int
     dynamic: int
     base: int
     size: int
@@ -73,9 +76,7 @@ class ScopeBuilt(Event, topic=Topic.SCOPES):
 
 
 class ScopesListed(Event, topic=Topic.SCOPES):
-    """The list of scopes begins (`is_begin`) or ends."""
-
-    is_begin: bool
+    """The list of scopes begins."""
 
 
 class SymbolLookedUp(Event, topic=Topic.SYMBOLS):
@@ -139,6 +140,7 @@ class FileOpened(Event, topic=Topic.FILES):
     """A dlopen handle is given out."""
 
     name: str
+    namespace: int
     direct_opencount: int
 
 
@@ -153,6 +155,7 @@ class LinkMapDestroyed(Event, topic=Topic.FILES):
     """A file is unmapped."""
 
     name: str
+    namespace: int
 
 
 class LoaderStatistics(Event, topic=Topic.STATISTICS):

@@ -203,21 +203,25 @@ def install(namespace: Namespace) -> None:
     """Give our definitions of the functions that look into a dynamic linker's tables."""
     tls.install_get_addr(namespace)
     dl.install_glibc_overrides(namespace)
+    namespace.call_early_init = lambda libc: early_init(namespace, libc, is_initial=False)
 
 
 def initialise(namespace: Namespace) -> None:
     """Run the program's DT_PREINIT_ARRAY, `__libc_early_init`, then all libraries' initialisers."""
     run_preinitialisers(namespace, namespace.arguments)
-    early_init(namespace)
+    early_init(namespace, namespace.libc, is_initial=True)
     run_initialisers(namespace, namespace.global_scope, namespace.arguments)
     announce_program(namespace)
 
 
-def early_init(namespace: Namespace) -> None:
-    """Run `__libc_early_init`, which comes before all initialisers (dl-call-libc-early-init.c)."""
-    symbol = find_in(namespace, namespace.libc, b"__libc_early_init")
-    if symbol is not None and namespace.libc is not None:
-        namespace.process.call(namespace.libc.symbol_address(symbol), 1)
+def early_init(namespace: Namespace, libc: Dso | None, *, is_initial: bool) -> None:
+    """Run `__libc_early_init`, which comes before all initialisers (dl-call-libc-early-init.c).
+
+    `is_initial` tells whether it is the program's libc or one that dlmopen has loaded.
+    """
+    symbol = find_in(namespace, libc, b"__libc_early_init")
+    if symbol is not None and libc is not None:
+        namespace.process.call(libc.symbol_address(symbol), int(is_initial))
 
 
 GLIBC = Personality(

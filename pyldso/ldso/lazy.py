@@ -57,7 +57,7 @@ def _place_resolver(namespace: Namespace) -> int:
         dso = namespace.by_link_map(link_map)
         if dso is None:
             raise DlError("", f"lazy binding for an unknown link map {link_map:#x}")
-        return bind(namespace, dso, index)
+        return bind(dso.owner, dso, index)
 
     number = process.trap_number(bind_from_plt)
     code = RESOLVER_HEAD + number.to_bytes(4, "little") + RESOLVER_TAIL

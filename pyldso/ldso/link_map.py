@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 from pyldso.elf.constants import DT
+from pyldso.ldso.lookup import find_in
 
 if TYPE_CHECKING:
     from pyldso.ldso.dso import Dso
@@ -45,7 +47,8 @@ def add_link_map(namespace: Namespace, dso: Dso) -> None:
         (L_ADDR, dso.base),
         (L_NAME, name),
         (L_LD, dso.dynamic_address),
-        (L_REAL, address),
+        (L_REAL, dso.real.link_map if dso.real else address),
+        (L_NS, namespace.id),
     ):
         memory.write_u64(address + offset, value)
     for index, (tag, _) in enumerate(dso.dynamic_entries):
@@ -56,6 +59,11 @@ def add_link_map(namespace: Namespace, dso: Dso) -> None:
         previous = namespace.objects[position - 1].link_map
         memory.write_u64(previous + L_NEXT, address)
         memory.write_u64(address + L_PREV, previous)
+    if position + 1 < len(namespace.objects):
+        following = namespace.objects[position + 1].link_map
+        if following:  # else it comes next
+            memory.write_u64(address + L_NEXT, following)
+            memory.write_u64(following + L_PREV, address)
 
 
 def remove_link_map(namespace: Namespace, dso: Dso) -> None:
@@ -80,20 +88,44 @@ def adjust_dynamic(namespace: Namespace, dso: Dso) -> None:
 
 
 def publish_r_debug(namespace: Namespace) -> None:
-    """Make r_debug and point the program's DT_DEBUG to it: there a debugger finds the link maps."""
+    """Make r_debug and point the program's DT_DEBUG to it: there a debugger finds the link maps.
+
+    It is the variable `_r_debug` of the interpreter, where that has one.
+    """
     memory = namespace.memory
-    namespace.r_debug = namespace.heap.allocate(R_DEBUG_SIZE)
-    memory.write_u32(namespace.r_debug, 1)
-    memory.write_u64(namespace.r_debug + 8, namespace.program.link_map)
     interpreter = namespace.interpreter
-    memory.write_u64(namespace.r_debug + 32, interpreter.base if interpreter else 0)
+    variable = find_in(namespace, interpreter, b"_r_debug")
+    if interpreter is not None and variable is not None:
+        namespace.r_debug = interpreter.symbol_address(variable)
+        namespace.debug_state = interpreter_function(namespace, b"_dl_debug_state")
+    else:
+        namespace.r_debug = namespace.heap.allocate(R_DEBUG_SIZE)
+    fields = (
+        namespace.program.link_map,
+        namespace.debug_state,
+        RT_ADD,
+        interpreter.base if interpreter else 0,
+    )
+    memory.write(namespace.r_debug, struct.pack("<i4xQQi4xQ", 1, *fields))
     for index, (tag, _) in enumerate(namespace.program.dynamic_entries):
         if tag == DT.DEBUG:
             entry = namespace.program.dynamic_address + 16 * index + 8
             memory.write_u64(entry, namespace.r_debug)
 
 
+def interpreter_function(namespace: Namespace, name: bytes) -> int:
+    """Return the address of a function of ld.so, 0 where it has none of that name."""
+    interpreter = namespace.interpreter
+    symbol = find_in(namespace, interpreter, name)
+    return interpreter.symbol_address(symbol) if interpreter and symbol else 0
+
+
 def set_debug_state(namespace: Namespace, state: int) -> None:
-    """Tell debuggers that the list is about to change (RT_ADD, RT_DELETE) or is whole again."""
+    """Tell debuggers that the list is about to change (RT_ADD, RT_DELETE) or is whole again.
+
+    Their breakpoint is on the function that r_brk names, which does nothing.
+    """
     if namespace.r_debug:
         namespace.memory.write_u32(namespace.r_debug + 24, state)
+        if namespace.debug_state:
+            namespace.process.call(namespace.debug_state)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
+from enum import IntFlag
 from typing import NamedTuple
 
 from pyldso.elf.constants import (
     DF1,
+    DT,
     ELFCLASS64,
     ELFDATA2LSB,
     ELFMAG,
@@ -18,7 +19,6 @@ from pyldso.elf.constants import (
     EM,
     ET,
     EV_CURRENT,
-    PF,
     PT,
 )
 from pyldso.elf.records import EHDR, PHDR, Ehdr, Phdr
@@ -29,25 +29,25 @@ from pyldso.ldso.errors import DlError, reading
 from pyldso.ldso.events import LibraryNeeded, LinkMapMade
 from pyldso.ldso.namespace import Namespace
 from pyldso.ldso.search import OpenedFile
+from pyldso.ldso.segments import check_file_size, map_segments, read_phdrs
 
-PAGE = 4096
 FIRST_READ = 832
 """What ld.so reads of a file at first: the ELF header and usually all program headers."""
-PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
-MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_DENYWRITE = 2, 0x10, 0x20, 0x800
+ABI_VERSIONS = 4
+"""EI_ABIVERSION of ELFOSABI_GNU files that ld.so takes are below this (LIBC_ABI_MAX)."""
+
+
+class Mode(IntFlag):
+    """How a file is loaded: by dlopen itself or as what a file needs, or not at all."""
+
+    NONE = 0
+    DLOPEN = 1
+    NOLOAD = 2
+    DEPENDENCY = 4
 
 
 class _SkippedFileError(OSError):
     """A file for another machine, passed over while searching (dl-load.c, open_verify)."""
-
-
-def protection(p_flags: int) -> int:
-    """Return the PROT_* bits of p_flags."""
-    return (
-        (PROT_READ if p_flags & PF.R else 0)
-        | (PROT_WRITE if p_flags & PF.W else 0)
-        | (PROT_EXEC if p_flags & PF.X else 0)
-    )
 
 
 class Missing(NamedTuple):
@@ -119,115 +119,11 @@ def _ident_complaint(ident: bytes) -> str:
         return "ELF file version ident does not match current one"
     if ident[7] not in (0, ELFOSABI_GNU):
         return "ELF file OS ABI invalid"
-    if ident[8] != 0 and not (ident[7] == ELFOSABI_GNU and ident[8] <= 4):
+    if ident[8] != 0 and not (ident[7] == ELFOSABI_GNU and ident[8] < ABI_VERSIONS):
         return "ELF file ABI version invalid"
     if any(ident[9:16]):
         return "nonzero padding in e_ident"
     return ""
-
-
-def read_phdrs(path: str, header: bytes, *, is_program: bool = False) -> tuple[Ehdr, list[Phdr]]:
-    """Return the ELF header and the program headers; DlError where they cannot be loaded.
-
-    A program without PT_INTERP is static and needs no dynamic section.
-    """
-    ehdr = Ehdr(*EHDR.unpack_from(header))
-    end = ehdr.e_phoff + ehdr.e_phnum * PHDR.size
-    phdrs = [Phdr._make(row) for row in PHDR.iter_unpack(header[ehdr.e_phoff : end])]
-    loads = [phdr for phdr in phdrs if phdr.p_type == PT.LOAD]
-    if not loads:
-        raise DlError(path, "object file has no loadable segments")
-    limit = 1 << 47
-    for phdr in loads:
-        if phdr.p_align & PAGE - 1:
-            raise DlError(path, "ELF load command alignment not page-aligned")
-        if (phdr.p_vaddr - phdr.p_offset) & max(phdr.p_align, 1) - 1:
-            raise DlError(path, "ELF load command address/offset not properly aligned")
-        if phdr.p_filesz > phdr.p_memsz or phdr.p_vaddr + phdr.p_memsz > limit:
-            raise DlError(path, "ELF load command has an impossible size or address")
-    if any(a.p_vaddr + a.p_memsz > b.p_vaddr for a, b in pairwise(loads)):
-        raise DlError(path, "ELF load commands overlap or are not in ascending order")
-    types = {phdr.p_type for phdr in phdrs}
-    if PT.DYNAMIC not in types and not (is_program and PT.INTERP not in types):
-        raise DlError(path, "object file has no dynamic section")
-    return ehdr, phdrs
-
-
-def check_file_size(path: str, phdrs: Iterable[Phdr], size: int) -> None:
-    """Refuse a truncated file: ld.so maps it and dies of SIGBUS on the first touch past its end."""
-    for phdr in phdrs:
-        if phdr.p_type == PT.LOAD and phdr.p_filesz and phdr.p_offset + phdr.p_filesz > size:
-            raise DlError(path, "ELF load command past end of file")
-
-
-def map_segments(namespace: Namespace, fd: int, phdrs: Sequence[Phdr]) -> int:
-    """Map the PT_LOADs of `fd` where there is room and return the base (dl-map-segments.h).
-
-    The first segment's mapping reserves the whole span, so that the others can be fixed behind it.
-    """
-    process = namespace.process
-    loads = [phdr for phdr in phdrs if phdr.p_type == PT.LOAD]
-    first = loads[0]
-    low = page_down(first.p_vaddr)
-    span = page_up(loads[-1].p_vaddr + loads[-1].p_memsz) - low
-    alignment = max(phdr.p_align for phdr in loads)
-    flags = MAP_PRIVATE | MAP_DENYWRITE
-    where = 0
-    if alignment > PAGE:
-        where = reserve_aligned(namespace, span, alignment)
-        flags |= MAP_FIXED
-    start = process.mmap(
-        where, span, protection(first.p_flags), flags, fd, page_down(first.p_offset)
-    )
-    base = start - low
-    try:
-        _map_rest(namespace, fd, loads, base, start + span)
-    except OSError:
-        process.munmap(start, span)
-        raise
-    return base
-
-
-def _map_rest(namespace: Namespace, fd: int, loads: Sequence[Phdr], base: int, end: int) -> None:
-    """Map all PT_LOADs but the first, close the gaps, and clear what lies past the file's bytes."""
-    process = namespace.process
-    mapped_to = base + page_up(loads[0].p_vaddr + loads[0].p_filesz)
-    if len(loads) > 1 and mapped_to < end:
-        process.mprotect(mapped_to, end - mapped_to, 0)
-    for phdr in loads:
-        start, file_end = base + page_down(phdr.p_vaddr), base + phdr.p_vaddr + phdr.p_filesz
-        prot = protection(phdr.p_flags)
-        if phdr is not loads[0] and phdr.p_filesz:
-            flags = MAP_PRIVATE | MAP_FIXED | MAP_DENYWRITE
-            length = page_up(file_end) - start
-            process.mmap(start, length, prot, flags, fd, page_down(phdr.p_offset))
-        clear_tail(namespace, phdr, base)
-        zero_start = page_up(file_end) if phdr.p_filesz else start
-        zero_end = page_up(base + phdr.p_vaddr + phdr.p_memsz)
-        if zero_end > zero_start:
-            flags = MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS
-            process.mmap(zero_start, zero_end - zero_start, prot, flags, -1, 0)
-
-
-def clear_tail(namespace: Namespace, phdr: Phdr, base: int) -> None:
-    """Zero the bytes between p_filesz and the end of the last file page: they belong to .bss."""
-    file_end = base + phdr.p_vaddr + phdr.p_filesz
-    if phdr.p_memsz > phdr.p_filesz and phdr.p_filesz and file_end % PAGE:
-        length = min(page_up(file_end) - file_end, phdr.p_memsz - phdr.p_filesz)
-        namespace.memory.write(file_end, bytes(length))
-
-
-def reserve_aligned(namespace: Namespace, span: int, alignment: int) -> int:
-    """Return an aligned address with `span` bytes reserved behind it, for p_align above a page."""
-    process = namespace.process
-    flags = MAP_PRIVATE | MAP_ANONYMOUS
-    start = process.mmap(0, span + alignment, 0, flags, -1, 0)
-    aligned = -(-start // alignment) * alignment
-    if aligned > start:
-        process.munmap(start, aligned - start)
-    if start + alignment > aligned:
-        process.munmap(aligned + span, start + alignment - aligned)
-    return aligned
 
 
 def make_dso(
@@ -252,28 +148,43 @@ def make_dso(
 
 
 def load_library(
-    namespace: Namespace, name: str, loader: Dso | None, *, is_dlopen: bool = False
-) -> Dso:
+    namespace: Namespace, name: str, loader: Dso | None, mode: Mode = Mode.NONE
+) -> Dso | None:
     """Return the file for `name` as `loader` wants it: one that is there already, or mapped now.
 
-    Raises DlError in ld.so's words.
+    None stands for a file that is not loaded, where the mode is NOLOAD. Raises DlError in ld.so's
+    words.
     """
     for dso in namespace.objects:
         if dso.answers_to(name):
             dso.aliases.add(name)
             return dso
-    interpreter = namespace.interpreter
+    interpreter = namespace.family[0].interpreter
     if interpreter and interpreter not in namespace.objects and interpreter.answers_to(name):
-        namespace.add(interpreter)
-        return interpreter
+        return adopt_interpreter(namespace, interpreter)
     if namespace.events.wanted & Topic.FILES:
         by = loader.label if loader else namespace.program_name
-        namespace.events.emit(LibraryNeeded(name, by, is_dlopen))
+        number = loader.owner.id if loader else 0
+        is_dlopen = bool(mode & Mode.DLOPEN) and not mode & Mode.DEPENDENCY
+        namespace.events.emit(LibraryNeeded(name, namespace.id, by, number, is_dlopen))
     opened = _open_library(namespace, name, loader)
     try:
-        return _map_library(namespace, name, opened)
+        return _map_library(namespace, name, opened, loader, mode)
     finally:
         namespace.process.close(opened.fd)
+
+
+def adopt_interpreter(namespace: Namespace, interpreter: Dso) -> Dso:
+    """Put ld.so, which is mapped once, into a namespace: what stands for it, if not the first."""
+    dso = interpreter
+    if namespace.id:
+        dso = object.__new__(Dso)
+        dso.__dict__.update(interpreter.__dict__)
+        dso.real, dso.link_map = interpreter, 0
+        dso.scopes = [[interpreter]]
+        namespace.interpreter = dso
+    namespace.add(dso)
+    return dso
 
 
 def _open_library(namespace: Namespace, name: str, loader: Dso | None) -> OpenedFile:
@@ -282,8 +193,7 @@ def _open_library(namespace: Namespace, name: str, loader: Dso | None) -> Opened
     try:
         if "/" in wanted:
             return opener(wanted, False)
-        chain = [dso for dso in (loader, namespace.program) if dso] if namespace.objects else []
-        return namespace.search.find(wanted, loader, list(dict.fromkeys(chain)), opener)
+        return namespace.search.find(wanted, loader, search_chain(namespace, loader), opener)
     except OSError as error:
         if opener.found_other_class:
             raise DlError(name, "wrong ELF class: ELFCLASS32") from None
@@ -291,39 +201,63 @@ def _open_library(namespace: Namespace, name: str, loader: Dso | None) -> Opened
         raise DlError(name, message, error.errno or errno.ENOENT) from None
 
 
-def _map_library(namespace: Namespace, name: str, opened: OpenedFile) -> Dso:
+def search_chain(namespace: Namespace, loader: Dso | None) -> list[Dso]:
+    """Return the files whose RPATH counts for what `loader` needs: itself up to the program."""
+    chain: list[Dso] = []
+    while loader is not None:
+        chain.append(loader)
+        loader = loader.loader
+    program = namespace.program
+    return chain if program in chain else [*chain, program]
+
+
+def _map_library(
+    namespace: Namespace, name: str, opened: OpenedFile, loader: Dso | None, mode: Mode
+) -> Dso | None:
     process = namespace.process
     status = process.fstat(opened.fd)
     identity = (status.st_dev, status.st_ino)
     for dso in namespace.objects:
-        if dso.identity == identity:
+        if dso.identity == identity and not dso.is_closing:
             dso.aliases.add(name)
             return dso
+    if mode & Mode.NOLOAD:
+        return None
+    interpreter = namespace.family[0].interpreter
+    if interpreter and interpreter.identity == identity:
+        return adopt_interpreter(namespace, interpreter)
     if not stat.S_ISREG(status.st_mode):
         raise DlError(opened.path, "cannot read file data", errno.EISDIR)
     ehdr, phdrs = read_phdrs(opened.path, opened.header)
     if ehdr.e_type != ET.DYN:
         raise DlError(opened.path, "cannot dynamically load executable")
     check_file_size(opened.path, phdrs, status.st_size)
-    try:
-        base = map_segments(namespace, opened.fd, phdrs)
-    except OSError as error:
-        message = "failed to map segment from shared object"
-        raise DlError(opened.path, message, error.errno or 0) from None
+    base = map_segments(namespace, opened.path, opened.fd, phdrs)
     dso = make_dso(namespace, opened.path, opened.path, base, ehdr, phdrs, identity)
     dso.requested_as = name
+    # What dlopen loads has no loader: RPATHs of the caller count for itself alone.
+    dso.loader = None if mode & Mode.DLOPEN and not mode & Mode.DEPENDENCY else loader
     dso.aliases |= {name, opened.path}
     path = opened.path
     if not path.startswith("/"):
         path = os.path.join(process.getcwd(), path)
-    dso.origin = os.path.dirname(os.path.normpath(path))
-    if dso.flags_1 & DF1.PIE:
+    dso.origin = os.path.dirname(path)
+    if complaint := _flags_complaint(dso, mode):
         process.munmap(page_down(dso.start), page_up(dso.end) - page_down(dso.start))
-        raise DlError(opened.path, "cannot dynamically load position-independent executable")
+        raise DlError(opened.path, complaint)
     namespace.add(dso)
     if namespace.events.wanted & Topic.FILES:
         announce(namespace, dso)
     return dso
+
+
+def _flags_complaint(dso: Dso, mode: Mode) -> str:
+    """Return why DT_FLAGS_1 forbids to load `dso`; empty if it does not."""
+    if dso.flags_1 & DF1.PIE:
+        return "cannot dynamically load position-independent executable"
+    if dso.flags_1 & DF1.NOOPEN and mode & Mode.DLOPEN:
+        return "shared object cannot be dlopen()ed"
+    return ""
 
 
 def announce(namespace: Namespace, dso: Dso) -> None:
@@ -331,6 +265,7 @@ def announce(namespace: Namespace, dso: Dso) -> None:
     namespace.events.emit(
         LinkMapMade(
             dso.requested_as,
+            namespace.id,
             dso.dynamic_address,
             dso.base,
             dso.end - dso.start,
@@ -342,31 +277,62 @@ def announce(namespace: Namespace, dso: Dso) -> None:
 
 
 def load_dependencies(
-    namespace: Namespace, roots: Sequence[Dso], *, is_lenient: bool = False
+    namespace: Namespace, roots: Sequence[Dso], mode: Mode = Mode.NONE, *, is_lenient: bool = False
 ) -> tuple[list[Dso], list[Missing]]:
     """Load all that `roots` need, breadth first, and return the search list of the roots.
 
-    With `is_lenient` (ldd), a library that cannot be loaded does not end the walk: its name comes
-    in the second list.
+    A file that DT_FILTER or DT_AUXILIARY names stands in front of the one that names it. With
+    `is_lenient` (ldd), a library that cannot be loaded does not end the walk: its name comes in the
+    second list.
     """
     found = list(dict.fromkeys(roots))
-    known = set(found)
+    done: set[Dso] = set()
     missing: list[Missing] = []
-    for dso in found:  # grows while it is walked: that is breadth first
-        if dso.dependencies or not dso.needed:
-            targets = dso.dependencies
-        else:
-            targets = []
-            for name in dso.needed:
-                try:
-                    targets.append(load_library(namespace, name, dso))
-                except DlError:
-                    if not is_lenient:
-                        raise
-                    missing.append(Missing(name, len(namespace.objects)))
-            dso.dependencies = targets
-        for target in targets:
-            if target not in known:
-                known.add(target)
+    at = 0
+    while at < len(found):  # grows while it is walked: that is breadth first
+        dso = found[at]
+        if dso in done:
+            at += 1
+            continue
+        done.add(dso)
+        if not dso.dependencies and dso.needed:
+            dso.dependencies = _load_needed(namespace, dso, mode, missing, is_lenient)
+        known = set(found)
+        for target in dso.dependencies:
+            if target in dso.filtees:
+                if target in known and found.index(target) < found.index(dso):
+                    continue
+                found = [other for other in found if other is not target]
+                found.insert(found.index(dso), target)
+                at = min(at, found.index(target))
+            elif target not in known:
                 found.append(target)
+            known.add(target)
     return found, missing
+
+
+def _load_needed(
+    namespace: Namespace, dso: Dso, mode: Mode, missing: list[Missing], is_lenient: bool
+) -> list[Dso]:
+    """Return the files that `dso` names as needed, as filtees too, loaded."""
+    targets: list[Dso] = []
+    for tag, name in dso.needed:
+        count = len(namespace.objects)
+        try:
+            target = load_library(namespace, name, dso, mode | Mode.DEPENDENCY)
+        except DlError:
+            if tag == DT.AUXILIARY:  # does what it can
+                continue
+            if not is_lenient:
+                raise
+            missing.append(Missing(name, len(namespace.objects)))
+            continue
+        if target is None:
+            continue
+        targets.append(target)
+        if tag != DT.NEEDED:
+            dso.filtees.append(target)
+            if len(namespace.objects) > count:
+                namespace.objects.remove(target)
+                namespace.objects.insert(namespace.objects.index(dso), target)
+    return targets

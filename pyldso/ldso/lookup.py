@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from pyldso.elf.constants import SHN, STB, STT, STV, VERSYM_HIDDEN, VERSYM_VERSI
 from pyldso.elf.records import Sym
 from pyldso.events import Topic
 from pyldso.ldso.dso import Dso, Version
-from pyldso.ldso.errors import DAMAGED, SYMBOL_LOOKUP, DlError, reading
+from pyldso.ldso.errors import DAMAGED, SYMBOL_LOOKUP, DlError, InconsistencyError, reading
 from pyldso.ldso.events import SymbolBound, SymbolLookedUp
 from pyldso.ldso.namespace import Namespace
 
@@ -94,6 +95,8 @@ def _match(dso: Dso, indices: Sequence[int], reference: SymbolReference) -> Defi
         if not _is_candidate(symbol, reference.is_plt):
             continue
         if not dso.versym:
+            if reference.version is not None and reference.version.file:
+                _check_disappeared(dso, reference.version)
             return Definition(dso, symbol)
         versym = dso.versym[index]
         if reference.version is not None:
@@ -105,6 +108,13 @@ def _match(dso: Dso, indices: Sequence[int], reference: SymbolReference) -> Defi
             candidates += 1
             newest = newest or symbol
     return Definition(dso, newest) if newest is not None and candidates == 1 else None
+
+
+def _check_disappeared(dso: Dso, version: Version) -> None:
+    """Refuse a file that is needed for a version and has none; others' symbols are taken."""
+    if dso.answers_to(os.fsdecode(version.file)):
+        assertion = "version->filename == NULL || ! _dl_name_match_p (version->filename, map)"
+        raise InconsistencyError("dl-lookup.c: 107", "check_match", assertion)
 
 
 def _is_candidate(symbol: Sym, is_plt: bool) -> bool:
@@ -150,10 +160,38 @@ def resolve(
         raise undefined_symbol(dso.label, name, version)
     if symbol.visibility == STV.PROTECTED and definition.dso is not dso:
         definition = Definition(dso, symbol) if symbol.is_defined else definition
+    if (
+        definition.symbol.visibility == STV.PROTECTED
+        and dso is namespace.program is not definition.dso
+    ):
+        _warn_of_protected(namespace, definition, name, symbol, is_plt=is_plt, is_copy=skip is dso)
     if namespace.events.wanted & Topic.BINDINGS:
         announce_binding(namespace, dso, definition.dso, name, version)
     note_dependency(dso, definition.dso)
     return definition
+
+
+def _warn_of_protected(
+    namespace: Namespace,
+    definition: Definition,
+    name: bytes,
+    symbol: Sym,
+    *,
+    is_plt: bool,
+    is_copy: bool,
+) -> None:
+    """Warn of a program whose own copy, or whose own address, the library will not use."""
+    label = f"`{name.decode(errors='replace')}' in `{definition.dso.label}'"
+    if is_copy:
+        text = f"copy relocation against non-copyable protected symbol {label}"
+    elif is_plt and symbol.st_value and not symbol.is_defined:
+        text = f"direct reference to protected function {label} may break pointer equality"
+    else:
+        return
+    namespace.warn(f"warning: {text}")
+    if definition.dso.needs_indirect_access:
+        message = "error due to GNU_PROPERTY_1_NEEDED_INDIRECT_EXTERN_ACCESS"
+        raise DlError(definition.dso.label, message)
 
 
 def announce_binding(
@@ -178,7 +216,7 @@ def definition_address(namespace: Namespace, definition: Definition) -> int:
     the dynamic linker does itself is bound to the dynamic linker's stub.
     """
     dso, symbol = definition
-    if dso is namespace.libc or dso is namespace.interpreter:
+    if dso is dso.owner.libc or dso is dso.owner.interpreter:
         override = namespace.overrides.get(dso.bytes_at(symbol.st_name))
         if override is not None:
             return override

@@ -11,7 +11,9 @@ from pyldso.ldso import link_map, tls
 from pyldso.ldso.errors import DlError, VersionError
 from pyldso.ldso.events import LinkMapDestroyed
 from pyldso.ldso.initialise import dependencies_first, run_finalisers, run_initialisers
-from pyldso.ldso.load import load_dependencies, load_library
+from pyldso.ldso.load import Mode, load_dependencies, load_library
+from pyldso.ldso.lookup import find_in
+from pyldso.ldso.namespace import CloseState
 from pyldso.ldso.relocate import protect_relro, relocate
 from pyldso.ldso.versions import check_versions
 
@@ -21,27 +23,39 @@ if TYPE_CHECKING:
 
 RTLD_NOW, RTLD_NOLOAD, RTLD_DEEPBIND, RTLD_GLOBAL, RTLD_NODELETE = 2, 4, 8, 0x100, 0x1000
 
+ISA_LEVELS = 0b11
+"""GNU_PROPERTY_X86_ISA_1_*: what the emulated CPU has, x86-64 baseline and x86-64-v2."""
+ISA_TOO_LOW = "CPU ISA level is lower than required"
 
-def open_object(namespace: Namespace, name: str, mode: int, caller: Dso) -> Dso:
+
+def open_object(namespace: Namespace, name: str, mode: int, caller: Dso | None) -> Dso | None:
     """Return the file for `name`, loaded, relocated and initialised with all that it needs.
 
-    An empty name is the program. Raises DlError, with everything unloaded that the call loaded.
+    An empty name is the program. None stands for a file that RTLD_NOLOAD does not find loaded.
+    Raises DlError, with everything unloaded that the call loaded.
     """
     if not name:
-        return namespace.program
+        dso = namespace.program
+        dso.direct_opencount += 1
+        return dso
     known = list(namespace.objects)
-    if mode & RTLD_NOLOAD and not any(dso.answers_to(name) for dso in known):
-        raise DlError("", "")
+    had_libc = namespace.libc is not None
+    load_mode = Mode.DLOPEN | (Mode.NOLOAD if mode & RTLD_NOLOAD else Mode.NONE)
     link_map.set_debug_state(namespace, link_map.RT_ADD)
     try:
-        dso = load_library(namespace, name, caller, is_dlopen=True)
-        searchlist, _ = load_dependencies(namespace, [dso])
+        found = load_library(namespace, name, caller, load_mode)
+        if found is None:
+            return None
+        dso = found
+        searchlist, _ = load_dependencies(namespace, [dso], Mode.DLOPEN)
         added = [other for other in namespace.objects if other not in known]
         if not dso.searchlist:
             dso.searchlist = searchlist
+        if not known:  # the first file of a namespace has its global scope
+            namespace.global_scope = dso.searchlist
         _prepare(namespace, dso, added, mode)
     except BaseException:
-        _unload(namespace, [other for other in namespace.objects if other not in known])
+        unload(namespace, [other for other in namespace.objects if other not in known])
         raise
     finally:
         link_map.set_debug_state(namespace, link_map.RT_CONSISTENT)
@@ -49,6 +63,8 @@ def open_object(namespace: Namespace, name: str, mode: int, caller: Dso) -> Dso:
     dso.is_nodelete |= bool(mode & RTLD_NODELETE)
     if mode & RTLD_GLOBAL:
         _make_global(namespace, dso.searchlist)
+    if namespace.libc is not None and not had_libc:
+        namespace.call_early_init(namespace.libc)
     run_initialisers(namespace, dso.searchlist, namespace.arguments)
     return dso
 
@@ -58,25 +74,34 @@ def _prepare(namespace: Namespace, opened: Dso, added: Sequence[Dso], mode: int)
     try:
         check_versions(namespace, added)
     except VersionError as error:
-        text = str(error).partition(": ")[2]
+        text = str(error).partition(": ")[2].partition("\n")[0]
         raise DlError("", text) from None
     for dso in added:
+        if dso.isa_needed & ~ISA_LEVELS:
+            raise DlError(dso.name, ISA_TOO_LOW)
+        if namespace.libc is None and find_in(namespace, dso, b"__libc_start_main"):
+            namespace.libc = dso
         link_map.add_link_map(namespace, dso)
-        if namespace.adjusts_dynamic:
+        if namespace.adjusts_dynamic and dso.real is None:
             link_map.adjust_dynamic(namespace, dso)
         tls.add_late_module(namespace, dso)
     for dso in opened.searchlist:
         if dso in added:
-            scopes = [namespace.global_scope, opened.searchlist]
+            scopes = [namespace.global_scope]
+            if opened.searchlist is not namespace.global_scope:
+                scopes.append(opened.searchlist)
             dso.scopes = scopes[::-1] if mode & RTLD_DEEPBIND else scopes
+            if dso.is_symbolic:
+                dso.scopes.insert(0, [dso])
             dso.searchlist = dso.searchlist or _own_searchlist(dso)
         elif not dso.is_initial and opened.searchlist not in dso.scopes:
             dso.scopes.append(opened.searchlist)
     is_lazy = namespace.is_lazy and not mode & RTLD_NOW
     for dso in dependencies_first(added):
-        relocate(namespace, dso, is_lazy=is_lazy)
-        protect_relro(namespace, dso)
-        tls.fill_late_block(namespace, dso)
+        if dso.real is None:
+            relocate(namespace, dso, is_lazy=is_lazy)
+            protect_relro(namespace, dso)
+            tls.fill_late_block(namespace, dso)
 
 
 def _own_searchlist(dso: Dso) -> list[Dso]:
@@ -96,20 +121,38 @@ def _make_global(namespace: Namespace, searchlist: Sequence[Dso]) -> None:
 
 
 def close_object(namespace: Namespace, dso: Dso) -> None:
-    """Take back one handle of `dso`, and unload every file that is then no longer used."""
-    if dso.is_initial:
-        dso.direct_opencount = max(dso.direct_opencount - 1, 0)
-        return
+    """Take back one handle of `dso`, and unload every file that is then no longer used.
+
+    A call from a destructor only makes the one that is under way look once more, when it is done.
+    """
     dso.direct_opencount -= 1
-    if dso.direct_opencount:
+    if dso.is_initial or dso.direct_opencount:
         return
+    if namespace.close_state != CloseState.NONE:
+        namespace.close_state = CloseState.AGAIN
+        return
+    namespace.close_state = CloseState.AGAIN
+    try:
+        while namespace.close_state == CloseState.AGAIN:
+            namespace.close_state = CloseState.PENDING
+            _close_unused(namespace)
+    finally:
+        namespace.close_state = CloseState.NONE
+
+
+def _close_unused(namespace: Namespace) -> None:
+    """Finalise and unload the files that nothing uses."""
     used = _used_objects(namespace)
     unused = [other for other in namespace.objects if other not in used]
-    link_map.set_debug_state(namespace, link_map.RT_DELETE)
     order = dependencies_first(unused, with_relocation_dependencies=True)
-    run_finalisers(namespace, list(reversed(order)))
-    _unload(namespace, unused)
+    for dso in reversed(order):
+        run_finalisers(namespace, [dso])
+        dso.is_closing = True
+    link_map.set_debug_state(namespace, link_map.RT_DELETE)
+    unload(namespace, unused)
     link_map.set_debug_state(namespace, link_map.RT_CONSISTENT)
+    if not namespace.objects and namespace.id:
+        namespace.family.remove(namespace)
 
 
 def _used_objects(namespace: Namespace) -> set[Dso]:
@@ -129,22 +172,25 @@ def _used_objects(namespace: Namespace) -> set[Dso]:
     return used
 
 
-def _unload(namespace: Namespace, objects: Sequence[Dso]) -> None:
+def unload(namespace: Namespace, objects: Sequence[Dso]) -> None:
     """Unmap `objects` and take them out of every list."""
     for dso in objects:
         if namespace.events.wanted & Topic.FILES:
-            namespace.events.emit(LinkMapDestroyed(dso.label))
+            namespace.events.emit(LinkMapDestroyed(dso.label, namespace.id))
         if dso.link_map:
             link_map.remove_link_map(namespace, dso)
-        tls.remove_module(namespace, dso)
         namespace.objects.remove(dso)
         if dso in namespace.initialised:
             namespace.initialised.remove(dso)
         if dso in namespace.global_scope:
             namespace.global_scope.remove(dso)
-        start, end = page_down(dso.start), page_up(dso.end)
-        namespace.process.munmap(start, end - start)
+        if dso.real is None:
+            tls.remove_module(namespace, dso)
+            start, end = page_down(dso.start), page_up(dso.end)
+            namespace.process.munmap(start, end - start)
     gone = set(objects)
+    if namespace.libc in gone:
+        namespace.libc = None
     for dso in namespace.objects:
         dso.scopes = [scope for scope in dso.scopes if not (scope and scope[0] in gone)]
         dso.relocation_dependencies -= gone

@@ -6,7 +6,7 @@ symbol looked up once; IRELATIVE rows last, because a resolver may use what the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from pyldso.arch.x86_64.relocations import R_X86_64, RELOCATIONS, relocation_name
 from pyldso.elf.constants import DT, PF, PT
@@ -15,12 +15,12 @@ from pyldso.events import Topic
 from pyldso.kernel.memory import page_down, page_up
 from pyldso.ldso import tls
 from pyldso.ldso.dso import Dso
-from pyldso.ldso.errors import DlError, reading
+from pyldso.ldso.errors import DlError, InconsistencyError, reading
 from pyldso.ldso.events import RelocationBegun
 from pyldso.ldso.lazy import prepare_lazy_binding
-from pyldso.ldso.load import protection
 from pyldso.ldso.lookup import Definition, definition_address, resolve
 from pyldso.ldso.namespace import Namespace
+from pyldso.ldso.segments import protection
 
 MASK = 0xFFFFFFFFFFFFFFFF
 PROT_READ, PROT_WRITE = 1, 2
@@ -110,6 +110,27 @@ def rebind_interpreter(namespace: Namespace, dso: Dso) -> None:
                     binder.apply_one(rows, index)
 
 
+def symbol_references(dso: Dso, *, is_lazy: bool) -> Iterator[tuple[int, bool]]:
+    """Yield (symbol index, whether a PLT's) for the references of `dso`, each once, in order.
+
+    Those that lazy binding leaves for later are left out. Raises DlError for a damaged table.
+    """
+    seen: set[tuple[int, bool]] = set()
+    tables = [(DT.RELA, DT.RELASZ), (DT.JMPREL, DT.PLTRELSZ)]
+    for tag, size_tag in tables:
+        size = dso.dynamic.get(size_tag, 0)
+        if tag not in dso.dynamic or not size:
+            continue
+        with reading(dso.label, "relocation table"):
+            rows = Rows(dso.tail(dso.dynamic[tag])[: size - size % 24])
+        for info in rows.infos:
+            is_plt = info & 0xFFFFFFFF == R_X86_64.JUMP_SLOT
+            key = (info >> 32, is_plt)
+            if key[0] and key not in seen and not (is_plt and is_lazy):
+                seen.add(key)
+                yield key
+
+
 def relocate(namespace: Namespace, dso: Dso, *, is_lazy: bool) -> None:
     """Apply all relocations of `dso`, those of its PLT only as far as lazy binding needs.
 
@@ -167,9 +188,13 @@ def _relocate(namespace: Namespace, dso: Dso, lazy: bool) -> None:
 
 
 def _relative_count(rows: Rows, stated: int) -> int:
-    """Return how many leading rows are R_X86_64_RELATIVE, where DT_RELACOUNT tells the truth."""
+    """Return how many leading rows are R_X86_64_RELATIVE: what DT_RELACOUNT says."""
     count = min(stated, len(rows.infos))
-    return count if rows.infos[:count].count(R_X86_64.RELATIVE) == count else 0
+    if rows.infos[:count].count(R_X86_64.RELATIVE) != count:
+        place, function = "../sysdeps/x86_64/dl-machine.h: 487", "elf_machine_rela_relative"
+        assertion = "ELFW(R_TYPE) (reloc->r_info) == R_X86_64_RELATIVE"
+        raise InconsistencyError(place, function, assertion)
+    return count
 
 
 def _apply_relative(
@@ -258,8 +283,7 @@ class Binder:
         r_type = info & 0xFFFFFFFF
         recipe = _RECIPES.get(r_type)
         if recipe is None:
-            name = relocation_name(r_type)
-            raise DlError(self.dso.label, f"unexpected reloc type {r_type:#04x} ({name})")
+            raise DlError(self.dso.label, f"unexpected reloc type {r_type:#04x}")
         addend = rows.addends[index]
         recipe(self, rows.offsets[index], info >> 32, addend, r_type)
 
@@ -297,7 +321,7 @@ def _symbol_plus_addend(binder: Binder, offset: int, index: int, addend: int, r_
     value = binder.value(index) + addend & MASK
     size = RELOCATIONS[r_type].size
     if value >> 8 * size:
-        raise _overflow(binder, index, r_type)
+        _warn_of_overflow(binder, index, r_type)
     binder.writer.write(offset, value, size)
 
 
@@ -306,14 +330,18 @@ def _pc_relative(binder: Binder, offset: int, index: int, addend: int, r_type: i
     value = binder.value(index) + addend - (binder.dso.base + offset)
     value = (value + (1 << 63) & MASK) - (1 << 63)
     if not -(1 << 8 * size - 1) <= value < 1 << 8 * size - 1:
-        raise _overflow(binder, index, r_type)
+        _warn_of_overflow(binder, index, r_type)
     binder.writer.write(offset, value, size)
 
 
-def _overflow(binder: Binder, index: int, r_type: int) -> DlError:
+def _warn_of_overflow(binder: Binder, index: int, r_type: int) -> None:
+    """Say that a value does not fit its field; the low bits are stored, as by ld.so."""
+    _warn(binder, index, f"causes overflow in {relocation_name(r_type)} relocation")
+
+
+def _warn(binder: Binder, index: int, text: str) -> None:
     name = binder.dso.string(binder.dso.symbol(index).st_name)
-    text = f"Symbol `{name}' causes overflow in {relocation_name(r_type)} relocation"
-    return DlError(binder.dso.label, text)
+    binder.namespace.warn(f"{binder.namespace.program_name}: Symbol `{name}' {text}")
 
 
 def _size(binder: Binder, offset: int, index: int, addend: int, r_type: int) -> None:
@@ -342,6 +370,8 @@ def _copy(binder: Binder, offset: int, index: int, addend: int, r_type: int) -> 
     if definition is None:
         return
     size = min(wanted.st_size, definition.symbol.st_size)
+    if definition.symbol.st_size > wanted.st_size or (size < wanted.st_size and namespace.verbose):
+        _warn(binder, index, "has different size in shared object, consider re-linking")
     data = namespace.memory.read(definition.dso.symbol_address(definition.symbol), size)
     namespace.memory.write(dso.base + offset, data)
 

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyldso.elf.constants import DF1, DT
+from pyldso.elf.constants import DF1, DT, PF
 from pyldso.events import EventStream, Topic
 from pyldso.ldso.events import CacheSearched, PathTried, SearchBegun, SearchEnded, SearchPath
 
@@ -32,6 +32,7 @@ SYSTEM_DIRECTORIES = (
     "/lib",
     "/usr/lib",
 )
+"""The default folders where the interpreter does not tell its own."""
 LIB_TOKEN = "lib/x86_64-linux-gnu"
 PLATFORM_TOKEN = "x86_64"
 HWCAPS = ("x86-64-v2",)
@@ -129,6 +130,9 @@ class LibrarySearch:
         self._cache: LibraryCache | None = None
         self._cache_was_read = False
         self._exists: dict[str, bool] = {}
+        self.find_system_directories: Callable[[], Sequence[str]] = tuple
+        """Asks the interpreter for its default folders."""
+        self._system_directories: Sequence[str] = ()
 
     def expand(self, text: str, origin: Dso | None) -> str:
         """Replace the dynamic string tokens $ORIGIN, $LIB and $PLATFORM (ld.so(8))."""
@@ -164,7 +168,7 @@ class LibrarySearch:
             for dso in chain:
                 if found := self._in_dso_path(name, dso, DT.RPATH, opener):
                     return found
-        directories = [self.expand(item, None) or "." for item in split(self._library_path)]
+        directories = self._environment_directories()
         if found := self._in_directories(name, directories, "LD_LIBRARY_PATH", opener):
             return found
         if loader is not None and (found := self._in_dso_path(name, loader, DT.RUNPATH, opener)):
@@ -173,15 +177,47 @@ class LibrarySearch:
             return found
         if loader is not None and loader.flags_1 & DF1.NODEFLIB:
             return None
-        return self._in_directories(name, SYSTEM_DIRECTORIES, "system search path", opener)
+        return self._in_directories(name, self.system_directories, "system search path", opener)
+
+    @property
+    def system_directories(self) -> Sequence[str]:
+        """The default folders: those that the interpreter was built with."""
+        if not self._system_directories:
+            self._system_directories = self.find_system_directories() or SYSTEM_DIRECTORIES
+        return self._system_directories
+
+    def listed(self, loader: Dso, chain: Sequence[Dso]) -> list[str]:
+        """Return the folders that a search for what `loader` needs goes through.
+
+        A list none of whose folders is there is left out, as is the cache (RTLD_DI_SERINFO).
+        """
+        groups: list[Sequence[str]] = []
+        if DT.RUNPATH not in loader.dynamic:
+            groups += [self._dso_directories(dso, DT.RPATH) for dso in chain]
+        groups.append(self._environment_directories())
+        groups.append(self._dso_directories(loader, DT.RUNPATH))
+        if not loader.flags_1 & DF1.NODEFLIB:
+            groups.append(self.system_directories)
+        return [
+            folder.rstrip("/") or "/"
+            for folders in groups
+            if any(self._exists.get(folder, True) for folder in folders)
+            for folder in folders
+        ]
+
+    def _environment_directories(self) -> list[str]:
+        return [self.expand(item, None) or "." for item in split(self._library_path)]
+
+    def _dso_directories(self, dso: Dso, tag: DT) -> list[str]:
+        """Return the folders of a file's RPATH or RUNPATH; the former gives way to the latter."""
+        if tag not in dso.dynamic or (tag == DT.RPATH and DT.RUNPATH in dso.dynamic):
+            return []
+        if dso.name in self._inhibit_rpath:
+            return []
+        return [self.expand(item, dso) or "." for item in split(dso.string(dso.dynamic[tag]))]
 
     def _in_dso_path(self, name: str, dso: Dso, tag: DT, opener: Opener) -> OpenedFile | None:
-        if tag not in dso.dynamic or (tag == DT.RPATH and DT.RUNPATH in dso.dynamic):
-            return None
-        if dso.name in self._inhibit_rpath:
-            return None
-        text = dso.string(dso.dynamic[tag])
-        directories = [self.expand(item, dso) or "." for item in split(text)]
+        directories = self._dso_directories(dso, tag)
         return self._in_directories(name, directories, f"{tag.name} from file {dso.label}", opener)
 
     def _in_directories(
@@ -229,6 +265,19 @@ class LibrarySearch:
             return opener(path, True)
         except OSError:
             return None
+
+
+def built_in_directories(dso: Dso) -> list[str]:
+    """Return the default folders that a glibc's ld.so holds as one string after the other."""
+    import re  # start-up: only where a search comes so far
+
+    pattern = re.compile(rb"(?:/[\w./+-]*lib[\w./+-]*/\0){2,}")
+    for phdr in dso.loads:
+        if not phdr.p_flags & (PF.W | PF.X):
+            found = pattern.search(bytes(dso.tail(phdr.p_vaddr)))
+            if found:
+                return [os.fsdecode(item).rstrip("/") for item in found[0].split(b"\0")[:-1]]
+    return []
 
 
 def is_directory(process: Process, path: str) -> bool:

@@ -88,7 +88,7 @@ def reserve_static(namespace: Namespace, control_block_size: int) -> None:
     Raises LoadError where there is no memory for it.
     """
     layout = namespace.tls
-    for dso in namespace.objects:
+    for dso in namespace.every_object():
         layout.place(dso)
     layout.capacity = -(-(layout.used + SURPLUS + RSEQ_ROOM) // 64) * 64
     size = layout.capacity + layout.alignment + control_block_size + 4096
@@ -124,7 +124,7 @@ def make_vector(namespace: Namespace, thread_pointer: int) -> int:
     vector = room + layout.entry_size
     unallocated = layout.unallocated.to_bytes(8, "little").ljust(layout.entry_size, b"\0")
     memory.write(vector + layout.entry_size, unallocated * DTV_LENGTH)
-    modules = [dso.tls for dso in namespace.objects if dso.tls is not None]
+    modules = [dso.tls for dso in namespace.every_object() if dso.tls is not None]
     for module in modules:
         if module.offset is not None:
             entry = vector + layout.entry_size * module.module
@@ -154,7 +154,7 @@ def allocate_thread(namespace: Namespace, thread_pointer: int) -> int:
         return 0
     memory = namespace.memory
     vector = make_vector(namespace, thread_pointer)
-    for dso in namespace.objects:
+    for dso in namespace.every_object():
         if dso.tls is None:
             continue
         if dso.tls.offset is not None:
@@ -177,7 +177,7 @@ def deallocate_thread(namespace: Namespace, thread_pointer: int) -> int:
 
 def fill_static_blocks(namespace: Namespace) -> None:
     """Copy the initial images, which relocation has completed, into the static blocks."""
-    for dso in namespace.objects:
+    for dso in namespace.every_object():
         if dso.tls is not None and dso.tls.offset is not None:
             _fill(namespace, dso, namespace.tls.thread_pointer - dso.tls.offset)
 

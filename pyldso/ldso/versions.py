@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pyldso.elf.constants import DT
 from pyldso.elf.dynamic import parse_verneed
 from pyldso.events import Topic
-from pyldso.ldso.dso import Dso
+from pyldso.ldso.dso import MANY, Dso
 from pyldso.ldso.errors import VersionError, reading
 from pyldso.ldso.events import VersionChecked
 from pyldso.ldso.namespace import Namespace
@@ -26,9 +26,9 @@ def check_versions(namespace: Namespace, objects: Iterable[Dso]) -> list[str]:
             continue
         with reading(dso.label, "version table"):
             table = bytes(dso.tail(dso.dynamic[DT.VERNEED]))
-            needs = parse_verneed(table, dso.dynamic.get(DT.VERNEEDNUM, 0), dso.strings)
+            needs = parse_verneed(table, MANY, dso.strings)
         for need in needs:
-            target = _provider(namespace, need.file.decode(errors="surrogateescape"))
+            target = provider(namespace, need.file.decode(errors="surrogateescape"))
             if target is None:
                 continue
             version = need.name.decode(errors="replace")
@@ -39,7 +39,7 @@ def check_versions(namespace: Namespace, objects: Iterable[Dso]) -> list[str]:
                 line = f"{namespace.program_name}: {target.label}: {text} (required by {dso.label})"
                 if line not in warnings:
                     warnings.append(line)
-            elif not _defines(target, need.name, need.hash) and not need.is_weak:
+            elif not defines(target, need.name, need.hash) and not need.is_weak:
                 text = f"version `{version}' not found (required by {dso.label})"
                 missing.append(f"{namespace.program_name}: {target.label}: {text}")
     if missing:
@@ -47,7 +47,7 @@ def check_versions(namespace: Namespace, objects: Iterable[Dso]) -> list[str]:
     return warnings
 
 
-def _provider(namespace: Namespace, name: str) -> Dso | None:
+def provider(namespace: Namespace, name: str) -> Dso | None:
     """Return the loaded file that a Verneed entry calls `name`."""
     for dso in namespace.objects:
         if dso.answers_to(name) or os.path.basename(dso.path) == name:
@@ -55,7 +55,8 @@ def _provider(namespace: Namespace, name: str) -> Dso | None:
     return None
 
 
-def _defines(target: Dso, name: bytes, version_hash: int) -> bool:
+def defines(target: Dso, name: bytes, version_hash: int) -> bool:
+    """Tell whether `target` defines the version."""
     return any(
         version.hash == version_hash and version.name == name and not version.file
         for version in target.versions.values()

@@ -85,12 +85,12 @@ def _search_path(event: Any) -> str:
 
 def _library_needed(event: Any) -> str:
     how = "dynamically loaded by" if event.is_dlopen else "needed by"
-    return f"\nfile={event.name} [0];  {how} {event.by} [0]"
+    return f"\nfile={event.name} [{event.namespace}];  {how} {event.by} [{event.by_namespace}]"
 
 
 def _link_map_made(event: Any) -> str:
     return (
-        f"file={event.name} [0];  generating link map\n"
+        f"file={event.name} [{event.namespace}];  generating link map\n"
         f"  dynamic: {event.dynamic:#018x}  base: {event.base:#018x}   size: {event.size:#018x}\n"
         f"    entry: {event.entry:#018x}  phdr: {event.phdr:#018x}  phnum: {event.phnum:>18}\n"
     )
@@ -163,7 +163,7 @@ _WORDINGS: dict[type[Event], Callable[[Any], str]] = {
     ld.PathTried: lambda event: f"  trying file={event.path}",
     ld.SearchEnded: lambda event: "",
     ld.VersionChecked: _version_checked,
-    ld.ScopesListed: lambda event: "\nInitial object scopes" if event.is_begin else "",
+    ld.ScopesListed: lambda event: "\nInitial object scopes",
     ld.ScopeBuilt: _scope_built,
     ld.SymbolLookedUp: lambda event: f"symbol={event.name};  lookup in file={event.file} [0]",
     ld.SymbolBound: _symbol_bound,
@@ -174,11 +174,14 @@ _WORDINGS: dict[type[Event], Callable[[Any], str]] = {
     ld.ControlTransferred: lambda event: f"\ntransferring control: {event.name}\n",
     ld.FiniCalled: lambda event: f"\ncalling fini: {event.name} [0]\n",
     ld.FileOpened: lambda event: (
-        f"opening file={event.name} [0]; direct_opencount={event.direct_opencount}\n"
+        f"opening file={event.name} [{event.namespace}];"
+        f" direct_opencount={event.direct_opencount}\n"
     ),
     ld.FileClosed: lambda event: (
         f"\nclosing file={event.name}; direct_opencount={event.direct_opencount}"
     ),
-    ld.LinkMapDestroyed: lambda event: f"\nfile={event.name} [0];  destroying link map",
+    ld.LinkMapDestroyed: lambda event: (
+        f"\nfile={event.name} [{event.namespace}];  destroying link map"
+    ),
     ld.LoaderStatistics: _statistics,
 }

@@ -67,6 +67,100 @@ def test_library_path_option_and_inhibited_rpath(
         assert (ours.stdout, ours.returncode) == (real.stdout, real.returncode)
 
 
+@pytest.fixture
+def suspects(program: Path, tool: Tool) -> Path:
+    """Return the program's folder, with an unused library, a lazy reference and a static file."""
+    (program.parent / "unused.c").write_text("int absent(void); int f(void) { return absent(); }")
+    options = ("-Wl,--no-as-needed", "-Wl,--unresolved-symbols=ignore-all", "-Wl,-z,lazy")
+    words = ("gcc", "-shared", "-fpic", "-o", "libunused.so", "unused.c")
+    tool(*words, cwd=program.parent)
+    libraries = ("./libvector.so", "./libunused.so")
+    tool("gcc", *options, "-o", "suspect", "main.c", *libraries, cwd=program.parent)
+    return program.parent
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        "LD_VERBOSE=1",
+        "LD_WARN=1",
+        "LD_WARN=1 LD_BIND_NOW=1",
+        "LD_DEBUG=unused",
+        "LD_PRELOAD=./libunused.so",
+        "LD_LIBRARY_PATH=/nonexistent",
+    ],
+)
+@pytest.mark.parametrize("name", ["./suspect", "./prog2l"])
+def test_listing_variables(
+    variables: str, name: str, suspects: Path, native: Native, pyldso: Pyldso
+) -> None:
+    given = dict(word.split("=") for word in variables.split()) | {"LD_TRACE_LOADED_OBJECTS": ""}
+    real = native(name, **given)
+    ours = pyldso("run", *(w for k, v in given.items() for w in ("-E", f"{k}={v}")), name)
+    assert plain(ours.stdout) == plain(real.stdout)
+    assert (ours.stderr, ours.returncode) == (real.stderr, real.returncode)
+
+
+@pytest.mark.parametrize("option", ["--list", "--verify"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "./libvector.so",
+        "./main.c",
+        "./missing",
+        "/lib64/ld-linux-x86-64.so.2",
+        "/bin/ls",
+        "./prog2l",
+    ],
+)
+def test_list_and_verify_take_anything(
+    option: str, name: str, program: Path, native: Native, pyldso: Pyldso
+) -> None:
+    real, ours = native(str(LD_SO), option, name), pyldso("run", option, name)
+    assert plain(ours.stdout) == plain(real.stdout)
+    assert (ours.stderr, ours.returncode) == (real.stderr, real.returncode)
+
+
+def test_preloads_come_in_the_order_of_ld_so(
+    suspects: Path, native: Native, pyldso: Pyldso
+) -> None:
+    options = ("--preload", "./libunused.so ./no.so:./libvector.so", "--list", "./prog2l")
+    real = native(str(LD_SO), *options, LD_PRELOAD="./none.so ./libvector.so")
+    ours = pyldso("run", "-E", "LD_PRELOAD=./none.so ./libvector.so", *options)
+    assert plain(ours.stdout) == plain(real.stdout)
+    assert (ours.stderr, ours.returncode) == (real.stderr, real.returncode)
+
+
+def test_auxiliary_vector_is_shown(program: Path, native: Native, pyldso: Pyldso) -> None:
+    """All that both kernels give; pointers and the size of a signal frame differ."""
+
+    def entries(text: str) -> dict[str, str]:
+        rows = (line.split(":", 1) for line in text.splitlines() if line.startswith("AT_"))
+        own = ("AT_MINSIGSTKSZ", "AT_HWCAP", "AT_HWCAP2", "AT_SYSINFO_EHDR")
+        known = {name: value for name, value in rows if name not in own and "?" not in name}
+        return {name: re.sub("0x[0-9a-f]{6,}", "0x", value) for name, value in known.items()}
+
+    real = native("./prog2l", LD_SHOW_AUXV="")
+    ours = pyldso("run", "-E", "LD_SHOW_AUXV=", "./prog2l")
+    assert entries(ours.stdout) == entries(real.stdout)
+    assert ours.stdout.endswith("\nz = [4 6]\n")
+
+
+def test_file_for_a_better_cpu_is_refused(
+    program: Path, tool: Tool, native: Native, pyldso: Pyldso
+) -> None:
+    """The words are those of glibc's dl-prop.h: the tests' own CPU may be good enough."""
+    for level, is_fit in (("v2", True), ("v3", False), ("v4", False)):
+        words = ("-shared", "-fpic", f"-Wl,-z,x86-64-{level}", "-o", "libvector.so", "vector.c")
+        tool("gcc", *words, cwd=program.parent)
+        completed = pyldso("run", "./prog2l")
+        if is_fit:
+            assert completed.stdout == "z = [4 6]\n"
+        else:
+            text = "./libvector.so: CPU ISA level is lower than required\n"
+            assert (completed.stderr, completed.returncode) == (text, 127)
+
+
 def test_list_prints_what_ldd_prints(tree: Path, native: Native, pyldso: Pyldso) -> None:
     for program in ("./plain", "./runpath", "/bin/ls"):
         real = native("ldd", program)

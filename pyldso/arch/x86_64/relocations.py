@@ -108,7 +108,7 @@ RELOCATIONS: dict[int, RelocationRow] = {
         _row(R_X86_64.DTPOFF32, "S + A - DTP", 4, "s"),
         _row(R_X86_64.GOTTPOFF, "GOTTPOFF + GOT + A - P", 4, "s"),
         _row(R_X86_64.TPOFF32, "S + A - TP", 4, "s"),
-        _row(R_X86_64.PC64, "S + A - P", 8, dynamic=True),
+        _row(R_X86_64.PC64, "S + A - P", 8),
         _row(R_X86_64.GOTOFF64, "S + A - GOT", 8),
         _row(R_X86_64.GOTPC32, "GOT + A - P", 4, "s"),
         _row(R_X86_64.GOT64, "G + A", 8),
