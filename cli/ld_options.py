@@ -123,6 +123,14 @@ OUTPUT_OPTIONS = (
            OUTPUT_KIND, "ADDRESS"),
 )  # fmt: skip
 
+PLACE_OPTIONS = (
+    Option(("-Ttext",), "start_text", "Let .text start at ADDRESS.", OUTPUT_KIND, "ADDRESS"),
+    Option(("-Tdata",), "start_data", "Let .data start there.", OUTPUT_KIND, "ADDRESS"),
+    Option(("-Tbss",), "start_bss", "Let .bss start there.", OUTPUT_KIND, "ADDRESS"),
+    Option(("--section-start",), "start_section", "Let SECTION start there.", OUTPUT_KIND,
+           "SECTION=ADDRESS"),
+)  # fmt: skip
+
 REPORT_OPTIONS = (
     Option(("-Map",), "map_file", "Write to FILE what stands where; - is the standard output.",
            REPORT, "FILE"),
@@ -157,9 +165,34 @@ LD_OPTIONS = (
     *SYMBOL_OPTIONS,
     *SECTION_OPTIONS,
     *OUTPUT_OPTIONS,
+    *PLACE_OPTIONS,
     *REPORT_OPTIONS,
     *TUNING_OPTIONS,
 )
+
+
+STARTS = {"start_text": ".text", "start_data": ".data", "start_bss": ".bss"}
+
+
+def section_starts(arguments: Arguments) -> dict[str, int]:
+    """Return by section the address that an option gives it, in hexadecimal as for ld."""
+    starts: dict[str, int] = {}
+    for dest, value in arguments.items:
+        if dest in STARTS:
+            name, text = STARTS[dest], str(value)
+        elif dest == "start_section":
+            name, equals, text = str(value).partition("=")
+            if not (name and equals):
+                raise UsageError(f"option '--section-start': '{value}' is not SECTION=ADDRESS")
+        else:
+            continue
+        try:
+            starts[name] = int(text, 16)
+        except ValueError:
+            raise UsageError(f"the address of {name}, '{text}', is not a number") from None
+        if not 0 <= starts[name] < 1 << 47:
+            raise UsageError(f"the address of {name}, {text}, is not one of the user's")
+    return starts
 
 
 def image_base(arguments: Arguments) -> int | None:
@@ -243,6 +276,7 @@ def with_ld_options(options: LinkOptions, arguments: Arguments) -> LinkOptions:
         strip_debug=arguments.flag("strip_debug"),
         discard_locals=arguments.flag("discard_locals"),
         image_base=image_base(arguments),
+        section_starts=section_starts(arguments),
         map_file="-" if arguments.flag("print_map") else arguments.last("map_file"),
         dependency_file=arguments.last("dependency_file"),
         trace=arguments.flag("trace"),

@@ -366,6 +366,8 @@ def layout_rules(symbols: SymbolTable, options: LinkOptions, output: OutputKind)
         executable_stack=needs_executable_stack(symbols, options),
         page_size=options.page_size,
         separate_code=not options.has_z("noseparate-code"),
+        section_starts=options.section_starts,
+        stack_size=options.stack_size,
     )
 
 

@@ -6,6 +6,9 @@ its RELRO part first, so that it ends where a page ends.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import pairwise
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pyldso.elf.constants import PAGE_SIZE, PF, PT, SHF, SHT
@@ -56,6 +59,14 @@ class LayoutRules(NamedTuple):
     page_size: int = PAGE_SIZE
     separate_code: bool = True
     """Give code pages of its own, apart from headers and constants (`-z separate-code`)."""
+    section_starts: Mapping[str, int] = MappingProxyType({})
+    """By section the vaddr that `-Ttext` and its kin give it; what follows comes behind it."""
+    stack_size: int = 0
+    """p_memsz of PT_GNU_STACK (`-z stack-size=`)."""
+
+    def start_of(self, group: list[Chunk]) -> int | None:
+        """Return the vaddr that the options give to a segment."""
+        return self.section_starts.get(group[0].name)
 
 
 def class_of(chunk: Chunk, rules: LayoutRules) -> int:
@@ -116,17 +127,21 @@ def assign_addresses(chunks: list[Chunk], rules: LayoutRules) -> Layout:
     loaded = [chunk for chunk in chunks if chunk.flags & SHF.ALLOC]
     groups = load_groups(loaded, rules)
     header_size = EHDR.size + PHDR.size * count_segments(loaded, groups, rules)
-    address, offset = rules.image_base + header_size, header_size
+    base = header_base(groups, header_size, rules)
+    address, offset = base + header_size, header_size
     loads: list[Phdr] = []
     for number, group in enumerate(groups):
         page = max(rules.page_size, *(chunk.alignment for chunk in group))
         if number or not holds_headers(group, rules):
-            address = align(address, page)
-            address = relro_start(group, address, page, rules)
+            start = rules.start_of(group)
+            if start is not None:
+                address = start
+            else:
+                address = relro_start(group, align(address, page), page, rules)
             offset += (address - offset) % page
         start_address, start_offset = address, offset
         if not number and holds_headers(group, rules):
-            start_address, start_offset = rules.image_base, 0
+            start_address, start_offset = base, 0
         address, offset = place_data(group, address, offset, rules)
         memory_end = max([c.address + c.size for c in group if not is_tbss(c)] + [start_address])
         loads.append(
@@ -139,19 +154,44 @@ def assign_addresses(chunks: list[Chunk], rules: LayoutRules) -> Layout:
     if address > MAX_VADDR or offset > MAX_FILE:
         raise PyldsoError("the output is too large: its sections need more than 4 GiB")
     if groups and not holds_headers(groups[0], rules):
-        loads.insert(0, Phdr(PT.LOAD, PF.R, 0, rules.image_base, rules.image_base, header_size,
-                             header_size, rules.page_size))  # fmt: skip
+        loads.insert(0, Phdr(PT.LOAD, PF.R, 0, base, base, header_size, header_size,
+                             rules.page_size))  # fmt: skip
+    if rules.section_starts:
+        loads.sort(key=lambda load: load.p_vaddr)  # the order that the gABI asks for
+        refuse_overlaps([chunk for chunk in loaded if chunk.size and not is_tbss(chunk)])
     for chunk in chunks[len(loaded) :]:
         chunk.offset = offset = align(offset, chunk.alignment)
         offset += chunk.size if chunk.takes_file_space else 0
     tls = segment_of([c for c in loaded if c.flags & SHF.TLS], PT.TLS, PF.R)
-    segments = other_segments(loaded, loads, tls, header_size, rules)
+    segments = other_segments(loaded, loads, tls, (base, header_size), rules)
     section_headers_at = align(offset, 8)
     return Layout(chunks, section_headers_at, segments, section_headers_at, tls)
 
 
+def header_base(groups: list[list[Chunk]], header_size: int, rules: LayoutRules) -> int:
+    """Return the vaddr of the ELF header: the page before the first section, if that has one."""
+    start = rules.start_of(groups[0]) if groups else None
+    if start is None or start < header_size:
+        return rules.image_base
+    return (start - header_size) // rules.page_size * rules.page_size
+
+
+def refuse_overlaps(chunks: list[Chunk]) -> None:
+    """Raise PyldsoError where the options put two sections at one place."""
+    ordered = sorted(chunks, key=lambda chunk: chunk.address)
+    for first, second in pairwise(ordered):
+        end = first.address + first.size
+        if second.address < end:
+            raise PyldsoError(
+                f"section {second.name} at {second.address:#x} overlaps section {first.name}, "
+                f"which ends at {end:#x}; give it another address"
+            )
+
+
 def holds_headers(group: list[Chunk], rules: LayoutRules) -> bool:
     """Tell whether the ELF header can stand in a segment: first of all, and not to be written."""
+    if rules.start_of(group) is not None:
+        return False
     flags = permissions(group[0], rules)
     return flags == PF.R or (not rules.separate_code and not flags & PF.W)
 
@@ -160,7 +200,12 @@ def load_groups(loaded: list[Chunk], rules: LayoutRules) -> list[list[Chunk]]:
     """Split the chunks where the permissions change."""
     groups: list[list[Chunk]] = []
     for chunk in loaded:
-        if groups and permissions(groups[-1][-1], rules) == permissions(chunk, rules):
+        is_placed = chunk.name in rules.section_starts
+        if (
+            groups
+            and not is_placed
+            and permissions(groups[-1][-1], rules) == permissions(chunk, rules)
+        ):
             groups[-1].append(chunk)
         else:
             groups.append([chunk])
@@ -267,13 +312,18 @@ def note_groups(loaded: list[Chunk]) -> list[list[Chunk]]:
 
 
 def other_segments(
-    loaded: list[Chunk], loads: list[Phdr], tls: Phdr | None, header_size: int, rules: LayoutRules
+    loaded: list[Chunk],
+    loads: list[Phdr],
+    tls: Phdr | None,
+    headers: tuple[int, int],
+    rules: LayoutRules,
 ) -> list[Phdr]:
-    """Return all program headers in GNU ld's order."""
+    """Return all program headers in GNU ld's order; `headers` are at a vaddr, with a size."""
+    base, header_size = headers
     named = {chunk.name: [chunk] for chunk in loaded}
     segments: list[Phdr | None] = []
     if ".interp" in named:
-        at = rules.image_base + EHDR.size
+        at = base + EHDR.size
         size = header_size - EHDR.size
         segments.append(Phdr(PT.PHDR, PF.R, EHDR.size, at, at, size, size, 8))
         segments.append(segment_of(named[".interp"], PT.INTERP, PF.R))
@@ -284,7 +334,7 @@ def other_segments(
     segments.append(segment_of(named.get(".note.gnu.property", []), PT.GNU_PROPERTY, PF.R))
     segments.append(segment_of(named.get(".eh_frame_hdr", []), PT.GNU_EH_FRAME, PF.R))
     stack = PF.R | PF.W | (PF.X if rules.executable_stack else 0)
-    segments.append(Phdr(PT.GNU_STACK, stack, 0, 0, 0, 0, 0, 16))
+    segments.append(Phdr(PT.GNU_STACK, stack, 0, 0, 0, 0, rules.stack_size, 16))
     relro = relro_end(loaded, rules)
     if relro:
         start, end = relro

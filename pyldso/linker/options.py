@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pyldso.elf.constants import PAGE_SIZE
@@ -37,6 +38,7 @@ LinkInput = InputFile | Library
 
 FIXED_BASE = 0x400000
 MAX_PAGE_SIZE = "max-page-size="
+STACK_SIZE = "stack-size="
 MAX_MAX_PAGE_SIZE = 1 << 30
 
 Z_WORDS = frozenset((
@@ -146,6 +148,8 @@ class LinkOptions(NamedTuple):
     """Let the first of several definitions count."""
     image_base: int | None = None
     """Where the output starts: by default 0, or FIXED_BASE for a program at fixed addresses."""
+    section_starts: Mapping[str, int] = MappingProxyType({})
+    """By section the vaddr that `-Ttext`, `-Tdata`, `-Tbss` or `--section-start` gives it."""
     strip_all: bool = False
     strip_debug: bool = False
     discard_locals: bool = False
@@ -181,6 +185,18 @@ class LinkOptions(NamedTuple):
             size = 0
         if not PAGE_SIZE <= size <= MAX_MAX_PAGE_SIZE or size & (size - 1):
             raise PyldsoError(f"-z {sizes[-1]}: use a power of two from 0x1000 to 0x40000000")
+        return size
+
+    @property
+    def stack_size(self) -> int:
+        """The size of the stack that the output asks for (`-z stack-size=`), 0 for any."""
+        sizes = [word for word in self.z_options if word.startswith(STACK_SIZE)]
+        try:
+            size = int(sizes[-1].removeprefix(STACK_SIZE), 0) if sizes else 0
+        except ValueError:
+            size = -1
+        if not 0 <= size < 1 << 63:
+            raise PyldsoError(f"-z {sizes[-1]}: use a number of bytes")
         return size
 
     @property
