@@ -112,6 +112,8 @@ TUNING_OPTIONS = (
 OUTPUT_OPTIONS = (
     Option(("-r", "--relocatable", "-i", "-Ur"), "relocatable", "Make one object of all.",
            OUTPUT_KIND),
+    Option(("-q", "--emit-relocs"), "emit_relocs",
+           "Keep the relocations of the inputs in the output.", OUTPUT_KIND),
     Option(("-S", "--strip-debug"), "strip_debug", "Leave out debugging information.",
            OUTPUT_KIND),
     Option(("-x", "--discard-all"), "discard_locals", "Leave local symbols out of .symtab.",
@@ -135,6 +137,7 @@ REPORT_OPTIONS = (
     Option(("-Map",), "map_file", "Write to FILE what stands where; - is the standard output.",
            REPORT, "FILE"),
     Option(("-M", "--print-map"), "print_map", "The same, to the standard output.", REPORT),
+    Option(("--cref",), "cref", "Tell which files define and use each symbol.", REPORT),
     Option(("-t", "--trace"), "trace", "Name the files that take part.", REPORT),
     Option(("-y", "--trace-symbol"), "trace_symbols", "Name the files that define or use NAME.",
            REPORT, "NAME"),
@@ -143,6 +146,10 @@ REPORT_OPTIONS = (
 )  # fmt: skip
 
 SECTION_OPTIONS = (
+    Option(("--sort-section",), "sort_section",
+           "Let the input sections of one output stand by name or by alignment.", SECTION, "KEY"),
+    Option(("--compress-debug-sections",), "compress_debug",
+           "Pack debugging information: zlib, zlib-gnu, or none (the default).", SECTION, "STYLE"),
     Option(("--eh-frame-hdr",), "eh_frame_header",
            "Make .eh_frame_hdr, by which exceptions find their handlers.", SECTION),
     Option(("--no-eh-frame-hdr",), "eh_frame_header", "Do not (the default of ld alone).", SECTION,
@@ -222,6 +229,14 @@ def unresolved_method(arguments: Arguments) -> str:
     return word
 
 
+def sort_key(arguments: Arguments) -> str:
+    """Return the word of `--sort-section`, empty without it."""
+    word = arguments.last("sort_section") or ""
+    if word not in ("", "name", "alignment"):
+        raise UsageError(f"option '--sort-section': '{word}' is neither name nor alignment")
+    return word
+
+
 def symbolic_flags(arguments: Arguments) -> tuple[bool, bool]:
     """Return -Bsymbolic and -Bsymbolic-functions, of which a later -Bno-symbolic undoes both."""
     flags = {"bsymbolic": False, "bsymbolic_functions": False}
@@ -275,6 +290,10 @@ def with_ld_options(options: LinkOptions, arguments: Arguments) -> LinkOptions:
         dynamic_linker=options.dynamic_linker if arguments.flag("has_interpreter", True) else None,
         strip_debug=arguments.flag("strip_debug"),
         discard_locals=arguments.flag("discard_locals"),
+        sort_section=sort_key(arguments),
+        emit_relocs=arguments.flag("emit_relocs"),
+        compress_debug=arguments.last("compress_debug") or options.compress_debug,
+        cref=arguments.flag("cref"),
         image_base=image_base(arguments),
         section_starts=section_starts(arguments),
         map_file="-" if arguments.flag("print_map") else arguments.last("map_file"),

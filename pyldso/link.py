@@ -15,7 +15,7 @@ from pyldso.elf.constants import EM, ET, GNU_PROPERTY_X86_FEATURE_1_AND
 from pyldso.elf.object import ObjectFile
 from pyldso.errors import Diagnostic, PyldsoError
 from pyldso.linker import report
-from pyldso.linker.apply import apply_relocations
+from pyldso.linker.apply import Overflow, apply_relocations
 from pyldso.linker.chunk import Chunk, StringTable
 from pyldso.linker.create import Synthetic, TlsBase, create_synthetic, flags_of, link_tables
 from pyldso.linker.define import (
@@ -58,13 +58,19 @@ from pyldso.linker.notes import (
 from pyldso.linker.options import FIXED_BASE, Z_WORDS, LinkOptions
 from pyldso.linker.resolve import SymbolTable, UnmetNeed, columns_of, has_undefined, unmet_needs
 from pyldso.linker.scan import Demands, relax_sections, scan_relocations
-from pyldso.linker.sections import InputSection, drop_debugging, gather_sections
+from pyldso.linker.sections import (
+    InputSection,
+    OutputSection,
+    drop_debugging,
+    gather_sections,
+)
 from pyldso.linker.symbols import Rank
 from pyldso.linker.symtab import Symtab
 from pyldso.linker.versions import VersionPlan
 from pyldso.output import write_whole
 
 HASH_STYLES = ("gnu", "sysv", "both")
+PACKED_STYLES = ("zlib", "zlib-gabi", "zlib-gnu")
 
 
 class Linked(NamedTuple):
@@ -74,6 +80,7 @@ class Linked(NamedTuple):
     layout: Layout
     synthetic: Synthetic
     entry: int
+    symbols: SymbolTable
 
 
 def link(options: LinkOptions) -> None:
@@ -81,24 +88,37 @@ def link(options: LinkOptions) -> None:
     reader = InputReader(options, partial(assemble, options=options))
     if options.is_relocatable:
         link_relocatable(reader, options)
+        write_dependencies(reader, options)
         return
     linked = link_inputs(reader.read_all(), options, reader.read_last_resorts)
     write_whole(options.output, linked.image, executable=True)
-    if options.map_file is not None:
-        from pyldso.linker.listing import link_map  # few links ask for it
-
-        text = link_map(linked.layout)
-        if options.map_file == "-":
-            options.say(text.removesuffix("\n"))
-        else:
-            write_whole(options.map_file, text.encode("utf-8", "surrogateescape"), executable=False)
-    if options.dependency_file is not None:
-        rule = dependency_rule(options.output, list(reader.paths))
-        write_whole(options.dependency_file, rule.encode(), executable=False)
+    if options.map_file is not None or options.cref:
+        write_map(linked, options)
+    write_dependencies(reader, options)
     if options.verify:
         from pyldso.verify import verify_output  # lief's import alone costs 0.3 s
 
         verify_output(options.output, linked.layout, linked.synthetic, linked.entry)
+
+
+def write_map(linked: Linked, options: LinkOptions) -> None:
+    """Tell what stands where, and which files define and use each symbol (`-Map`, `--cref`)."""
+    from pyldso.linker.listing import cross_references, link_map  # few links ask for it
+
+    text = link_map(linked.layout) if options.map_file is not None else ""
+    text += cross_references(linked.symbols) if options.cref else ""
+    if options.map_file is None or options.map_file == "-":
+        options.say(text.removesuffix("\n"))
+    else:
+        write_whole(options.map_file, text.encode("utf-8", "surrogateescape"), executable=False)
+
+
+def write_dependencies(reader: InputReader, options: LinkOptions) -> None:
+    """Write the rule of `--dependency-file`."""
+    if options.dependency_file is not None:
+        rule = dependency_rule(options.output, list(reader.paths))
+        content = rule.encode("utf-8", "surrogateescape")
+        write_whole(options.dependency_file, content, executable=False)
 
 
 def link_relocatable(reader: InputReader, options: LinkOptions) -> None:
@@ -171,7 +191,7 @@ def link_inputs(
     if options.strip_all or options.strip_debug:
         drop_debugging(symbols.objects)
     merged = merge_strings(symbols.objects, machine)
-    outputs = gather_sections(symbols.objects, merged)
+    outputs = gather_sections(symbols.objects, merged, options.sort_section)
     is_dynamic = output.is_position_independent or bool(symbols.shared)
     define_boundaries(symbols, outputs, is_dynamic=is_dynamic)
     is_open = partial(may_be_interposed, rules=exports, options=options)
@@ -204,7 +224,8 @@ def link_inputs(
     chunks += frame_chunks(frame, options)
     notes = create_notes(properties, options)
     names = StringTable(".shstrtab")
-    symtab = create_symtab(symbols, options)
+    gathered = [*outputs, frame] if frame is not None else outputs
+    symtab = create_symtab(symbols, options, gathered)
     if not is_dynamic and symtab:
         synthetic.rela_plt.link = symtab[0]
     chunks += [*notes, *symtab, names]
@@ -222,15 +243,23 @@ def link_inputs(
     constants = set_operands(symbols, synthetic, tls)
     # from here on every chunk and symbol has its address
 
+    overflows: list[Overflow] = []
+    if options.compress_debug in PACKED_STYLES:
+        from pyldso.linker.compress import compress_debugging  # few links ask for it
+
+        apply = partial(apply_relocations, machine=machine, constants=constants)
+        layout, sections, overflows = compress_debugging(
+            layout, sections, apply, names, options.compress_debug
+        )
     image = write_chunks(layout)
-    overflows = apply_relocations(sections, image, machine, constants)
+    overflows += apply_relocations(sections, image, machine, constants)
     report.raise_errors(report.overflow_errors(overflows, machine), limit)
     start = entry_address(symbols, layout, options)
     e_type = ET.DYN if output.is_position_independent else ET.EXEC
     write_headers(image, layout, names, Ident(e_type, machine.number, os_abi(symbols)), start)
     for note in notes:
         note.seal(image)
-    return Linked(image, layout, synthetic, start)
+    return Linked(image, layout, synthetic, start, symbols)
 
 
 def check_options(options: LinkOptions) -> None:
@@ -240,6 +269,9 @@ def check_options(options: LinkOptions) -> None:
             options.warn(Diagnostic(f"-z {word} ignored", severity="warning"))
     if options.hash_style not in HASH_STYLES:
         raise PyldsoError(f"--hash-style={options.hash_style}: use {', '.join(HASH_STYLES)}")
+    if options.compress_debug not in ("none", *PACKED_STYLES):
+        words = ", ".join(("none", *PACKED_STYLES))
+        raise PyldsoError(f"--compress-debug-sections={options.compress_debug}: use {words}")
 
 
 def resolve_symbols(
@@ -345,15 +377,21 @@ def create_notes(properties: dict[int, int], options: LinkOptions) -> list[Note]
     return [note for note in notes if note is not None]
 
 
-def create_symtab(symbols: SymbolTable, options: LinkOptions) -> list[Chunk]:
-    """Return .symtab and .strtab, nothing where `-s` leaves them out."""
+def create_symtab(
+    symbols: SymbolTable, options: LinkOptions, outputs: list[OutputSection]
+) -> list[Chunk]:
+    """Return .symtab and .strtab, and what `-q` keeps; nothing where `-s` leaves them out."""
     if options.strip_all:
         return []
     symtab = Symtab(
         symbols.objects, list(symbols.resolved.values()), StringTable(".strtab"),
-        discards_locals=options.discard_locals,
+        discards_locals=options.discard_locals, sections=outputs if options.emit_relocs else (),
     )  # fmt: skip
-    return [symtab, symtab.strings]
+    if not options.emit_relocs:
+        return [symtab, symtab.strings]
+    from pyldso.linker.emit import kept_relocations  # few links ask for it
+
+    return [symtab, symtab.strings, *kept_relocations(outputs, symtab)]
 
 
 def layout_rules(symbols: SymbolTable, options: LinkOptions, output: OutputKind) -> LayoutRules:

@@ -27,8 +27,11 @@ GRP_COMDAT = 1
 COMPRESSED, LINK_ORDER = int(SHF.COMPRESSED), int(SHF.LINK_ORDER)
 MAX_ALIGNMENT = 1 << 24
 """Larger ones are refused: they would make a file of padding."""
+OLD_HEADER = struct.Struct(">4sQ")
 CHDR = struct.Struct("<IIQQ")
 ELFCOMPRESS_ZLIB = 1
+OLD_PREFIX, OLD_MAGIC = ".zdebug", b"ZLIB"
+"""How GNU tools told of compressed debugging before the gABI did: by name and first bytes."""
 
 
 class Table(NamedTuple):
@@ -189,6 +192,9 @@ def read_sections(data: Buffer, table: Table, path: str) -> list[Section | None]
         if flags & COMPRESSED:
             body, alignment = decompress(body, name, path)
             flags, size = flags & ~COMPRESSED, len(body)
+        elif name.startswith(OLD_PREFIX) and bytes(body[:4]) == OLD_MAGIC:
+            body = decompress_old(body, name, path)
+            name, size = ".debug" + name.removeprefix(OLD_PREFIX), len(body)
         sections.append(
             Section(name, header.sh_type, flags, alignment, body, size, header.sh_entsize)
         )
@@ -200,21 +206,33 @@ def read_sections(data: Buffer, table: Table, path: str) -> list[Section | None]
 
 def decompress(body: Buffer, name: str, path: str) -> tuple[bytes, int]:
     """Return the content and alignment of an SHF_COMPRESSED section (gABI, Elf64_Chdr)."""
-    import zlib  # only a compressed section needs it
-
     if len(body) < CHDR.size:
         raise ElfFormatError(path, f"section {name}: cut compression header")
     kind, _, size, alignment = CHDR.unpack_from(body)
     if kind != ELFCOMPRESS_ZLIB:
         raise ElfFormatError(path, f"section {name}: compression type {kind} is not supported")
-    inflater = zlib.decompressobj()
+    return inflate(body[CHDR.size :], size, name, path), alignment or 1
+
+
+def decompress_old(body: Buffer, name: str, path: str) -> bytes:
+    """Return the content of a `.zdebug` section: magic, size in 8 bytes, zlib's stream."""
+    if len(body) < OLD_HEADER.size:
+        raise ElfFormatError(path, f"section {name}: cut compression header")
+    _, size = OLD_HEADER.unpack_from(body)
+    return inflate(body[OLD_HEADER.size :], size, name, path)
+
+
+def inflate(body: Buffer, size: int, name: str, path: str) -> bytes:
+    """Return the `size` bytes that a zlib stream holds."""
+    import zlib  # only a compressed section needs it
+
     try:
-        plain = inflater.decompress(body[CHDR.size :], size)
-    except zlib.error as error:
+        plain = zlib.decompressobj().decompress(body, size)
+    except (zlib.error, OverflowError) as error:
         raise ElfFormatError(path, f"section {name}: {error}") from None
     if len(plain) != size:
         raise ElfFormatError(path, f"section {name}: {len(plain)} bytes where {size} are announced")
-    return plain, alignment or 1
+    return plain
 
 
 def section_at(sections: list[Section | None], index: int, path: str) -> Section | None:

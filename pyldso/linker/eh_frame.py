@@ -58,7 +58,7 @@ class EhFrame(OutputSection):
         self.alignment = 8
         self.fdes: list[Fde] = []
 
-    def finish(self) -> None:
+    def finish(self, sort_by: str = "") -> None:
         """Give the members their offsets; a zero length ends the whole (LSB 10.6.1)."""
         self.size = sum(member.size for member in self.members) + WORD.size
 

@@ -159,13 +159,23 @@ def assign_addresses(chunks: list[Chunk], rules: LayoutRules) -> Layout:
     if rules.section_starts:
         loads.sort(key=lambda load: load.p_vaddr)  # the order that the gABI asks for
         refuse_overlaps([chunk for chunk in loaded if chunk.size and not is_tbss(chunk)])
-    for chunk in chunks[len(loaded) :]:
-        chunk.offset = offset = align(offset, chunk.alignment)
-        offset += chunk.size if chunk.takes_file_space else 0
     tls = segment_of([c for c in loaded if c.flags & SHF.TLS], PT.TLS, PF.R)
     segments = other_segments(loaded, loads, tls, (base, header_size), rules)
+    return place_outside(Layout(chunks, offset, segments, offset, tls), chunks)
+
+
+def place_outside(layout: Layout, chunks: list[Chunk]) -> Layout:
+    """Give what is not in memory its place behind what is, and behind all the section headers."""
+    headers_end = EHDR.size + PHDR.size * len(layout.segments)
+    offset = max(headers_end, *(phdr.p_offset + phdr.p_filesz for phdr in layout.segments))
+    for chunk in chunks:
+        if not chunk.flags & SHF.ALLOC:
+            chunk.offset = offset = align(offset, chunk.alignment)
+            offset += chunk.size if chunk.takes_file_space else 0
     section_headers_at = align(offset, 8)
-    return Layout(chunks, section_headers_at, segments, section_headers_at, tls)
+    return layout._replace(
+        chunks=chunks, section_headers_at=section_headers_at, file_size=section_headers_at
+    )
 
 
 def header_base(groups: list[list[Chunk]], header_size: int, rules: LayoutRules) -> int:

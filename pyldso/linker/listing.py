@@ -10,6 +10,7 @@ from pyldso.linker.layout import Layout
 from pyldso.linker.resolve import SymbolTable
 from pyldso.linker.sections import InputSection, OutputSection
 
+NAME_WIDTH = 50
 HEADING = f"{'VMA':>16} {'Offset':>8} {'Size':>8} Align Out     In      Symbol"
 
 
@@ -33,6 +34,34 @@ def symbol_trace(symbols: SymbolTable, names: Sequence[str]) -> Iterator[str]:
                 yield f"{shared.name}: definition of {name}"
             elif name in undefined:
                 yield f"{shared.name}: reference to {name}"
+
+
+def cross_references(symbols: SymbolTable) -> str:
+    """Return GNU ld's table of symbols by name: the file that defines each, then those that use it.
+
+    What a library defines is left out where no object refers to it.
+    """
+    definers: dict[str, list[str]] = {}
+    users: dict[str, list[str]] = {}
+    for linked in symbols.objects:
+        for symbol in linked.object.symbols:
+            if symbol.binding != STB.LOCAL and symbol.name:
+                table = definers if symbol.is_defined else users
+                table.setdefault(symbol.name, []).append(linked.name)
+    for shared in symbols.shared:
+        undefined = set(shared.file.undefined())
+        for name in (definers.keys() | users.keys()) & undefined:
+            users.setdefault(name, []).append(shared.name)
+        for name in users.keys() | definers.keys():
+            if shared.find(name, "") is not None:
+                definers.setdefault(name, []).append(shared.name)
+    lines = ["", "Cross Reference Table", "", f"{'Symbol':<{NAME_WIDTH}}File"]
+    for name in sorted(definers.keys() | users.keys()):
+        files = definers.get(name, []) + users.get(name, [])
+        label = f"{name:<{NAME_WIDTH}}" if len(name) < NAME_WIDTH else f"{name}\n{'':<{NAME_WIDTH}}"
+        lines.append(label + files[0])
+        lines += [" " * NAME_WIDTH + file for file in files[1:]]
+    return "\n".join(lines) + "\n"
 
 
 def link_map(layout: Layout) -> str:

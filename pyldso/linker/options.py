@@ -150,6 +150,14 @@ class LinkOptions(NamedTuple):
     """Where the output starts: by default 0, or FIXED_BASE for a program at fixed addresses."""
     section_starts: Mapping[str, int] = MappingProxyType({})
     """By section the vaddr that `-Ttext`, `-Tdata`, `-Tbss` or `--section-start` gives it."""
+    sort_section: str = ""
+    """How the input sections of one output stand: `name` or `alignment`, else as they come."""
+    emit_relocs: bool = False
+    """Keep the relocations of the inputs in the output (`-q`)."""
+    compress_debug: str = "none"
+    """`zlib`, `zlib-gnu` (the form of old) or `none`."""
+    cref: bool = False
+    """Tell which files define and use each symbol."""
     strip_all: bool = False
     strip_debug: bool = False
     discard_locals: bool = False

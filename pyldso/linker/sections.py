@@ -6,7 +6,7 @@ Names and order are those of GNU ld's built-in script for x86-64 Linux (`ld --ve
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from pyldso.elf.constants import SHF, SHT, STT
@@ -92,9 +92,11 @@ class OutputSection(Chunk):
         super().__init__(name, SHT.NULL, 0)
         self.members: list[InputSection] = []
 
-    def finish(self) -> None:
-        """Sort the members as the script does and give each its offset."""
-        rank = MEMBER_ORDER.get(self.name)
+    def finish(self, sort_by: str = "") -> None:
+        """Sort the members as the script does, or by `--sort-section`; give each its offset."""
+        order, rank = SORTED_BY.get(sort_by), MEMBER_ORDER.get(self.name)
+        if order and self.name in GATHERED and self.name not in BY_PRIORITY:
+            self.members.sort(key=order)
         if rank:
             self.members.sort(key=rank)
         offset = 0
@@ -181,6 +183,14 @@ def priority_rank(member: InputSection) -> int:
     return int(number[1]) if number else 1 << 20
 
 
+BY_PRIORITY = (".init_array", ".fini_array", ".ctors", ".dtors")
+"""What has an order of its own, whatever --sort-section says."""
+
+SORTED_BY: dict[str, Callable[[InputSection], str | int]] = {
+    "name": lambda member: member.section.name,
+    "alignment": lambda member: -member.alignment,
+}
+
 MEMBER_ORDER = {
     ".text": text_rank,
     ".init_array": priority_rank,
@@ -214,10 +224,13 @@ def is_copied(member: InputSection) -> bool:
     return not is_dropped and section.name != ".eh_frame"
 
 
-def gather_sections(objects: list[LinkedObject], merged: list[InputSection]) -> list[OutputSection]:
+def gather_sections(
+    objects: list[LinkedObject], merged: list[InputSection], sort_by: str = ""
+) -> list[OutputSection]:
     """Return the output sections of all live input sections, in the order they are met.
 
-    `merged` are the sections that stand for those whose strings were merged.
+    `merged` are the sections that stand for those whose strings were merged; `sort_by` is the word
+    of `--sort-section`.
     """
     outputs: dict[tuple[str, int], OutputSection] = {}
     members = [member for linked in objects for member in linked.sections if is_copied(member)]
@@ -230,7 +243,7 @@ def gather_sections(objects: list[LinkedObject], merged: list[InputSection]) -> 
             output = outputs[key] = OutputSection(name)
         output.members.append(member)
     for output in outputs.values():
-        output.finish()
+        output.finish(sort_by)
     return without_empty(list(outputs.values()))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyldso.elf.constants import SHN, SHT, STB, STT
 from pyldso.elf.records import SYM
 from pyldso.linker.chunk import Chunk, StringTable
@@ -12,7 +14,7 @@ from pyldso.linker.symbols import LinkedObject, Rank, Resolved
 class Symtab(Chunk):
     """.symtab: each object's local symbols behind its file's name, then the global ones."""
 
-    __slots__ = ("_globals", "_locals", "_names", "strings")
+    __slots__ = ("_globals", "_locals", "_names", "_sections", "strings")
 
     def __init__(
         self,
@@ -21,10 +23,13 @@ class Symtab(Chunk):
         strings: StringTable,
         *,
         discards_locals: bool = False,
+        sections: Sequence[Chunk] = (),
     ) -> None:
+        """Take the symbols; `sections` are the chunks that get a symbol of their own."""
         super().__init__(".symtab", SHT.SYMTAB, 0, 8, SYM.size)
         self.strings = strings
         self.link = strings
+        self._sections = sections
         self._locals = [target for linked in objects for target in kept_locals(linked)]
         if discards_locals:
             self._locals = [t for t in self._locals if t.type in (STT.FILE, STT.SECTION)]
@@ -34,14 +39,28 @@ class Symtab(Chunk):
         self._globals = [target for target in kept if not target.is_hidden]
         self._names = [strings.add(target.name) for target in self._locals]
         self._names += [strings.add(symbol_name(target)) for target in self._globals]
-        self.info = len(self._locals) + 1
-        self.size = SYM.size * (1 + len(self._locals) + len(self._globals))
+        self.info = 1 + len(sections) + len(self._locals)
+        self.size = SYM.size * (self.info + len(self._globals))
+
+    @property
+    def section_numbers(self) -> dict[Chunk, int]:
+        """The numbers of the sections' symbols."""
+        return {chunk: number for number, chunk in enumerate(self._sections, 1)}
+
+    @property
+    def numbers(self) -> dict[Resolved, int]:
+        """The numbers of all others."""
+        first = 1 + len(self._sections)
+        return {t: number for number, t in enumerate([*self._locals, *self._globals], first)}
 
     def write(self, buffer: memoryview) -> None:
         """Write the records, the null symbol first."""
         pack_into = SYM.pack_into
         at = SYM.size
         names = iter(self._names)
+        for section in self._sections:
+            pack_into(buffer, at, 0, STT.SECTION, 0, section.index, section.address, 0)
+            at += SYM.size
         for target in self._locals:
             symbol = target.symbol
             if symbol is None or symbol.binding != STB.LOCAL:
