@@ -10,16 +10,26 @@ relocation.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from pyldso.asm.assembly import AsmOptions, Assembly, TooManyErrorsError
 from pyldso.asm.att import AttReader
 from pyldso.asm.directives import DIRECTIVES, OFTEN_REPEATED, Directive
 from pyldso.asm.eh_frame import FrameWriter
-from pyldso.asm.encoder import ATT, Encoder, Template
+from pyldso.asm.encoder import ATT, BATCH, Code, Encoder, Template
 from pyldso.asm.errors import StatementError
 from pyldso.asm.fixups import AsmRelocation, resolve
-from pyldso.asm.fragments import Branch, Instruction, Item, Laid, LayoutError, chop, join, measures
+from pyldso.asm.fragments import (
+    Branch,
+    Instruction,
+    Item,
+    Laid,
+    LayoutError,
+    chop,
+    chop_ahead,
+    join,
+    measures,
+)
 from pyldso.asm.lexer import cut, read_statement, split_lines
 from pyldso.asm.macros import call
 from pyldso.asm.objects import build_object
@@ -35,6 +45,9 @@ DEFAULT_OPTIONS = AsmOptions()
 
 # More than this in one object is a slip in an alignment or a fill.
 _LARGEST_CONTENTS = 256 << 20
+
+# Lines remembered: more would be memory without end, fewer are parsed too often.
+_MOST_KNOWN = 40_000
 
 # Place 1 is the command line, where --defsym stands.
 _FIRST_PLACE = 2
@@ -97,6 +110,10 @@ class Assembler:
         """Bytes of the sections that are laid out and have contents."""
         self._known: dict[str, Item] = {}
         """Lines that are one instruction and mean the same wherever they stand."""
+        self._new_lines: list[str] = []
+        """Those of them whose instruction is still to be encoded."""
+        self._has_refused = False
+        """An instruction has no encoding: nothing is forgotten from here on."""
         self._directives: dict[str, tuple[Directive, str, str]] = {}
         """Lines that are one directive of OFTEN_REPEATED, and how to obey it again."""
 
@@ -260,7 +277,8 @@ class Assembler:
         assembly.is_first_mention = False
         if assembly.line_table is not None:
             assembly.mark_line()
-        items, is_positional = self._reader().read(text)
+        reader = self._reader()
+        items, is_positional = reader.read(text)
         is_positional |= assembly.is_first_mention
         for item in items:
             assembly.stream.add(item, assembly.place)
@@ -271,6 +289,10 @@ class Assembler:
             and type(items[0]) is not bytes
         ):
             self._known[line] = items[0]
+            if type(items[0]) is Template:
+                self._new_lines.append(line)
+        if len(reader.waiting) >= BATCH:
+            self.encode_waiting()
 
     def check_ends(self) -> None:
         """Report what the source leaves open or never defines."""
@@ -302,22 +324,36 @@ class Assembler:
 
         Raises StatementError where an instruction has no encoding.
         """
-        self._encode_templates()
-        if any(template.error for template in self._templates()):
+        self.encode_waiting()
+        if self._has_refused:
             raise StatementError("the size of an instruction before this is not known")
 
     def encode(self) -> None:
-        """Encode all templates, and report each line whose instruction has no encoding."""
-        self._encode_templates()
-        if any(template.error for template in self._templates()):
+        """Encode the rest, and report each line whose instruction has no encoding."""
+        self.encode_waiting()
+        if self._has_refused:
             self._report_bad_instructions()
+        # From here on nothing is read.
+        self._known.clear()
+        self._readers.clear()
 
-    def _templates(self) -> Iterator[Template]:
-        for reader in self._readers.values():
-            yield from reader.templates.values()
-
-    def _encode_templates(self) -> None:
-        self.encoder.encode(self._templates())
+    def encode_waiting(self) -> None:
+        """Encode what waits, and let code become fragments: a large source takes little memory."""
+        waiting = [template for one in self._readers.values() for template in one.take_waiting()]
+        self.encoder.encode(waiting)
+        self._has_refused |= any(template.error for template in waiting)
+        known = self._known
+        for line in self._new_lines:
+            item = known.get(line)
+            if type(item) is Template and item.code is not None:
+                known[line] = Code(item.code)
+        self._new_lines.clear()
+        if len(known) > _MOST_KNOWN:
+            known.clear()
+        if not self._has_refused:
+            for section in self.assembly.sections.values():
+                if section.is_code:
+                    chop_ahead(section)
 
     def _reader(self) -> AttReader:
         """Return the reader of the present syntax."""

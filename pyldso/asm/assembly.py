@@ -10,7 +10,7 @@ from pyldso.asm.cfi_records import CfiRecords
 from pyldso.asm.encoder import ATT
 from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import Expression, Operation, absolute, leaves, parse
-from pyldso.asm.fragments import Item, chop
+from pyldso.asm.fragments import Item, place_labels
 from pyldso.asm.line_table import LineTable
 from pyldso.asm.section_names import default_attributes
 from pyldso.asm.source_map import Source, SourceMap
@@ -237,7 +237,7 @@ class Assembly:
             return
         self.encode_pending()
         for section in {label.section for label in labels if label.section is not None}:
-            chop(section)
+            place_labels(section)
             fragments = {label.fragment for label in labels if label.section is section}
             if len(fragments) > 1:
                 raise StatementError(

@@ -167,7 +167,9 @@ class AttReader:
         self._memories: dict[str, str] = {}
         """Operands of memory without symbols, as they stand and as keystone reads them."""
         self.templates: dict[tuple[str, str, bytes], Template] = {}
-        """Every template made, by text, kinds and prefixes: what the encoder has to encode."""
+        """By text, kinds and prefixes: those that wait, and those with symbolic fields."""
+        self.waiting: list[Template] = []
+        """Templates that the encoder has to encode."""
         self._prefixes = b""
         """What was written before the instruction that is being read."""
 
@@ -277,7 +279,19 @@ class AttReader:
         if template is None:
             template = Template(text, kinds, self.syntax, prefixes)
             self.templates[text, kinds, prefixes] = template
+            self.waiting.append(template)
         return template
+
+    def take_waiting(self) -> list[Template]:
+        """Return the templates that are to be encoded, and forget those that are only bytes then.
+
+        The lines that gave them are what is remembered.
+        """
+        taken, self.waiting = self.waiting, []
+        for template in taken:
+            if not template.kinds:
+                del self.templates[template.text, "", template.prefixes]
+        return taken
 
     def _operand(self, mnemonic: str, text: str, size: int, fields: Fields) -> str:
         if not text:

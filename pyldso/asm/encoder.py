@@ -29,7 +29,7 @@ _STEP = 0x01010101
 # Longer than any instruction and without a border, so that splitting at it is exact.
 _MARKER = bytes([0x0E] + [6] * 15)
 _SEPARATOR = "\n.byte " + ",".join(f"{byte:#x}" for byte in _MARKER) + "\n"
-_BATCH = 400
+BATCH = 400
 _MOST_REMEMBERED = 8000
 
 _FIELD = re.compile("[\0\1]")
@@ -37,6 +37,14 @@ _WHITELIST = re.compile(r"[a-z][a-z0-9]*(?: [-a-z0-9%$(),:*+\[\]{} ]*)?\Z")
 _LONGEST = 200
 
 ATT, INTEL = "att", "intel"
+
+
+class Code(bytes):
+    """The bytes of an instruction; data is plain bytes, and gets no row in the line table."""
+
+    __slots__ = ()
+
+
 INVALID, NOT_SYMBOLIC = "invalid instruction", "no encoding with a symbol here"
 
 
@@ -112,8 +120,8 @@ class Encoder:
                 sound.append(text)
             else:
                 self._memo[syntax, text] = None
-        for start in range(0, len(sound), _BATCH):
-            self._encode_batch(sound[start : start + _BATCH], syntax)
+        for start in range(0, len(sound), BATCH):
+            self._encode_batch(sound[start : start + BATCH], syntax)
         for text, shown, row in replaced:
             code = self._memo[syntax, shown]
             self._memo[syntax, text] = row.put(code) if code is not None else None

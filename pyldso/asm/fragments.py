@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from operator import add
 from typing import NamedTuple
 
-from pyldso.asm.encoder import Template
+from pyldso.asm.encoder import Code, Template
 from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import Expression, Operation, absolute, evaluate
 from pyldso.asm.nops import nop_fill
@@ -146,12 +146,15 @@ class Laid:
         "regions",
         "section",
         "sizes",
+        "start",
         "variables",
     )
 
     def __init__(self, section: AsmSection) -> None:
         self.section = section
         self.fixed = bytearray()
+        self.start = 0
+        """Where in `fixed` the bytes after the last piece start."""
         self.lengths: list[int] = []
         self.variables: list[Variable] = []
         self.places = array("I")
@@ -160,6 +163,16 @@ class Laid:
         self.fixups: list[Fixup] = []
         self.line_marks = LineMarks()
         """Of each instruction, in sections that keep lines."""
+
+    def copy(self) -> Laid:
+        """Return what was chopped so far once more, to go on without changing this."""
+        copied = Laid(self.section)
+        copied.fixed += self.fixed
+        copied.start = self.start
+        copied.lengths += self.lengths
+        copied.variables += self.variables
+        copied.places += self.places
+        return copied
 
     @property
     def measures(self) -> bool:
@@ -174,13 +187,46 @@ class Laid:
 
 def measures(section: AsmSection) -> bool:
     """Tell whether sizes in a section depend on distances that may lie in other sections."""
+    if section.laid is not None and section.laid.measures:
+        return True
     streams = section.streams.values()
     return any(type(item) in _MEASURING for stream in streams for item in stream.items)
 
 
-def chop(section: AsmSection) -> Laid:
+def chop_ahead(section: AsmSection) -> None:
+    """Turn what was read of a section into fragments, so that its items can be forgotten.
+
+    Labels at the end stay as well: an expression may ask what stands at the present place. Once
+    there are subsections, everything waits for the end, where it is known what follows what.
+    """
+    stream = section.streams.get(0)
+    if stream is None or len(section.streams) > 1:
+        return
+    items = stream.items
+    end = len(items)
+    while end and type(items[end - 1]) is AsmSymbol:
+        end -= 1
+    if section.laid is None:
+        if not end:
+            return
+        section.laid = Laid(section)
+    _chop_stream(section.laid, stream)
+    del items[:end], stream.places[:end]
+    missing = len(section.laid.variables) + 1 - len(section.starts)
+    section.starts.frombytes(bytes(missing * section.starts.itemsize))
+
+
+def place_labels(section: AsmSection) -> None:
+    """Give the labels that were read so far their places, though the section is not complete."""
+    if section.laid is None:
+        chop(section)
+    elif len(section.streams) > 1:
+        chop(section, section.laid.copy())
+
+
+def chop(section: AsmSection, ahead: Laid | None = None) -> Laid:
     """Return the section's items as fragments, and give each label its fragment and offset."""
-    laid = Laid(section)
+    laid = ahead or section.laid or Laid(section)
     for number in sorted(section.streams):
         _chop_stream(laid, section.streams[number])
     region = 0
@@ -189,7 +235,7 @@ def chop(section: AsmSection) -> Laid:
         if isinstance(variable, Align | Org):
             region += 1
     laid.regions.append(region)
-    laid.lengths.append(len(laid.fixed) - sum(laid.lengths))
+    laid.lengths.append(len(laid.fixed) - laid.start)
     starts = array("q", [0])
     for index, variable in enumerate(laid.variables):
         at = starts[-1] + laid.lengths[index]
@@ -203,12 +249,12 @@ def chop(section: AsmSection) -> Laid:
 def _chop_stream(laid: Laid, stream: Stream) -> None:
     """Append one subsection; the loop is hot, one turn for each line of a program."""
     fixed = laid.fixed
-    start = sum(laid.lengths)
+    start = laid.start
     fragment = len(laid.variables)
     fixups = laid.fixups
     keeps_lines = laid.section.keeps_lines
     marks = laid.line_marks
-    previous_line = 0
+    previous_line = marks.places[-1] if marks.places else 0
     for item, place in zip(stream.items, stream.places, strict=True):
         if type(item) is AsmSymbol:
             item.fragment = fragment
@@ -219,10 +265,10 @@ def _chop_stream(laid: Laid, stream: Stream) -> None:
             marks.offsets.append(len(fixed) - start)
             marks.places.append(place)
             previous_line = place
-        if type(item) is Template:
-            fixed += item.code or b""
-        elif type(item) is bytes:
+        if type(item) is Code or type(item) is bytes:
             fixed += item
+        elif type(item) is Template:
+            fixed += item.code or b""
         elif isinstance(item, Instruction):
             code = item.template.code or b""
             fields: Iterable[_FieldOperand] = zip(item.template.fields, item.operands, strict=True)
@@ -265,7 +311,7 @@ def _chop_stream(laid: Laid, stream: Stream) -> None:
             laid.places.append(place)
             fragment += 1
             laid.lengths.append(len(fixed) - start)
-            start = len(fixed)
+            laid.start = start = len(fixed)
 
 
 def _is_near(laid: Laid, branch: Branch) -> bool:

@@ -103,7 +103,7 @@ def _get(
     key = group if number is None else f"{group or ''}\0{number}"
     known = assembly.sections.get((name, key))
     if known is not None:
-        if known.flags != flags and known.streams and any(s.items for s in known.streams.values()):
+        if known.flags != flags and not known.is_empty:
             message = f"changed section attributes for {name} are ignored"
             assembly.report(message, name, severity="warning")
         elif known.flags != flags and not known.streams.get(0):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
+from pyldso.asm.errors import StatementError
 from pyldso.elf.constants import SHF, SHN, SHT, STB, STT, STV
 
 if TYPE_CHECKING:
     from pyldso.asm.expression import Expression
-    from pyldso.asm.fragments import Item
+    from pyldso.asm.fragments import Item, Laid
 
 
 class AsmSymbol:
@@ -120,6 +121,7 @@ class AsmSection:
         "is_comdat",
         "is_settled",
         "keeps_lines",
+        "laid",
         "link_order",
         "name",
         "number",
@@ -141,6 +143,8 @@ class AsmSection:
         """Which source line made which bytes is kept."""
         self.is_settled = False
         """The places of all labels here are final."""
+        self.laid: Laid | None = None
+        """What code was read so far, as fragments: its items are forgotten."""
         self.link_order: AsmSection | None = None
         self.number = 0
         self.streams: dict[int, Stream] = {}
@@ -166,9 +170,19 @@ class AsmSection:
         """Tell whether the section takes bytes in the file."""
         return self.type != SHT.NOBITS
 
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing was put here so far."""
+        return self.laid is None and not any(part.items for part in self.streams.values())
+
     def stream(self, subsection: int = 0) -> Stream:
-        """Return the items of a subsection, empty at first."""
+        """Return the items of a subsection, empty at first.
+
+        Raises StatementError for one that goes before code whose place is taken.
+        """
         if subsection not in self.streams:
+            if subsection < 0 and self.laid is not None:
+                raise StatementError(f"subsection {subsection} must stand before subsection 0")
             self.streams[subsection] = Stream(self)
         return self.streams[subsection]
 
