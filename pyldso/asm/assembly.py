@@ -10,7 +10,7 @@ from pyldso.asm.cfi_records import CfiRecords
 from pyldso.asm.encoder import ATT
 from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import Expression, Operation, absolute, leaves, parse
-from pyldso.asm.fragments import Item, place_labels
+from pyldso.asm.fragments import Align, Item, place_labels
 from pyldso.asm.line_table import LineTable
 from pyldso.asm.section_names import default_attributes
 from pyldso.asm.source_map import Source, SourceMap
@@ -74,6 +74,8 @@ class Assembly:
         self.previous: tuple[Stream, int] | None = None
         self.subsection = 0
         self.section_stack: list[tuple[Stream, int, tuple[Stream, int] | None]] = []
+        self.alignments: dict[Align, Align] = {}
+        """One of each: compilers align every loop, and in few ways."""
         self.cfi = CfiRecords()
         self.line_table: LineTable | None = None
         self.encode_pending: Callable[[], None] = lambda: None
@@ -168,7 +170,8 @@ class Assembly:
                 return item
         symbol = AsmSymbol(_ANONYMOUS)
         symbol.is_listed = True
-        self._put_label(symbol)
+        symbol.section = self.stream.section
+        self.stream.add(symbol, self.place)
         return symbol
 
     def equate(self, name: str, tree: Expression, *, once: bool = False) -> None:

@@ -65,7 +65,7 @@ def _append(assembly: Assembly, frame: Frame, instruction: CfiInstruction) -> No
     """Add an instruction, and before it the advance to the present place if code came between."""
     here = assembly.here()
     if here is not frame.last:
-        frame.instructions.append(CfiInstruction("advance", start=frame.last, end=here))
+        frame.instructions.append(here)
         frame.last = here
     frame.instructions.append(assembly.cfi.shared.setdefault(instruction, instruction))
 
@@ -228,7 +228,7 @@ def label(assembly: Assembly, name: str, operands: str) -> None:
         raise StatementError(f"`{wanted}' is no name for a new label", wanted)
     # It is defined when the frames are written; until then it only has a name.
     symbol.is_frame_label = True
-    _append(assembly, _frame(assembly, name), CfiInstruction("label", start=symbol))
+    _append(assembly, _frame(assembly, name), CfiInstruction("label", label=symbol))
 
 
 def _exactly(name: str, operands: str, count: int) -> list[str]:

@@ -16,8 +16,7 @@ class CfiInstruction(NamedTuple):
     word: str
     first: int = 0
     second: int = 0
-    start: AsmSymbol | None = None
-    end: AsmSymbol | None = None
+    label: AsmSymbol | None = None
     data: tuple[Expression, ...] = ()
 
 
@@ -45,7 +44,8 @@ class Frame:
         self.last = start
         self.end: AsmSymbol | None = None
         self.place = place
-        self.instructions: list[CfiInstruction] = []
+        self.instructions: list[CfiInstruction | AsmSymbol] = []
+        """A label among them is where the code has come to."""
         self.cfa_offset = 0
         self.remembered: list[int] = []
         self.is_signal_frame = False

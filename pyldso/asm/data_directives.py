@@ -112,7 +112,8 @@ def align(is_power: bool, unit: int, assembly: Assembly, name: str, operands: st
     section.alignment = max(section.alignment, amount)
     assembly.mark_line()
     if amount > 1:
-        assembly.add(Align(amount, fill, maximum))
+        item = Align(amount, fill, maximum)
+        assembly.add(assembly.alignments.setdefault(item, item))
 
 
 def _is_bss(assembly: Assembly) -> bool:

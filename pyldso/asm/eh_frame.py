@@ -16,7 +16,7 @@ _PCREL = 0x10
 _INDIRECT = 0x80
 
 # A CIE ends where one of these stands in the first frame that uses it.
-_NOT_IN_CIE = frozenset(("advance", "remember_state", "escape", "val_encoded_addr", "label"))
+_NOT_IN_CIE = frozenset(("remember_state", "escape", "val_encoded_addr", "label"))
 
 _DW_CFA = {
     "def_cfa": 0x0C,
@@ -52,6 +52,8 @@ class FrameWriter:
         self._stream = section.stream()
         self._cies: list[_Cie] = []
         self._place = 0
+        self._reached = AsmSymbol("")
+        """Where the code has come to in the frame that is being written."""
         self._out = bytearray()
 
     def write(self, frames: list[Frame]) -> None:
@@ -67,13 +69,13 @@ class FrameWriter:
             alignment = 8 if is_last or not self.is_eh else 4
             self._write_fde(frame, cie, rest, alignment)
 
-    def _select_cie(self, frame: Frame) -> tuple[_Cie, list[CfiInstruction]]:
+    def _select_cie(self, frame: Frame) -> tuple[_Cie, list[CfiInstruction | AsmSymbol]]:
         for cie in reversed(self._cies):
             if _shares(cie, frame):
                 return cie, frame.instructions[cie.count :]
         count = 0
         for instruction in frame.instructions:
-            if instruction.word in _NOT_IN_CIE:
+            if isinstance(instruction, AsmSymbol) or instruction.word in _NOT_IN_CIE:
                 break
             count += 1
         cie = _Cie(frame, count, AsmSymbol(".L\x01"))
@@ -125,7 +127,7 @@ class FrameWriter:
         self._out.append(_PCREL_SDATA4)
 
     def _write_fde(
-        self, frame: Frame, cie: _Cie, rest: list[CfiInstruction], alignment: int
+        self, frame: Frame, cie: _Cie, rest: list[CfiInstruction | AsmSymbol], alignment: int
     ) -> None:
         if frame.end is None:
             raise StatementError("function without `.cfi_endproc'", ".cfi_startproc")
@@ -147,6 +149,7 @@ class FrameWriter:
             self._item(Data(4, cie.label))
             self._item(Data(8, frame.start))
             self._item(Data(8, span))
+        self._reached = frame.start
         for instruction in rest:
             self._write_instruction(instruction)
         self._pad(alignment)
@@ -156,11 +159,12 @@ class FrameWriter:
         size = encoding_size(encoding)
         self._item(Data(size, tree, is_pcrel=encoding & 0x70 == _PCREL))
 
-    def _write_instruction(self, instruction: CfiInstruction) -> None:
-        word, first, second = instruction.word, instruction.first, instruction.second
-        if word == "advance":
+    def _write_instruction(self, instruction: CfiInstruction | AsmSymbol) -> None:
+        if isinstance(instruction, AsmSymbol):
             self._advance(instruction)
-        elif word == "offset":
+            return
+        word, first, second = instruction.word, instruction.first, instruction.second
+        if word == "offset":
             self._write_offset(first, second)
         elif word == "val_offset":
             factored = second // _DATA_ALIGNMENT
@@ -183,8 +187,8 @@ class FrameWriter:
                 self._item_or_byte(tree)
         elif word == "val_encoded_addr":
             self._write_encoded(instruction)
-        elif word == "label" and instruction.start is not None:
-            self._label(instruction.start)
+        elif word == "label" and instruction.label is not None:
+            self._label(instruction.label)
         else:
             self._out.append(_DW_CFA[word])
             if word in ("def_cfa", "register"):
@@ -213,9 +217,9 @@ class FrameWriter:
         self._out += b"\x16" + leb128(instruction.first, False) + leb128(9, False) + b"\x03"
         self._pointer(instruction.data[0], instruction.second)
 
-    def _advance(self, instruction: CfiInstruction) -> None:
-        start, end = instruction.start, instruction.end
-        if start is None or end is None or start.section is not end.section:
+    def _advance(self, end: AsmSymbol) -> None:
+        start, self._reached = self._reached, end
+        if start.section is not end.section:
             raise StatementError("call frame information goes on in another section")
         delta = address_of(end) - address_of(start)
         if delta == 0:

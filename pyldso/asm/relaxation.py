@@ -54,27 +54,42 @@ def relax(sections: Sequence[Laid]) -> None:
 
 
 class _Open:
-    """A variable piece that may still change.
+    """The variable pieces that may still change: columns of equal length.
 
-    `before` is the number of bytes between it and the open piece before it. The target of a branch
+    `before` is the number of bytes between a piece and the one before it. The target of a branch
     is `delta` bytes into the run after open piece number `run - 1`.
     """
 
-    __slots__ = ("before", "delta", "index", "is_same_region", "large", "mask", "maximum", "run",
-                 "size")  # fmt: skip
+    __slots__ = (
+        "before",
+        "delta",
+        "index",
+        "is_same_region",
+        "mask",
+        "most",
+        "run",
+        "size",
+    )  # fmt: skip
 
-    def __init__(self, index: int, size: int) -> None:
-        self.index = index
-        self.size = size
-        self.before = 0
-        self.mask = 0
+    def __init__(self) -> None:
+        self.index = array("q")
+        self.size = array("q")
+        self.before = array("q")
+        self.mask = array("q")
         """One less than an alignment; 0 for a branch."""
-        self.maximum = 0
-        self.large = 0
-        """What a branch takes once it is not short."""
-        self.run = 0
-        self.delta = 0
-        self.is_same_region = False
+        self.most = array("q")
+        """What a branch takes once it is not short; the most that an alignment may skip."""
+        self.run = array("q")
+        self.delta = array("q")
+        self.is_same_region = bytearray()
+
+    def add(self, index: int, size: int, mask: int, most: int, is_same_region: bool) -> None:
+        """Append a piece; where things are is filled in when all are known."""
+        self.index.append(index)
+        self.size.append(size)
+        self.mask.append(mask)
+        self.most.append(most)
+        self.is_same_region.append(is_same_region)
 
 
 def _relax_alone(laid: Laid) -> bool:
@@ -83,8 +98,7 @@ def _relax_alone(laid: Laid) -> bool:
     if targets is None:
         return False
     changed, count = True, 0
-    pieces: list[_Open] = []
-    runs: list[int] = []
+    pieces, runs = _Open(), array("q")
     while changed:
         if count in _SORTING_PASSES:
             _write_back(laid, pieces)
@@ -139,7 +153,7 @@ def _label_and_distance(tree: Expression) -> tuple[AsmSymbol, int] | None:
     return None
 
 
-def _find_open(laid: Laid, targets: _Targets) -> tuple[list[_Open], list[int]]:
+def _find_open(laid: Laid, targets: _Targets) -> tuple[_Open, array[int]]:
     """Return the pieces that may still change, and where the run of bytes after each starts.
 
     The first run is the one before all of them.
@@ -155,12 +169,10 @@ def _find_open(laid: Laid, targets: _Targets) -> tuple[list[_Open], list[int]]:
         else:
             end += lengths[index] + sizes[index]
         largest.append(end)
-    pieces: list[_Open] = []
+    pieces = _Open()
     for index, variable in enumerate(laid.variables):
         if type(variable) is Align:
-            piece = _Open(index, sizes[index])
-            piece.mask, piece.maximum = variable.alignment - 1, variable.maximum
-            pieces.append(piece)
+            pieces.add(index, sizes[index], variable.alignment - 1, variable.maximum, False)
         elif type(variable) is Branch and sizes[index] == 2:
             fragment, offset = targets.fragments[index], targets.offsets[index]
             if fragment > index:
@@ -169,63 +181,65 @@ def _find_open(laid: Laid, targets: _Targets) -> tuple[list[_Open], list[int]]:
                 after = largest[index] + lengths[index] + sizes[index]
                 is_decided = after - largest[fragment] - offset <= 128
             if not is_decided:
-                piece = _Open(index, sizes[index])
-                piece.large = len(variable.near) + 4
-                piece.is_same_region = laid.regions[fragment] == laid.regions[index]
-                pieces.append(piece)
-    indexes = [piece.index for piece in pieces]
-    runs = [0, *(starts[index + 1] for index in indexes)]
-    for number, piece in enumerate(pieces):
-        piece.before = starts[piece.index] + lengths[piece.index] - runs[number]
-        if not piece.mask:
-            fragment, offset = targets.fragments[piece.index], targets.offsets[piece.index]
-            piece.run = bisect_left(indexes, fragment)
-            piece.delta = starts[fragment] + offset - runs[piece.run]
+                is_same_region = laid.regions[fragment] == laid.regions[index]
+                pieces.add(index, sizes[index], 0, len(variable.near) + 4, is_same_region)
+    runs = array("q", [0])
+    runs.extend(starts[index + 1] for index in pieces.index)
+    for number, index in enumerate(pieces.index):
+        pieces.before.append(starts[index] + lengths[index] - runs[number])
+        run = delta = 0
+        if not pieces.mask[number]:
+            fragment, offset = targets.fragments[index], targets.offsets[index]
+            run = bisect_left(pieces.index, fragment)
+            delta = starts[fragment] + offset - runs[run]
+        pieces.run.append(run)
+        pieces.delta.append(delta)
     return pieces, runs
 
 
-def _walk(pieces: list[_Open], runs: list[int]) -> bool:
+def _walk(pieces: _Open, runs: array[int]) -> bool:
     """Walk the pieces once, moving each by what those before it grew; tell whether any did."""
+    sizes, before, most = pieces.size, pieces.before, pieces.most
     stretch = 0
     changed = False
-    for number, piece in enumerate(pieces):
+    for number, mask in enumerate(pieces.mask):
         if stretch:
             runs[number] += stretch
-        mask = piece.mask
         if mask and not stretch & mask:
             continue  # it has moved by nothing, or by a multiple of what it aligns to
-        at = runs[number] + piece.before
-        size = piece.size
+        size, limit = sizes[number], most[number]
         if mask:
-            wanted = -at & mask
-            if piece.maximum and wanted > piece.maximum:
+            wanted = -(runs[number] + before[number]) & mask
+            if limit and wanted > limit:
                 wanted = 0
             if wanted == size:
                 continue
-        elif size == piece.large:
+        elif size == limit:
             continue
         else:
-            address = runs[piece.run] + piece.delta
-            if stretch and piece.run > number:
-                if stretch < 0 or piece.is_same_region:
+            at = runs[number] + before[number]
+            run = pieces.run[number]
+            address = runs[run] + pieces.delta[number]
+            if stretch and run > number:
+                if stretch < 0 or pieces.is_same_region[number]:
                     address += stretch
                 elif address < at + 1:
                     # All before has grown past it: a forward branch must not look backward.
                     continue
             if -128 <= address - at - size <= 127:
                 continue
-            wanted = piece.large
-        piece.size = wanted
+            wanted = limit
+        sizes[number] = wanted
         stretch += wanted - size
         changed = True
     runs[-1] += stretch
     return changed
 
 
-def _write_back(laid: Laid, pieces: list[_Open]) -> None:
+def _write_back(laid: Laid, pieces: _Open) -> None:
     """Take over the sizes of the pieces, and with them the places of all fragments."""
-    for piece in pieces:
-        laid.sizes[piece.index] = piece.size
+    for index, size in zip(pieces.index, pieces.size, strict=True):
+        laid.sizes[index] = size
     # The last bytes of a section have no piece behind them.
     laid.section.starts[:] = array("q", accumulate(map(add, laid.lengths, laid.sizes), initial=0))
 

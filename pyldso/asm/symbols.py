@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pyldso.asm.errors import StatementError
 from pyldso.elf.constants import SHF, SHN, SHT, STB, STT, STV
@@ -11,6 +11,56 @@ from pyldso.elf.constants import SHF, SHN, SHT, STB, STT, STV
 if TYPE_CHECKING:
     from pyldso.asm.expression import Expression
     from pyldso.asm.fragments import Item, Laid
+
+
+class Said:
+    """What directives say of a symbol. Of most labels nothing is said: they share one of these."""
+
+    __slots__ = (
+        "awaits_view",
+        "binding",
+        "common_alignment",
+        "is_common",
+        "is_frame_label",
+        "is_weakref",
+        "size",
+        "type",
+        "versions",
+        "visibility",
+    )
+
+    def __init__(self) -> None:
+        self.binding: int | None = None
+        self.type: int = STT.NOTYPE
+        self.visibility: int = STV.DEFAULT
+        self.size: Expression | None = None
+        self.is_common = False
+        self.common_alignment = 1
+        self.is_frame_label = False
+        self.is_weakref = False
+        self.versions: tuple[str, ...] = ()
+        self.awaits_view = False
+
+
+_NOTHING = Said()
+
+_T = TypeVar("_T")
+
+
+class _SaidOf(Generic[_T]):
+    """An attribute of a symbol that stands in its Said."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, symbol: AsmSymbol, owner: type) -> _T:
+        value: _T = getattr(symbol.said, self._name)
+        return value
+
+    def __set__(self, symbol: AsmSymbol, value: _T) -> None:
+        if symbol.said is _NOTHING:
+            symbol.said = Said()
+        setattr(symbol.said, self._name, value)
 
 
 class AsmSymbol:
@@ -21,49 +71,42 @@ class AsmSymbol:
     """
 
     __slots__ = (
-        "awaits_view",
-        "binding",
-        "common_alignment",
         "equated",
         "fragment",
-        "is_common",
-        "is_frame_label",
         "is_listed",
         "is_used",
-        "is_weakref",
         "name",
         "offset",
         "place",
+        "said",
         "section",
-        "size",
-        "type",
-        "versions",
-        "visibility",
     )
+
+    binding = _SaidOf[int | None]()
+    """As a directive gave it; None leaves the choice to what becomes of the symbol."""
+    type = _SaidOf[int]()
+    visibility = _SaidOf[int]()
+    size = _SaidOf["Expression | None"]()
+    is_common = _SaidOf[bool]()
+    common_alignment = _SaidOf[int]()
+    is_frame_label = _SaidOf[bool]()
+    """It is to stand in .eh_frame, which is written last."""
+    is_weakref = _SaidOf[bool]()
+    versions = _SaidOf[tuple[str, ...]]()
+    awaits_view = _SaidOf[bool]()
+    """It is to get the number of a view, which is known only after layout."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.binding: int | None = None
-        """As a directive gave it; None leaves the choice to what becomes of the symbol."""
-        self.type: int = STT.NOTYPE
-        self.visibility: int = STV.DEFAULT
+        self.said = _NOTHING
         self.section: AsmSection | None = None
         self.fragment = 0
         self.offset = 0
-        self.size: Expression | None = None
         self.equated: Expression | None = None
-        self.is_common = False
-        self.common_alignment = 1
-        self.is_frame_label = False
-        """It is to stand in .eh_frame, which is written last."""
         self.is_used = False
         """A relocation names it, so that it must be in the symbol table."""
         self.is_listed = False
         """It has been given its turn in the order of the symbol table."""
-        self.is_weakref = False
-        self.versions: tuple[str, ...] = ()
-        self.awaits_view = False
-        """It is to get the number of a view, which is known only after layout."""
         self.place = 0
 
     @property
@@ -71,18 +114,19 @@ class AsmSymbol:
         """Tell whether the source gives the symbol a place or a value."""
         if self.section is not None or self.equated is not None:
             return True
-        return self.is_common or self.is_frame_label
+        return self.said.is_common or self.said.is_frame_label
 
     @property
     def is_external(self) -> bool:
         """Tell whether other objects may see or replace the symbol, so that gas keeps its name."""
-        return self.binding is not None and self.binding != STB.LOCAL
+        binding = self.said.binding
+        return binding is not None and binding != STB.LOCAL
 
     @property
     def address(self) -> int:
         """Offset of a label in its section, by the present layout."""
         section = self.section
-        if section is None or self.type == STT.SECTION:
+        if section is None or self.said.type == STT.SECTION:
             return 0
         return section.starts[self.fragment] + self.offset
 
