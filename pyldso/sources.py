@@ -85,7 +85,9 @@ def read_source(
     asm_options = AsmOptions(
         options.include_path, options.define_symbols, keeps_lines=options.keeps_lines
     )
-    built, warnings = assemble_with_warnings(data, path, asm_options, encoder)
+    text = data.decode("utf-8", "surrogateescape")
+    del data  # a large source should not be there twice
+    built, warnings = assemble_with_warnings(text, path, asm_options, encoder)
     if options.report is not None:
         for warning in warnings:
             options.report(warning)

@@ -482,6 +482,8 @@ class Assembler:
             if relocation is not None:
                 relocations.append(relocation)
         section.contents = contents
+        # Only the line marks are asked for after this.
+        laid.release()
         return relocations
 
     def _check_empty(self, laid: Laid) -> None:

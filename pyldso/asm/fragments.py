@@ -174,6 +174,12 @@ class Laid:
         copied.places += self.places
         return copied
 
+    def release(self) -> None:
+        """Let go of the pieces, once they are joined: the memory is wanted for the object."""
+        self.fixed = bytearray()
+        self.variables.clear()
+        self.fixups.clear()
+
     @property
     def measures(self) -> bool:
         """Tell whether sizes here depend on distances that may lie in other sections."""
