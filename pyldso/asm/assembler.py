@@ -10,21 +10,27 @@ relocation.
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterable
 
 from pyldso.asm.assembly import AsmOptions, Assembly, TooManyErrorsError
 from pyldso.asm.att import AttReader
+from pyldso.asm.data_directives import FIELD_SIZES, LEB_WORDS
+from pyldso.asm.debug_lines import simple_loc
 from pyldso.asm.directives import DIRECTIVES, OFTEN_REPEATED, Directive
 from pyldso.asm.eh_frame import FrameWriter
 from pyldso.asm.encoder import ATT, BATCH, Code, Encoder, Template
 from pyldso.asm.errors import StatementError
+from pyldso.asm.expression import Expression, Operation
 from pyldso.asm.fixups import AsmRelocation, resolve
 from pyldso.asm.fragments import (
     Branch,
+    Data,
     Instruction,
     Item,
     Laid,
     LayoutError,
+    Leb,
     chop,
     chop_ahead,
     join,
@@ -52,6 +58,7 @@ _MOST_KNOWN = 40_000
 # Place 1 is the command line, where --defsym stands.
 _FIRST_PLACE = 2
 
+_SIMPLE_LINE = re.compile(r"\t(\.?[a-z0-9]+)[ \t](\.L\w+)(?:-(\.L\w+))?\Z")
 _LINE_WISE = (".if", ".else", ".endif", ".rept", ".irp", ".macro", ".endm", ".endr")
 
 
@@ -197,26 +204,48 @@ class Assembler:
             assembly.sources.pop()
 
     def _read_simply(self, line: str) -> bool:
-        """Obey a line of the two commonest kinds, a label and a branch to one; tell if it was."""
+        """Obey a line of the commonest kinds, and tell if it was one.
+
+        These are a `.L` label, a branch or a number that names one, or a distance of two; a `.loc`.
+        """
         assembly = self.assembly
+        symbols = assembly.symbols
         if line[-1:] == ":":
             name = line[:-1]
-            symbol = assembly.symbols.get(name)
-            if not name.replace(".", "_").isidentifier() or (symbol and symbol.is_defined):
+            if name in symbols or not (name[:2] == ".L" and name[2:].isalnum()):
                 return False
-            assembly.define_label(name)
+            label = symbols[name] = AsmSymbol(name)
+            assembly.put_label(label)
             return True
-        mnemonic, _, target = line[1:].partition("\t")
-        forms = BRANCHES.get(mnemonic)
-        if forms is None or assembly.macros or line[0] != "\t":
+        match = _SIMPLE_LINE.match(line)
+        if assembly.macros:
             return False
-        if target not in assembly.symbols and not (target[:2] == ".L" and target[2:].isalnum()):
+        if match is None:
+            try:
+                return line[:6] == "\t.loc " and simple_loc(assembly, line[6:])
+            except StatementError as error:
+                assembly.error(error)
+                return True
+        word, first, second = match.groups()
+        size = FIELD_SIZES.get(word)
+        if size is not None:
+            # gas lists no `.L` name that stands in such data.
+            tree: Expression = symbols.get(first) or assembly.lookup(first)
+            if second:
+                tree = Operation("-", tree, symbols.get(second) or assembly.lookup(second))
+            assembly.add(Data(size, tree))
+        elif word in LEB_WORDS:
+            tree = assembly.lookup(first)
+            if second:
+                tree = Operation("-", tree, assembly.lookup(second, quietly=True))
+            assembly.add(Leb(tree, LEB_WORDS[word]))
+        elif word in BRANCHES and not second:
+            if assembly.line_table is not None:
+                assembly.mark_line()
+            # Not remembered: few branches stand twice, and all together they take much memory.
+            assembly.add(Branch(*BRANCHES[word], assembly.lookup(first), ""))
+        else:
             return False
-        if assembly.line_table is not None:
-            assembly.mark_line()
-        # Not remembered: few branches stand twice, and all together they take much memory.
-        branch = Branch(*forms, assembly.lookup(target), "")
-        assembly.stream.add(branch, assembly.place)
         return True
 
     def _read_line(self, line: str) -> None:

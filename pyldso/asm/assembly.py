@@ -136,9 +136,10 @@ class Assembly:
         if not symbol.is_listed and not is_local_label(name):
             symbol.is_listed = True
             self.ordered_symbols.append(symbol)
-        self._put_label(symbol)
+        self.put_label(symbol)
 
-    def _put_label(self, symbol: AsmSymbol) -> None:
+    def put_label(self, symbol: AsmSymbol) -> None:
+        """Let a symbol be a label at the present place."""
         symbol.section = self.stream.section
         symbol.place = self.place
         self.stream.add(symbol, self.place)
@@ -146,7 +147,7 @@ class Assembly:
     def _define_local(self, number: int) -> None:
         symbol = self._forward_labels.pop(number, None) or AsmSymbol(f".L{number}\x02")
         self._local_labels.setdefault(number, []).append(symbol)
-        self._put_label(symbol)
+        self.put_label(symbol)
 
     def local_label(self, number: int, direction: str) -> AsmSymbol:
         """Return what `1b` or `1f` names at the present place."""

@@ -280,23 +280,18 @@ def reloc(assembly: Assembly, name: str, operands: str) -> None:
 
 _Directive = Callable[[Assembly, str, str], None]
 
+FIELD_SIZES = {
+    ".byte": 1, ".short": 2, ".value": 2, ".hword": 2, ".2byte": 2, ".word": 2, ".long": 4,
+    ".int": 4, ".4byte": 4, ".quad": 8, ".8byte": 8, ".dc": 2, ".dc.b": 1, ".dc.w": 2, ".dc.l": 4,
+    ".dc.a": 8,
+}  # fmt: skip
+"""Directives of numbers, and the bytes of one."""
+
+LEB_WORDS = {".uleb128": False, ".sleb128": True}
+"""Directives of LEB128 numbers, and whether these have a sign."""
+
 DIRECTIVES: dict[str, _Directive] = {
-    ".byte": partial(numbers, 1),
-    ".short": partial(numbers, 2),
-    ".value": partial(numbers, 2),
-    ".hword": partial(numbers, 2),
-    ".2byte": partial(numbers, 2),
-    ".word": partial(numbers, 2),
-    ".long": partial(numbers, 4),
-    ".int": partial(numbers, 4),
-    ".4byte": partial(numbers, 4),
-    ".quad": partial(numbers, 8),
-    ".8byte": partial(numbers, 8),
-    ".dc": partial(numbers, 2),
-    ".dc.b": partial(numbers, 1),
-    ".dc.w": partial(numbers, 2),
-    ".dc.l": partial(numbers, 4),
-    ".dc.a": partial(numbers, 8),
+    **{name: partial(numbers, size) for name, size in FIELD_SIZES.items()},
     ".octa": octa,
     ".ascii": partial(strings, b""),
     ".asciz": partial(strings, b"\0"),
@@ -317,8 +312,7 @@ DIRECTIVES: dict[str, _Directive] = {
     ".zero": skip,
     ".fill": fill,
     ".org": org,
-    ".uleb128": partial(leb, False),
-    ".sleb128": partial(leb, True),
+    **{name: partial(leb, is_signed) for name, is_signed in LEB_WORDS.items()},
     ".float": partial(floats, "<f"),
     ".single": partial(floats, "<f"),
     ".double": partial(floats, "<d"),

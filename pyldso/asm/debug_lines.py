@@ -15,7 +15,11 @@ _FILE = re.compile(
     r'(?P<number>\d+)\s+(?P<first>"(?:[^"\\]|\\.)*")\s*(?P<second>"(?:[^"\\]|\\.)*")?'
     r"\s*(?:md5\s+(?P<md5>0x[0-9a-fA-F]{1,32}))?\s*(?:source\s.*)?\Z"
 )
-_LOC_OPTION = re.compile(r"(\w+)(?:\s+|\Z)")
+_LOC = re.compile(
+    r"(0|[1-9]\d{0,8}) (0|[1-9]\d{0,8}) (0|[1-9]\d{0,8})(?: is_stmt ([01]))?"
+    r"(?: view (-?0|\.LVU[0-9]+))?\Z"
+)
+"""What gcc writes nearly always: file, line and column, and at most these two options."""
 _MOST_FILES = 100_000
 
 
@@ -59,6 +63,23 @@ _OPTIONS = {
     "isa": _Option("isa"),
     "discriminator": _Option("discriminator"),
 }
+
+
+def simple_loc(assembly: Assembly, operands: str) -> bool:
+    """Obey a `.loc` as compilers write nearly all, and tell if it was one."""
+    table = assembly.line_table
+    match = _LOC.match(operands)
+    if table is None or match is None or int(match[1]) not in table.files:
+        return False
+    if table.pending is not None:
+        assembly.mark_line()
+    row = LineRow(int(match[1]), int(match[2]), int(match[3]))
+    row.isa = table.isa
+    row.is_stmt = table.is_stmt = int(match[4]) if match[4] else table.is_stmt
+    if match[5]:
+        _view(assembly, row, match[5])
+    table.pending = row
+    return True
 
 
 def loc(assembly: Assembly, name: str, operands: str) -> None:

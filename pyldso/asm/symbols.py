@@ -17,7 +17,6 @@ class Said:
     """What directives say of a symbol. Of most labels nothing is said: they share one of these."""
 
     __slots__ = (
-        "awaits_view",
         "binding",
         "common_alignment",
         "is_common",
@@ -39,7 +38,6 @@ class Said:
         self.is_frame_label = False
         self.is_weakref = False
         self.versions: tuple[str, ...] = ()
-        self.awaits_view = False
 
 
 _NOTHING = Said()
@@ -71,6 +69,7 @@ class AsmSymbol:
     """
 
     __slots__ = (
+        "awaits_view",
         "equated",
         "fragment",
         "is_listed",
@@ -93,8 +92,6 @@ class AsmSymbol:
     """It is to stand in .eh_frame, which is written last."""
     is_weakref = _SaidOf[bool]()
     versions = _SaidOf[tuple[str, ...]]()
-    awaits_view = _SaidOf[bool]()
-    """It is to get the number of a view, which is known only after layout."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -107,6 +104,8 @@ class AsmSymbol:
         """A relocation names it, so that it must be in the symbol table."""
         self.is_listed = False
         """It has been given its turn in the order of the symbol table."""
+        self.awaits_view = False
+        """It is to get the number of a view, which is known only after layout."""
         self.place = 0
 
     @property
