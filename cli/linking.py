@@ -72,7 +72,8 @@ LINK_OPTIONS = (
         ("-h", "-soname", "--soname"), "soname", "Set the name by which programs ask for it.",
         DYNAMIC, "NAME",
     ),
-    Option(("-R", "-rpath", "--rpath"), "rpath", "Let ld.so search DIR.", DYNAMIC, "DIR"),
+    Option(("-R", "-rpath", "--rpath"), "rpath",
+           "Let ld.so search DIR; without any, $LD_RUN_PATH.", DYNAMIC, "DIR"),
     Option(
         ("--enable-new-dtags",), "new_dtags", "Write --rpath as RUNPATH (the default).", DYNAMIC
     ),
@@ -121,7 +122,7 @@ def link_options(arguments: Arguments, *, is_shared: bool) -> LinkOptions:
         entry=arguments.last("entry"),
         library_path=arguments.all("library_path"),
         dynamic_linker=arguments.last("dynamic_linker") or defaults.dynamic_linker,
-        rpath=arguments.all("rpath"),
+        rpath=arguments.all("rpath") or run_path_of_environment(),
         uses_runpath=arguments.flag("new_dtags", defaults.uses_runpath),
         wrap=arguments.all("wrap"),
         undefined=arguments.all("undefined"),
@@ -141,6 +142,12 @@ def link_options(arguments: Arguments, *, is_shared: bool) -> LinkOptions:
         warn=print_warning,
     )
     return with_ld_options(options, arguments)
+
+
+def run_path_of_environment() -> list[str]:
+    """Return what ld(1) takes for `-rpath` where there is none; perl's makefiles rely on it."""
+    path = os.environ.get("LD_RUN_PATH")
+    return [path] if path else []
 
 
 def refuse_to_overwrite(arguments: Arguments) -> None:

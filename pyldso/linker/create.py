@@ -371,7 +371,7 @@ def add_names(
             dynamic.add(audit_tag, strings.add(":".join(names)))
     if options.rpath:
         tag = DT.RUNPATH if options.uses_runpath else DT.RPATH
-        dynamic.add(tag, strings.add(":".join(options.rpath)))
+        dynamic.add(tag, strings.add(options.search_path))
 
 
 def add_initializers(

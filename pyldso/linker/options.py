@@ -208,6 +208,15 @@ class LinkOptions(NamedTuple):
         return size
 
     @property
+    def search_path(self) -> str:
+        """All of `rpath` in one, without what is there already, as GNU ld writes it."""
+        path = ""
+        for word in self.rpath:
+            if f":{word}:" not in f":{path}:":
+                path = f"{path}:{word}" if path else word
+        return path
+
+    @property
     def interpreter(self) -> str | None:
         """The program that PT_INTERP names, None where the output has none."""
         return None if self.is_shared or self.is_static else self.dynamic_linker

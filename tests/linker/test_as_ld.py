@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 
@@ -73,6 +74,32 @@ def test_the_needs_and_flags_are_those_of_gnu_ld(bench) -> None:
     assert {x for x in ours if not x.split()[0].endswith(sizes)} == {
         x for x in by_ld if not x.split()[0].endswith(sizes)
     }
+
+
+@pytest.mark.parametrize("kind", [["-pie"], ["-shared"], ["-static"]])
+@pytest.mark.parametrize(
+    ("words", "run_path"),
+    [
+        ([], "/x:/x"),
+        (["/a"], "/x"),
+        (["/a", "/b", "/a"], ""),
+        (["/a:/b", "/b"], ""),
+        (["/a", "/a:/b"], ""),
+        (["/a", "/", ":"], ""),
+    ],
+)
+def test_the_search_path_is_that_of_gnu_ld(bench, kind, words, run_path) -> None:
+    bench.compile("m.o", "int main(void) { return 0; }", "-fPIC")
+    environment = {"LD_RUN_PATH": run_path} if run_path else {}
+    options = [f"-Wl,-rpath,{word}" for word in words]
+    found = []
+    for tools in ([], [bench.only_ld()]):
+        done = run_command(
+            "gcc", *tools, *kind, "-o", "m", "m.o", *options, cwd=bench.folder, env=environment
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        found.append(re.findall(r"\(RUNPATH\).*", bench.readelf("-d", "m")))
+    assert found[0] == found[1]
 
 
 def test_a_library_without_its_development_file_is_not_found(bench) -> None:
