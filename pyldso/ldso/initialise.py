@@ -90,10 +90,17 @@ def announce_program(namespace: Namespace) -> None:
 
 
 def finalisation_order(namespace: Namespace) -> list[Dso]:
-    """Return all files, each before what it depends on, the program first (_dl_fini)."""
-    program, *others = namespace.objects
-    order = dependencies_first(others, with_relocation_dependencies=True)
-    return [program, *reversed(order)]
+    """Return all files, each before what it depends on, the program first (_dl_fini).
+
+    Those that dlmopen has loaded come before, the latest namespace first.
+    """
+    order: list[Dso] = []
+    for member in sorted(namespace.family, key=lambda other: -other.id):
+        ahead = [namespace.program] if not member.id else []
+        others = [dso for dso in member.objects if dso is not namespace.program]
+        sorted_others = dependencies_first(others, with_relocation_dependencies=True)
+        order += [*ahead, *reversed(sorted_others)]
+    return order
 
 
 def run_finalisers(namespace: Namespace, objects: Sequence[Dso]) -> None:

@@ -181,6 +181,7 @@ def adopt_interpreter(namespace: Namespace, interpreter: Dso) -> Dso:
         dso = object.__new__(Dso)
         dso.__dict__.update(interpreter.__dict__)
         dso.real, dso.link_map = interpreter, 0
+        dso.is_initial, dso.direct_opencount, dso.aliases = False, 0, set(interpreter.aliases)
         dso.scopes = [[interpreter]]
         namespace.interpreter = dso
     namespace.add(dso)

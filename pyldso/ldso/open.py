@@ -65,8 +65,18 @@ def open_object(namespace: Namespace, name: str, mode: int, caller: Dso | None) 
         _make_global(namespace, dso.searchlist)
     if namespace.libc is not None and not had_libc:
         namespace.call_early_init(namespace.libc)
-    run_initialisers(namespace, dso.searchlist, namespace.arguments)
+    run_initialisers(namespace, dso.searchlist, current_arguments(caller or namespace.program))
     return dso
+
+
+def current_arguments(caller: Dso) -> tuple[int, int, int]:
+    """Return argc, argv and envp as the C library of the file that calls dlopen has them now."""
+    namespace = caller.owner
+    argc, argv, envp = namespace.arguments
+    variable = find_in(namespace, namespace.libc, b"__environ")
+    if namespace.libc is not None and variable is not None:
+        envp = namespace.memory.read_u64(namespace.libc.symbol_address(variable))
+    return argc, argv, envp
 
 
 def _prepare(namespace: Namespace, opened: Dso, added: Sequence[Dso], mode: int) -> None:
