@@ -13,7 +13,7 @@ from pyldso.events import Topic
 from pyldso.ldso import tls
 from pyldso.ldso.dl_info import dlinfo
 from pyldso.ldso.dso import Version
-from pyldso.ldso.errors import SYMBOL_LOOKUP, DlError
+from pyldso.ldso.errors import DAMAGED, SYMBOL_LOOKUP, DlError
 from pyldso.ldso.events import FileClosed, FileOpened, LookupFailed
 from pyldso.ldso.lookup import (
     SymbolReference,
@@ -69,8 +69,8 @@ class DlFunctions:
                 return handler(*arguments)
             except DlError as error:
                 text = error.text
-            except OSError as error:  # a pointer that does not point into the guest's memory
-                text = error.strerror or str(error)
+            except DAMAGED as error:  # a pointer out of the guest's memory, a damaged table
+                text = (isinstance(error, OSError) and error.strerror) or str(error)
             self._errors[cpu.get(FS_BASE)] = text
             return on_error
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from pyldso.arch.x86_64.registers import RSP
 from pyldso.elf.constants import DT, STT
 from pyldso.elf.records import RELA
-from pyldso.ldso.errors import DlError
+from pyldso.errors import LoadError
+from pyldso.ldso.errors import DlError, reading
 from pyldso.ldso.lookup import Definition, definition_address, resolve
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ RESOLVER_TAIL = bytes.fromhex(
     "4883c410"  #           add $16,%rsp            the link map and the relocation index
     "41ffe3"  #             jmp *%r11
 )
+MASK = 0xFFFFFFFFFFFFFFFF
 SAVED_BYTES = 16
 """What RESOLVER_HEAD pushes on top of the link map and the relocation index."""
 
@@ -56,8 +58,11 @@ def _place_resolver(namespace: Namespace) -> int:
         index = process.memory.read_u64(stack + SAVED_BYTES + 8)
         dso = namespace.by_link_map(link_map)
         if dso is None:
-            raise DlError("", f"lazy binding for an unknown link map {link_map:#x}")
-        return bind(dso.owner, dso, index)
+            raise LoadError(f"lazy binding for an unknown link map {link_map:#x}")
+        try:
+            return bind(dso.owner, dso, index)
+        except DlError as error:  # ends the program, be it amid a constructor under dlopen
+            raise error.at_start(namespace.program_name) from None
 
     number = process.trap_number(bind_from_plt)
     code = RESOLVER_HEAD + number.to_bytes(4, "little") + RESOLVER_TAIL
@@ -66,10 +71,10 @@ def _place_resolver(namespace: Namespace) -> int:
 
 def bind(namespace: Namespace, dso: Dso, index: int) -> int:
     """Bind PLT relocation `index` of `dso` and return the address (dl-runtime.c, _dl_fixup)."""
-    table = dso.tail(dso.dynamic[DT.JMPREL])
-    r_offset, r_info, _ = RELA.unpack_from(table, index * RELA.size)
-    symbol_index = r_info >> 32
-    definition = resolve(namespace, dso, symbol_index, is_plt=True)
+    with reading(dso.label, "relocation table"):
+        table = dso.tail(dso.dynamic.get(DT.JMPREL, 0))
+        r_offset, r_info, _ = RELA.unpack_from(table, index * RELA.size)
+        definition = resolve(namespace, dso, r_info >> 32, is_plt=True)
     if definition is None:
         return 0
     if definition.symbol.type == STT.GNU_IFUNC:
@@ -77,7 +82,8 @@ def bind(namespace: Namespace, dso: Dso, index: int) -> int:
     else:
         address = definition_address(namespace, definition)
     if not namespace.bind_not:
-        namespace.memory.write_u64(dso.base + r_offset, address)
+        with reading(dso.label, "relocation table"):
+            namespace.memory.write_u64(dso.base + r_offset & MASK, address)
     namespace.statistics.relocations += 1
     return address
 
