@@ -4,7 +4,7 @@
 
 CORPUS is a folder that conformance/fetch.sh has filled. Each project is built by its own build
 system with gcc's default flags and tested by its own tests: with GNU as and ld, with pyldso as
-both, and with pyldso as ld alone. `gcc -B` finds them in a folder of scripts that count the calls.
+both, and with pyldso as ld alone. `gcc -B` finds them in a folder of scripts that keep the calls.
 Status and the tests that pass must be the same as with GNU's, and so must be how often ld was
 called and which programs and libraries there are. readelf and eu-elflint must find no more in these
 than in GNU ld's, and objcopy and strip must take them. Prints a table in Markdown and what differs
@@ -48,6 +48,8 @@ WAYS = (
     Way("ld", {"as": _GNU["as"], "ld": _TOOLS / "ld"}),
 )
 """The first is what the others are compared with."""
+RELINKED = Way("relinked", {})
+"""What GNU as and ld have built, each program and library of it linked again by pyldso."""
 
 
 class Project(NamedTuple):
@@ -223,12 +225,22 @@ class Stage(NamedTuple):
 
 
 def make_tools(way: Way, folder: Path) -> None:
-    """Write scripts that count a call of each tool, and make it."""
-    folder.mkdir(parents=True)
+    """Write scripts that keep each call of a tool as a file, and make it."""
     for name, target in way.tools.items():
+        calls = folder / f"{name}.calls"
+        calls.mkdir(parents=True)
         script = folder / name
-        script.write_text(f'#!/bin/sh\necho >> {folder}/{name}.calls\nexec {target} "$@"\n')
+        # a file's name is a number of its own, and its content where and what was called
+        script.write_text(
+            f'#!/bin/sh\nprintf \'%s\\0\' "$PWD" "$@" > {calls}/$$\nexec {target} "$@"\n'
+        )
         script.chmod(0o755)
+
+
+def calls_of(tools: Path, name: str) -> list[list[str]]:
+    """Return the calls of a tool in their order: the folder it was called in, and its words."""
+    files = sorted((tools / f"{name}.calls").iterdir(), key=lambda file: file.stat().st_mtime_ns)
+    return [file.read_text(errors="surrogateescape").split("\0")[:-1] for file in files]
 
 
 def run_stage(commands: str, folder: Path, tools: Path, seconds: int) -> Stage:
@@ -271,13 +283,47 @@ def build(project: Project, way: Way, corpus: Path, folder: Path) -> Built:
     testing = run_stage(project.test, tree, tools, project.seconds)
     (folder / "log").rename(folder / "test.log")
     passed = passed_tests(project, testing.output.replace(str(folder), ""))
-    calls = {
-        name: (tools / f"{name}.calls").read_bytes().count(b"\n")
-        for name in way.tools
-        if (tools / f"{name}.calls").exists()
-    }
+    calls = {name: len(calls_of(tools, name)) for name in way.tools}
     problem = f"tests end with status {testing.status}" if testing.status else ""
     return Built(problem, passed, files, calls, (building.seconds, testing.seconds))
+
+
+def relink(project: Project, folder: Path, model: Path) -> Built:
+    """Have pyldso link again what GNU ld did in the folder `model`, and test it there."""
+    begin = time.perf_counter()
+    tree, tools = model / "tree", model / "tools"
+    before = {path: (tree / path).read_bytes() for path in dict(linked_files(tree))}
+    folder.mkdir(parents=True, exist_ok=True)
+    calls = {
+        os.path.realpath(os.path.join(place, output_of(words))): (place, words)
+        for place, *words in calls_of(tools, "ld")
+    }
+    problems: list[str] = []
+    links = 0
+    for output, (place, words) in calls.items():
+        if Path(output).is_relative_to(tree) and Path(output).exists():
+            links += 1
+            done = subprocess.run(
+                [_TOOLS / "ld", *words], cwd=place, capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                problems.append(done.stderr.partition("\n")[0])
+    seconds = time.perf_counter() - begin
+    files = dict(linked_files(tree))
+    problems += [
+        f"{path} is still GNU ld's" for path in files if (tree / path).read_bytes() == before[path]
+    ]
+    testing = run_stage(project.test, tree, tools, project.seconds)
+    (model / "log").rename(folder / "test.log")
+    passed = passed_tests(project, testing.output.replace(str(model), ""))
+    if testing.status:
+        problems.insert(0, f"tests end with status {testing.status}")
+    return Built("; ".join(problems), passed, files, {"ld": links}, (seconds, testing.seconds))
+
+
+def output_of(words: list[str]) -> str:
+    """Return the output that words of ld name."""
+    return words[words.index("-o") + 1] if "-o" in words[:-1] else "a.out"
 
 
 def passed_tests(project: Project, text: str) -> list[str]:
@@ -359,7 +405,7 @@ def differences(built: Built, model: Built) -> Iterator[str]:
         for line in said:
             if line not in known:
                 yield f"{path}: {line}"
-    if built.calls.get("ld") != model.calls.get("ld"):
+    if built.calls.keys() == model.calls.keys() and built.calls != model.calls:
         yield f"{built.calls} calls, {model.calls} with GNU ld"
 
 
@@ -379,7 +425,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("corpus", type=Path, help="the folder that fetch.sh has filled")
     parser.add_argument("--only", default="", help="only these projects: NAME,NAME")
-    parser.add_argument("--way", default="", help="only this way, beside gnu")
+    parser.add_argument(
+        "--way", choices=[way.name for way in (*WAYS[1:], RELINKED)],
+        help="only this way, beside gnu; relinked: link again what was built so",
+    )  # fmt: skip
     parser.add_argument("--report", type=Path, help="write table and differences there too")
     parser.add_argument("--resume", action="store_true", help="do not build again what was built")
     parser.add_argument("--sources", action="store_true", help="print what fetch.sh is to fetch")
@@ -395,6 +444,8 @@ def main() -> int:
     projects = list(choose(names, corpus))
     if not projects:
         parser.error(f"no projects in {corpus}: run conformance/fetch.sh")
+    ways = [way for way in (*WAYS, RELINKED) if way is WAYS[0] or way.name == arguments.way]
+    ways = ways if arguments.way else list(WAYS)
     table: list[str] = []
     report: list[str] = []
 
@@ -406,12 +457,13 @@ def main() -> int:
     show("|---|---|---:|---:|---:|---|---:|")
     for project in projects:
         model = None
-        for way in WAYS:
-            if model is not None and arguments.way not in ("", way.name):
-                continue
+        for way in ways:
             folder = corpus / "projects" / project.name / way.name
-            known = built_before(folder) if arguments.resume else None
-            built = known or build(project, way, corpus, folder)
+            built = built_before(folder) if arguments.resume else None
+            if built is None and way is RELINKED:
+                built = relink(project, folder, folder.with_name(WAYS[0].name))
+            elif built is None:
+                built = build(project, way, corpus, folder)
             (folder / "result.json").write_text(json.dumps(built))
             model = model or built
             found = list(differences(built, model))

@@ -11,11 +11,14 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))  # last: all else comes from where it is installed
-from conformance.projects import WAYS, Built, Project, Way, build, differences, row  # noqa: E402
+from conformance.projects import WAYS, Built, Project, Way, build, differences, relink, row  # noqa: E402
 
 PROJECT = Project(
     "small",
-    build='$CC -shared -fPIC -o libtwo.so two.c && $CC -o main main.c -L. -ltwo -Wl,-rpath,"$PWD"',
+    build="""
+        $CC -c -fPIC two.c main.c
+        $CC -shared -o libtwo.so two.o
+        $CC -o main main.o -L. -ltwo -Wl,-rpath,"$PWD" """,
     test="for number in 1 2 3; do ./main $number; done",
     passed=r"^ok \d+",
     volatile=r" in \d+ s$",
@@ -57,11 +60,22 @@ def test_a_project_does_the_same_in_every_way(corpus: Path) -> None:
         )
 
 
+def test_what_gnu_ld_linked_is_linked_again(corpus: Path) -> None:
+    model = build_by(WAYS[0], corpus)
+    folder = corpus / "projects"
+    program = folder / "gnu" / "tree" / "main"
+    before = program.read_bytes()
+    built = relink(PROJECT, folder / "relinked", folder / "gnu")
+    assert list(differences(built, model)) == []
+    assert built.calls == {"ld": 2}
+    assert program.read_bytes() != before
+
+
 def test_a_difference_is_named(corpus: Path) -> None:
     model = build_by(WAYS[0], corpus)
     broken = build_by(Way("broken", {"ld": Path("/bin/false")}), corpus)
     assert "does not build (status 1)" in next(differences(broken, model))
-    poorer = model._replace(passed=model.passed[1:], files={}, calls={"ld": 1})
+    poorer = model._replace(passed=model.passed[1:], files={}, calls={"as": 2, "ld": 1})
     assert len(list(differences(poorer, model))) == 3
 
 
