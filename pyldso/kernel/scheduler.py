@@ -28,7 +28,7 @@ from pyldso.kernel import procfs
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.host_thread import HostCall, HostThread
 from pyldso.kernel.signals import INTERRUPT
-from pyldso.kernel.thread import Thread, ThreadWaits, Wait
+from pyldso.kernel.thread import LockWait, Thread, ThreadWaits, Wait
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
@@ -73,14 +73,10 @@ class HostWait(Wait):
         return self.interrupt()
 
 
-class ReturnWait(Wait):
+class ReturnWait(LockWait):
     """A wait for the calls that pyldso made later than the one that is over."""
 
     __slots__ = ()
-
-    def interrupt(self) -> int | None:
-        """Wait on: no system call is interrupted."""
-        return None
 
 
 class Scheduler:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyldso.kernel.host_thread import HostThread
+    from pyldso.kernel.process import Process
     from pyldso.kernel.signal_frames import SignalInfo
 
 
@@ -34,12 +35,56 @@ class Wait:
         return -errno.EINTR
 
 
+class LockWait(Wait):
+    """A wait within a trap, which handlers of signals have to wait for, too."""
+
+    __slots__ = ()
+
+    def interrupt(self) -> int | None:
+        """Wait on: no system call is interrupted."""
+        return None
+
+
 class ThreadWaits(Exception):  # noqa: N818 - no error: it unwinds to where threads are switched
     """The system call, or the trap, at hand has no answer yet: the thread waits."""
 
     def __init__(self, wait: Wait) -> None:
         super().__init__(wait)
         self.wait = wait
+
+
+class TrapLock:
+    """A lock that threads hold while a trap's handler runs guest code for them.
+
+    Entering it raises ThreadWaits where another thread has it, which begins the trap again later.
+    """
+
+    __slots__ = ("_depth", "_owner", "_process", "_waiting")
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._owner: Thread | None = None
+        self._depth = 0
+        self._waiting: list[Thread] = []
+
+    def __enter__(self) -> None:
+        process = self._process
+        owner, thread = self._owner, process.thread
+        if owner is None or owner is thread or process.threads.get(owner.tid) is not owner:
+            self._depth = self._depth + 1 if owner is thread else 1
+            self._owner = thread
+            return
+        self._waiting.append(thread)
+        raise ThreadWaits(LockWait())
+
+    def __exit__(self, *_exception: object) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._owner = None
+            waiting, self._waiting = self._waiting, []
+            if self._process.scheduler is not None:
+                for thread in waiting:
+                    self._process.scheduler.wake(thread, 0)
 
 
 class Thread:

@@ -124,7 +124,8 @@ class DlFunctions:
         name = self._text(file) if file else ""
         if mode & RTLD_BINDING_MASK == 0:
             raise DlError(name, "invalid mode for dlopen()", errno.EINVAL)
-        dso = open_object(namespace, name, mode & 0xFFFFFFFF, self._caller(caller))
+        with namespace.lock:
+            dso = open_object(namespace, name, mode & 0xFFFFFFFF, self._caller(caller))
         if dso is None:
             return 0
         if namespace.events.wanted & Topic.FILES:
@@ -133,6 +134,15 @@ class DlFunctions:
 
     def dlclose(self, handle: int) -> int:
         """Give a handle back; the file is unloaded when nothing uses it any more."""
+        with self._namespace.lock:
+            return self._close(handle)
+
+    def keep_open(self, handle: int) -> int:
+        """Do what dlclose does in a library that unloads nothing: look at the handle."""
+        self._by_handle(handle)
+        return 0
+
+    def _close(self, handle: int) -> int:
         dso = self._namespace.by_link_map(handle)
         if dso is None or (dso.direct_opencount == 0 and not dso.is_initial):
             label = dso.name if dso else ""
@@ -230,8 +240,8 @@ class DlFunctions:
     # ---- what libc itself calls, for NSS and iconv ----
 
     def libc_dlopen(self, file: int, mode: int) -> int:
-        """Load a file as dlopen does, for libc."""
-        return self.dlopen(file, mode, 0)
+        """Load a file as dlopen does, for libc, which has modes of its own (__RTLD_DLOPEN)."""
+        return self.dlopen(file, mode & KNOWN_MODES, 0)
 
     def libc_dlsym(self, handle: int, name: int) -> int:
         """Return a symbol's address, for libc."""
@@ -249,6 +259,10 @@ class DlFunctions:
             self._info = self._namespace.heap.allocate(PHDR_INFO.size)
         caller = self._memory.read_u64(self._namespace.process.cpu.sp)
         objects = self._caller(caller).owner.objects
+        with self._namespace.lock:
+            return self._walk(objects, callback, data)
+
+    def _walk(self, objects: list[Dso], callback: int, data: int) -> int:
         loads = self._namespace.statistics.loads
         for dso in list(objects):
             block = tls.block_address(self._namespace, dso) if dso.tls else 0

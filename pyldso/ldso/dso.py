@@ -56,7 +56,7 @@ class Version(NamedTuple):
 class TlsModule:
     """A file's PT_TLS: `module` counts from 1; `offset` is below the thread pointer if static."""
 
-    __slots__ = ("alignment", "block", "image", "image_size", "module", "offset", "size")
+    __slots__ = ("alignment", "image", "image_size", "module", "offset", "size")
 
     def __init__(self, module: int, phdr: Phdr, base: int) -> None:
         self.module = module
@@ -65,8 +65,6 @@ class TlsModule:
         self.size = phdr.p_memsz
         self.alignment = max(phdr.p_align, 1)
         self.offset: int | None = None
-        self.block = 0
-        """Address of the block of a module that was loaded too late for the static TLS area."""
 
 
 class Dso:

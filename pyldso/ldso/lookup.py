@@ -222,7 +222,7 @@ def definition_address(namespace: Namespace, definition: Definition) -> int:
             return override
     address = dso.symbol_address(symbol)
     if symbol.type == STT.GNU_IFUNC and symbol.is_defined:
-        return namespace.process.call(address)
+        return namespace.process.call_alone(address)
     return address
 
 

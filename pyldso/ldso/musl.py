@@ -59,7 +59,7 @@ def install(namespace: Namespace) -> None:
 
     for name, address in {
         b"dlopen": functions.trap(lambda file, mode: functions.dlopen(file, mode, caller()), 2),
-        b"dlclose": functions.trap(functions.dlclose, 1, minus_one),
+        b"dlclose": functions.trap(functions.keep_open, 1, minus_one),
         b"dlsym": functions.trap(lambda handle, name: functions.dlsym(handle, name, caller()), 2),
         b"dlerror": functions.trap(functions.dlerror, 0),
         b"dladdr": functions.trap(functions.dladdr, 2),
@@ -87,11 +87,12 @@ def prepare(namespace: Namespace, stack: InitialStack) -> None:
         raise DlError("", "uselocale does not set the thread's locale: unknown kind of musl")
     global_locale = int.from_bytes(after[changed[0] : changed[0] + 8], "little")
     _describe_storage(namespace, global_locale)
+    namespace.tls.on_late_module = lambda dso: _describe_late(namespace, global_locale, dso)
 
 
 def _describe_storage(namespace: Namespace, global_locale: int) -> None:
     """Tell libc the modules and the size of the static area, for the threads that it makes."""
-    memory, layout = namespace.memory, namespace.tls
+    memory = namespace.memory
     head, count = 0, 0
     for dso in reversed(namespace.objects):
         module = dso.tls
@@ -100,15 +101,38 @@ def _describe_storage(namespace: Namespace, global_locale: int) -> None:
             fields = (head, module.image, module.image_size, module.size)
             memory.write(record, TLS_MODULE.pack(*fields, module.alignment, module.offset))
             head, count = record, count + 1
-    size = 8 * (1 + count) + layout.used + PTHREAD_ROOM + 2 * layout.alignment
     memory.write(global_locale - CAN_DO_THREADS, b"\1")
+    memory.write_u64(global_locale - TLS_HEAD, head)
+    _describe_sizes(namespace, global_locale, count)
+
+
+def _describe_sizes(namespace: Namespace, global_locale: int, count: int) -> None:
+    layout = namespace.tls
+    size = 8 * (1 + count) + layout.used + PTHREAD_ROOM + 2 * layout.alignment
     for distance, value in (
-        (TLS_HEAD, head),
         (TLS_SIZE, -(-size // layout.alignment) * layout.alignment),
         (TLS_ALIGN, layout.alignment),
         (TLS_COUNT, count),
     ):
-        memory.write_u64(global_locale - distance, value)
+        namespace.memory.write_u64(global_locale - distance, value)
+
+
+def _describe_late(namespace: Namespace, global_locale: int, dso: Dso) -> None:
+    """Tell libc of a module that dlopen brought: new threads have it in their static area."""
+    memory, layout, module = namespace.memory, namespace.tls, dso.tls
+    if module is None:
+        return
+    offset = layout.used + module.size
+    layout.used = offset + (-module.image - offset) % module.alignment
+    layout.alignment = max(layout.alignment, module.alignment)
+    record = namespace.heap.allocate(TLS_MODULE.size)
+    fields = (0, module.image, module.image_size, module.size, module.alignment, layout.used)
+    memory.write(record, TLS_MODULE.pack(*fields))
+    place, count = global_locale - TLS_HEAD, 1
+    while following := memory.read_u64(place):
+        place, count = following, count + 1
+    memory.write_u64(place, record)
+    _describe_sizes(namespace, global_locale, count)
 
 
 def _start_main(namespace: Namespace) -> None:

@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from pyldso.elf.constants import PT
+from pyldso.kernel.thread import TrapLock
 from pyldso.ldso.dso import Dso, NameHashes, TlsModule
 from pyldso.ldso.guest_heap import GuestHeap
 from pyldso.ldso.search import LibrarySearch
@@ -55,6 +56,8 @@ class Namespace:
         self.dl_functions: DlFunctions
         self.program_name = program_name
         self.heap = GuestHeap(process)
+        self.lock = TrapLock(process)
+        """Held by the thread that loads, unloads or walks through the files (dl_load_lock)."""
         self.objects: list[Dso] = []
         self.global_scope: list[Dso] = []
         self.overrides: dict[bytes, int] = {}

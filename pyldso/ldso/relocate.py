@@ -184,7 +184,7 @@ def _relocate(namespace: Namespace, dso: Dso, lazy: bool) -> None:
         else:
             binder.apply(rows, 0)
     for offset, resolver in irelative:
-        writer.write(offset, namespace.process.call(resolver & MASK))
+        writer.write(offset, namespace.process.call_alone(resolver & MASK))
 
 
 def _relative_count(rows: Rows, stated: int) -> int:
@@ -411,15 +411,9 @@ def _static_offset(binder: Binder, index: int, addend: int) -> int:
 
 def _tls_descriptor(binder: Binder, offset: int, index: int, addend: int, r_type: int) -> None:
     """Fill a TLS descriptor: a function and its argument (Oliva's TLSDESC paper)."""
-    namespace = binder.namespace
-    found = _tls_definition(binder, index)
-    argument = 0
-    if found is not None:
-        dso, symbol = found
-        block = tls.block_address(namespace, dso)
-        value = (symbol.st_value if symbol else 0) + addend
-        argument = block + value - namespace.tls.thread_pointer
-    function = namespace.tls.static_descriptor
+    dso, symbol = _tls_definition(binder, index) or (None, None)
+    value = (symbol.st_value if symbol else 0) + addend
+    function, argument = tls.descriptor(binder.namespace, dso, value)
     binder.writer.write(offset, function)
     binder.writer.write(offset + 8, argument)
 
