@@ -152,6 +152,8 @@ def compare(
 ) -> Iterator[tuple[str, Count]]:
     """Yield (command line, counts) of a corpus; append each difference to the report."""
     sources = sorted(root.glob(corpus.pattern))
+    if not sources:
+        return
     for step, command in corpus.commands:
         if not shutil.which(command.split()[0]):
             continue

@@ -434,9 +434,10 @@ class Assembler:
             self.assembly.error(error)
             return None
         for part in laid.values():
-            self._size += part.size if part.section.has_contents else 0
+            # The file has padding before a section up to its alignment.
+            self._size += part.size + part.section.alignment if part.section.has_contents else 0
             if self._size > _LARGEST_CONTENTS:
-                size = f"{part.size >> 20} MiB"
+                size = f"{part.size >> 20} MiB (aligned to {part.section.alignment:#x})"
                 self.assembly.report(
                     f"section {part.section.name} of {size} is too large: with it the object has "
                     f"more than {_LARGEST_CONTENTS >> 20} MiB"
