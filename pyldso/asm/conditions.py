@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from pyldso.asm.assembly import Assembly
 from pyldso.asm.att import split_operands
 from pyldso.asm.errors import StatementError
-from pyldso.asm.lexer import unquote
+from pyldso.asm.lexer import cut, unquote
 
+_CONTROL_INSIDE = re.compile(r"\.(?:if|else|endif)", re.IGNORECASE)
 _CONTROL = re.compile(r"\s*\.(if\w*|elseif|else|endif)\b\s*(.*)", re.IGNORECASE)
 
 
@@ -76,11 +77,35 @@ def endif(assembly: Assembly, name: str, operands: str) -> None:
     assembly.conditions.pop()
 
 
+def _lines(assembly: Assembly) -> Iterator[str]:
+    """Yield the lines that follow; statements on one line are lines where one is a condition.
+
+    Whoever stops in such a line leaves the rest of it as a source to read on.
+    """
+    outer = assembly.sources[-1]
+    while True:
+        source = assembly.sources[-1]
+        for assembly.place, line in source.numbered:
+            if ";" in line and source is outer and _CONTROL_INSIDE.search(line):
+                try:
+                    statements = cut(line)
+                except StatementError:
+                    statements = [line]
+                first = source.first_line + assembly.place - source.base
+                again = assembly.source_map.open(source.path, statements, first)
+                assembly.push_source(again)
+                break
+            yield line
+        else:
+            if source is outer:
+                return
+            assembly.sources.pop()
+
+
 def _skip(assembly: Assembly, may_resume: bool) -> None:
     """Skip lines up to `.endif`, or to an `.else` or `.elseif` that is to be read."""
     depth = 0
-    for place, line in assembly.sources[-1].numbered:
-        assembly.place = place
+    for line in _lines(assembly):
         match = _CONTROL.match(line)
         if match is None:
             continue

@@ -14,6 +14,7 @@ from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import Expression, parse
 from pyldso.asm.fragments import Align, Data, Fill, Leb, Mark, Org, leb128
 from pyldso.asm.lexer import read_strings, unquote
+from pyldso.asm.nops import nop_fill
 from pyldso.elf.constants import SHT
 
 if TYPE_CHECKING:
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 _LARGEST_FIXED = 4096
 _HIGHEST_ALIGNMENT = 1 << 30
 _LARGEST_FILL = 1 << 31
+_FLOAT_BITS = re.compile(r"0?[fFdDrRsSeExXhHbB]:([0-9a-fA-F]+)\Z")
+# gas's quiet NaN, positive and negative, by size.
+_NOT_A_NUMBER = {
+    2: (b"\xff\x7f", b"\xff\xff"),
+    4: (b"\xff\xff\xff\x7f", b"\xff\xff\xff\xff"),
+    8: (b"\xff" * 7 + b"\x7f", b"\xff" * 8),
+}
 _FLOAT = re.compile(r"(?:0[fFdDrRsSeExX](?![0-9a-fA-F]*\Z))?([-+]?\s*[\w.+-]+)\Z")
 
 
@@ -161,6 +169,39 @@ def fill(assembly: Assembly, name: str, operands: str) -> None:
     put_fill(assembly, assembly.expression(parts[0]), unit, parts[0])
 
 
+def repeated(size: int, assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.dcb count, value` and `.ds count, value`: copies of a number of `size` bytes."""
+    count, value = _count_and_value(assembly, name, operands)
+    put_fill(assembly, count, (value & (1 << 8 * size) - 1).to_bytes(size, "little"), operands)
+
+
+def repeated_floats(form: str, assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.dcb.s` and `.dcb.d`: copies of a float."""
+    parts = split_operands(operands)
+    if len(parts) != 2:
+        raise StatementError(f"`{name}' takes a count and a value", operands)
+    unit = _float_bytes(form, name, parts[1])
+    put_fill(assembly, assembly.expression(parts[0]), unit, parts[0])
+
+
+def _count_and_value(assembly: Assembly, name: str, operands: str) -> tuple[Expression, int]:
+    parts = split_operands(operands)
+    if not parts[0] or len(parts) > 2:
+        raise StatementError(f"`{name}' takes a count and a value", operands)
+    value = assembly.absolute(parts[1]) if len(parts) > 1 and parts[1] else 0
+    return assembly.expression(parts[0]), value
+
+
+def nops(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.nops size, longest`: instructions that do nothing."""
+    parts = split_operands(operands)
+    size = assembly.absolute(parts[0])
+    longest = assembly.absolute(parts[1]) if len(parts) > 1 and parts[1] else 0
+    if not 0 <= size < _LARGEST_FILL or longest < 0:
+        raise StatementError(f"`{name}' takes a size that is not negative", operands)
+    assembly.add(nop_fill(size, longest) if longest else nop_fill(size))
+
+
 def org(assembly: Assembly, name: str, operands: str) -> None:
     """Obey `.org`: go on at an offset of the section."""
     parts = split_operands(operands)
@@ -184,14 +225,38 @@ def leb(is_signed: bool, assembly: Assembly, name: str, operands: str) -> None:
 def floats(form: str, assembly: Assembly, name: str, operands: str) -> None:
     """Obey `.float` and `.double`."""
     for operand in split_operands(operands):
+        assembly.add(_float_bytes(form, name, operand))
+
+
+def _float_bytes(form: str, name: str, operand: str) -> bytes:
+    bits = _FLOAT_BITS.match(operand)
+    size = struct.calcsize(form)
+    try:
+        if bits:
+            return int(bits[1], 16).to_bytes(size, "little")
         match = _FLOAT.match(operand)
-        try:
-            value = float(match[1].replace(" ", "")) if match else float(operand)
-            assembly.add(struct.pack(form, value))
-        except (ValueError, OverflowError):
-            raise StatementError(f"`{operand}' is not a number that fits {name}", operand) from None
+        text = match[1].replace(" ", "") if match else operand
+        if text.lower().lstrip("+-") in ("nan", "qnan"):
+            return _NOT_A_NUMBER[size][text[0] == "-"]
+        return struct.pack(form, float(text))
+    except (ValueError, OverflowError):
+        raise StatementError(f"`{operand}' is not a number that fits {name}", operand) from None
 
 
+def brain_floats(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.bfloat16`: the upper half of a float, rounded to the nearest even."""
+    for operand in split_operands(operands):
+        bits = int.from_bytes(_float_bytes("<f", name, operand), "little")
+        bits += 0x7FFF + (bits >> 16 & 1)
+        assembly.add((bits >> 16).to_bytes(2, "little"))
+
+
+_EXTENDED_SPECIAL = {
+    "nan": b"\xff" * 9 + b"\x7f",
+    "-nan": b"\xff" * 10,
+    "inf": bytes(7) + b"\x80\xff\x7f",
+    "-inf": bytes(7) + b"\x80\xff\xff",
+}
 _EXTENDED_BIAS, _EXTENDED_BITS = 16383, 64
 
 
@@ -203,6 +268,10 @@ def extended_floats(assembly: Assembly, name: str, operands: str) -> None:
         match = _FLOAT.match(operand)
         try:
             text = match[1].replace(" ", "") if match else operand
+            special = _EXTENDED_SPECIAL.get(text.lower())
+            if special is not None:
+                assembly.add(special)
+                continue
             if len(text) > 100 or abs(int(text.lower().partition("e")[2] or 0)) > 5000:
                 raise OverflowError
             value = Fraction(text)
@@ -320,6 +389,23 @@ DIRECTIVES: dict[str, _Directive] = {
     ".dc.x": extended_floats,
     ".dc.s": partial(floats, "<f"),
     ".dc.d": partial(floats, "<d"),
+    ".hfloat": partial(floats, "<e"),
+    ".bfloat16": brain_floats,
+    ".dcb": partial(repeated, 2),
+    ".dcb.b": partial(repeated, 1),
+    ".dcb.w": partial(repeated, 2),
+    ".dcb.l": partial(repeated, 4),
+    ".dcb.s": partial(repeated_floats, "<f"),
+    ".dcb.d": partial(repeated_floats, "<d"),
+    ".ds": partial(repeated, 2),
+    ".ds.b": partial(repeated, 1),
+    ".ds.w": partial(repeated, 2),
+    ".ds.l": partial(repeated, 4),
+    ".ds.s": partial(repeated, 4),
+    ".ds.d": partial(repeated, 8),
+    ".ds.p": partial(repeated, 10),
+    ".ds.x": partial(repeated, 10),
+    ".nops": nops,
     ".incbin": incbin,
     ".reloc": reloc,
 }

@@ -12,7 +12,7 @@ from pyldso.arch.x86_64.relocations import R_X86_64 as R
 from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import GOT_NAME, Expression, Value, address_of, evaluate, signed
 from pyldso.asm.fragments import Fixup, Laid
-from pyldso.asm.symbols import AsmSection, AsmSymbol
+from pyldso.asm.symbols import AsmSection, AsmSymbol, is_local_label
 from pyldso.elf.constants import SHF, STB, STT
 
 # Relocation word, bytes of the field, PC-relative -> type. 0 bytes: the field does not matter.
@@ -222,19 +222,24 @@ def _against(
     if r_type in _TLS_TYPES and target.section is None:
         target.type = STT.TLS
     home = target.section
-    if home is not None and _is_reducible(target, home, r_type, addend, is_pcrel):
+    if home is not None and _is_reducible(target, home, section, r_type, addend, is_pcrel):
         addend += address_of(target)
         target = home.symbol
         if r_type == R.PLT32:
             r_type = R.PC32
-    elif r_type == R.PLT32 and target.type == STT.GNU_IFUNC and not target.is_external:
+    elif r_type == R.PLT32 and home is not None and not target.is_external:
         r_type = R.PC32
     target.is_used = True
     return AsmRelocation(place, r_type, target, signed(addend))
 
 
 def _is_reducible(
-    target: AsmSymbol, home: AsmSection, r_type: int, addend: int, is_pcrel: bool
+    target: AsmSymbol,
+    home: AsmSection,
+    section: AsmSection,
+    r_type: int,
+    addend: int,
+    is_pcrel: bool,
 ) -> bool:
     if target.type == STT.SECTION or _is_replaceable(target) or r_type in _KEEP_SYMBOL:
         return False
@@ -242,7 +247,9 @@ def _is_reducible(
         return False
     if home.flags & SHF.MERGE:
         return not is_pcrel and addend == 0
-    return True
+    is_once = home.is_comdat or home.name.startswith(".gnu.linkonce")
+    # A linker may drop the section and keep another file's; only a name finds its way there.
+    return not is_once or home is section or is_local_label(target.name)
 
 
 def _store(contents: bytearray, place: int, fixup: Fixup, value: int) -> None:

@@ -10,6 +10,7 @@ from pyldso.asm.symbols import AsmSection
 
 _ROW, _MOST_ROWS = 4, 5
 """Bytes on a row, and rows of a line: gas's --listing-lhs-width and --listing-cont-lines."""
+_MOST_BYTES = 2 * _ROW * _MOST_ROWS
 
 
 def write_listing(source: Source, sources: SourceMap, laid: Mapping[AsmSection, Laid]) -> str:
@@ -35,11 +36,12 @@ def _gather(
     starts = section.starts
     marks = list(zip(part.line_marks.addresses(starts), part.line_marks.places, strict=True))
     ends = [offset for offset, _ in marks[1:]] + [part.size]
-    contents = section.contents if section.has_contents else bytes(part.size)
     for (offset, place), end in zip(marks, ends, strict=False):
         while called_at := sources.source_of(place).called_at:
             place = called_at
-        made.setdefault(place, []).append((offset, bytes(contents[offset:end])))
+        end = min(end, offset + _MOST_BYTES)
+        data = section.contents[offset:end] if section.has_contents else bytes(end - offset)
+        made.setdefault(place, []).append((offset, bytes(data)))
 
 
 def _joined(pieces: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:

@@ -21,6 +21,11 @@ _LONGEST_LINE = 100_000
 _REFERENCE = re.compile(r"\\(?:(@)|(\(\))|([A-Za-z_.$][\w.$]*))")
 _BLOCK = re.compile(r"\s*\.(rept|irpc?|macro|endr|endm)\b", re.IGNORECASE)
 _PARAMETER = re.compile(r"([A-Za-z_.$][\w.$]*)\s*(?::\s*(req|vararg))?\s*(?:=\s*(.*))?\Z")
+_ONE_ARGUMENT = re.compile(
+    r"""((?:"(?:[^"\\]|\\.)*"|\((?:[^()]|\([^()]*\))*\)|\s*[-+*/|&^=]\s*|[^\s",(])*)"""
+    r"""\s*(?:,\s*|(?<=\s)|\Z)""",
+    re.DOTALL,
+)
 _BLANKS = re.compile(r'"(?:[^"\\]|\\.)*"|\([^()]*\)|[^\s"]+')
 
 
@@ -164,6 +169,22 @@ def _arguments(text: str) -> list[str]:
     return [unquote(part) for part in parts]
 
 
+def _call_arguments(macro: Macro, operands: str) -> list[str]:
+    """Split what a macro is called with; the rest for a `vararg` is not taken apart."""
+    kinds = [parameter.kind for parameter in macro.parameters]
+    if "vararg" not in kinds:
+        return split_operands(operands)
+    pieces: list[str] = []
+    rest = operands.strip()
+    while rest and len(pieces) < kinds.index("vararg"):
+        match = _ONE_ARGUMENT.match(rest)
+        if match is None:
+            break
+        pieces.append(match[1])
+        rest = rest[match.end() :]
+    return [*pieces, rest] if rest else pieces
+
+
 def call(assembly: Assembly, macro: Macro, operands: str) -> None:
     """Expand a macro with its arguments.
 
@@ -175,7 +196,7 @@ def call(assembly: Assembly, macro: Macro, operands: str) -> None:
     if assembly.has_alternate_macros and operands.strip():
         raw = [read_argument(assembly, text) for text in split_arguments(operands)]
     elif operands.strip():
-        raw = split_operands(operands)
+        raw = _call_arguments(macro, operands)
     if len(raw) == 1 and not assembly.has_alternate_macros and len(names) > 1:
         raw = _BLANKS.findall(raw[0])
     position = 0

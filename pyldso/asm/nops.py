@@ -20,13 +20,14 @@ _LONGEST = len(_NOPS) - 1
 _MOST_NOPS = 7
 
 
-def nop_fill(count: int) -> bytes:
+def nop_fill(count: int, longest: int = _LONGEST) -> bytes:
     """Return `count` bytes that do nothing: long nops first, and a jump over more than seven."""
+    longest = min(longest, _LONGEST)
     jump = b""
-    if count // _LONGEST > _MOST_NOPS:
+    if count // longest > _MOST_NOPS:
         if count - 2 <= 127:
             jump = b"\xeb" + bytes([count - 2])  # jmp disp8
         else:
             jump = b"\xe9" + (count - 5).to_bytes(4, "little")  # jmp disp32
         count -= len(jump)
-    return jump + _NOPS[_LONGEST] * (count // _LONGEST) + _NOPS[count % _LONGEST]
+    return jump + _NOPS[longest] * (count // longest) + _NOPS[count % longest]

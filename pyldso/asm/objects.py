@@ -11,7 +11,7 @@ from pyldso.asm.expression import Expression, address_of, evaluate
 from pyldso.asm.fixups import AsmRelocation
 from pyldso.asm.fragments import Laid
 from pyldso.asm.symbols import AsmSection, AsmSymbol, is_local_label
-from pyldso.elf.constants import EM, SHF, SHN, SHT, STB, STT
+from pyldso.elf.constants import EM, SHF, SHN, SHT, STB, STT, STV
 from pyldso.elf.object import Group, LineMap, ObjectFile, Section, Symbol
 from pyldso.elf.rela import RelaTable
 
@@ -102,9 +102,9 @@ def _build_symbols(
         except StatementError as error:
             assembly.error(error, symbol.place)
             continue
-        if not symbol.versions or made.is_defined:
-            rows.append((symbol, made))
-        versioned += [(symbol, version) for version in _versions(symbol, made)]
+        kept, added = _versions(symbol, made)
+        rows += [(symbol, row) for row in kept]
+        versioned += [(symbol, row) for row in added]
     for group in built.groups:
         if group.signature not in assembly.symbols:
             made = Symbol(group.signature, shndx=SHN.ABS)
@@ -177,14 +177,24 @@ def _place_equate(
         made.st_value = address_of(value.plus) + value.constant
 
 
-def _versions(symbol: AsmSymbol, made: Symbol) -> list[Symbol]:
-    """Return the further names with versions that `.symver` gives."""
-    rows: list[Symbol] = []
-    for versioned in symbol.versions:
-        name, _, version = versioned.partition("@")
+def _versions(symbol: AsmSymbol, made: Symbol) -> tuple[list[Symbol], list[Symbol]]:
+    """Return what stands in the symbol's own place, and the further names that `.symver` gives."""
+    named = []
+    for text in symbol.versions:
+        name, _, version = text.partition("@")
+        if version[:2] == "@@":
+            version = version[1:] if made.is_defined else version[2:]
         again = Symbol(
             name, made.binding, made.type, made.visibility, made.section, made.shndx,
             made.st_value, made.st_size, "@" + version,
         )  # fmt: skip
-        rows.append(again)
-    return rows
+        named.append(again)
+    if named and (not made.is_defined or "@@@" in symbol.versions[0]):
+        return named[:1], named[1:]
+    if symbol.unversioned == "remove":
+        return [], named
+    if symbol.unversioned == "local":
+        made.binding = STB.LOCAL
+    elif symbol.unversioned == "hidden":
+        made.visibility = STV.HIDDEN
+    return [made], named

@@ -153,6 +153,20 @@ def subsection(assembly: Assembly, name: str, operands: str) -> None:
     assembly.switch(assembly.stream.section.stream(number), number)
 
 
+def attach_to_group(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.attach_to_group`: make the present section a member of a group."""
+    group = unquote(operands)
+    section = assembly.stream.section
+    if not group:
+        raise StatementError("`.attach_to_group' takes the name of a group", operands)
+    if section.group is not None:
+        message = f"section {section.name} already has a group (`{section.group}')"
+        assembly.report(message, operands, severity="warning")
+        return
+    section.group = group
+    section.flags |= SHF.GROUP
+
+
 def ident(assembly: Assembly, name: str, operands: str) -> None:
     """Obey `.ident`: a string in .comment, which starts with an empty one."""
     from pyldso.asm.lexer import read_strings
@@ -176,4 +190,5 @@ DIRECTIVES: dict[str, Callable[[Assembly, str, str], None]] = {
     ".previous": previous,
     ".subsection": subsection,
     ".ident": ident,
+    ".attach_to_group": attach_to_group,
 }

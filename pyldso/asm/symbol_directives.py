@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from functools import partial
 
@@ -11,7 +12,7 @@ from pyldso.asm.errors import StatementError
 from pyldso.asm.fragments import Align, Fill
 from pyldso.asm.lexer import unquote
 from pyldso.asm.symbols import AsmSymbol
-from pyldso.elf.constants import STB, STT, STV
+from pyldso.elf.constants import SHT, STB, STT, STV
 
 _TYPES = {
     "function": STT.FUNC,
@@ -117,7 +118,11 @@ def local_common(assembly: Assembly, name: str, operands: str) -> None:
     symbol, amount, alignment = _common_operands(assembly, name, operands)
     if symbol.is_defined:
         raise StatementError(f"symbol `{symbol.name}' is already defined", symbol.name)
-    _put_in_bss(assembly, symbol, amount, alignment or _natural(amount))
+    _put_in_bss(assembly, symbol, amount, alignment or min(_natural(amount), _LCOMM_ALIGNMENT))
+
+
+_LCOMM_ALIGNMENT = 8
+"""At most, where the source names none (gas's TC_IMPLICIT_LCOMM_ALIGNMENT)."""
 
 
 def _natural(amount: int) -> int:
@@ -159,13 +164,34 @@ def _put_in_bss(assembly: Assembly, symbol: AsmSymbol, amount: int, alignment: i
         stream.add(Fill(amount, b"\0"), assembly.place)
 
 
+def version(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.version`: a note of the name given (gABI, SHT_NOTE)."""
+    from pyldso.asm.lexer import read_strings
+
+    note = assembly.sections.get((".note", None))
+    if note is None:
+        note = assembly.create_section(".note", None, SHT.NOTE, 0)
+    text = b"".join(read_strings(operands)) + b"\0"
+    head = struct.pack("<III", len(text), 0, _NT_VERSION)
+    note.alignment = max(note.alignment, 4)
+    note.stream().add(head + text + bytes(-len(text) % 4), assembly.place)
+
+
+_NT_VERSION = 1
+
+
 def symver(assembly: Assembly, name: str, operands: str) -> None:
-    """Obey `.symver name, name@VERSION`."""
+    """Obey `.symver name, name@VERSION, what becomes of the name without`."""
     parts = split_operands(operands)
     if len(parts) not in (2, 3) or "@" not in parts[1]:
         raise StatementError("`.symver' takes a symbol and a name with a version", operands)
     symbol = assembly.lookup(unquote(parts[0]))
     symbol.versions = (*symbol.versions, unquote(parts[1]))
+    if len(parts) > 2:
+        if parts[2] not in ("local", "hidden", "remove"):
+            message = f"`{parts[2]}' is none of local, hidden and remove"
+            raise StatementError(message, parts[2])
+        symbol.unversioned = parts[2]
 
 
 def weakref(assembly: Assembly, name: str, operands: str) -> None:
@@ -216,7 +242,7 @@ DIRECTIVES: dict[str, Callable[[Assembly, str, str], None]] = {
     ".addrsig": ignore,
     ".addrsig_sym": ignore,
     ".extern": ignore,
-    ".version": ignore,
+    ".version": version,
     ".arch": ignore,
     ".code64": ignore,
     ".allow_index_reg": ignore,

@@ -24,6 +24,7 @@ class Said:
         "is_weakref",
         "size",
         "type",
+        "unversioned",
         "versions",
         "visibility",
     )
@@ -38,6 +39,7 @@ class Said:
         self.is_frame_label = False
         self.is_weakref = False
         self.versions: tuple[str, ...] = ()
+        self.unversioned = ""
 
 
 _NOTHING = Said()
@@ -92,6 +94,8 @@ class AsmSymbol:
     """It is to stand in .eh_frame, which is written last."""
     is_weakref = _SaidOf[bool]()
     versions = _SaidOf[tuple[str, ...]]()
+    unversioned = _SaidOf[str]()
+    """What `.symver` makes of the name itself: local, hidden, remove, or nothing."""
 
     def __init__(self, name: str) -> None:
         self.name = name
