@@ -126,3 +126,33 @@ def test_what_ld_cannot_do_is_said(bench, words, message) -> None:
     assert done.returncode == 1
     assert f"pyldso: error: {message}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+RUST = r"""
+use std::collections::HashMap;
+use std::thread;
+thread_local!(static DEPTH: std::cell::RefCell<u32> = std::cell::RefCell::new(1));
+fn main() {
+    let words = HashMap::from([("one", 1)]);
+    let deeper = || DEPTH.with(|depth| { *depth.borrow_mut() += 1; *depth.borrow() });
+    let thread = thread::spawn(deeper);
+    println!("{} {:?}", thread.join().unwrap(), words);
+    let failed = std::panic::catch_unwind(|| { let none: Vec<i32> = vec![]; none[words.len()] });
+    println!("{}", failed.is_err());
+}
+"""
+
+
+@pytest.mark.parametrize("kind", ["", "-O", "-C relocation-model=static -g",
+                                  "-C target-feature=+crt-static"])  # fmt: skip
+def test_programs_of_rustc_run(bench, kind) -> None:
+    (bench.folder / "m.rs").write_text(RUST)
+    tool = bench.folder / "ld"
+    tool.write_text(f'#!/bin/sh\n: > called\nexec {sys.executable} {LD} "$@"\n')
+    tool.chmod(0o755)
+    options = [*kind.split(), "-C", f"link-arg=-B{bench.folder}"]
+    if "linker-features" in bench.tool("rustc", "-C", "help").stdout:
+        options += ["-C", "linker-features=-lld"]  # its default here
+    bench.tool("rustc", *options, "-o", "m", "m.rs")
+    assert bench.output("m") == '2 {"one": 1}\ntrue\n'
+    assert (bench.folder / "called").exists()
