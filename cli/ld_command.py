@@ -22,7 +22,9 @@ from .ld_options import IGNORED, OUTPUT_KIND
 from .linking import LINK_OPTIONS, OUTPUT_OPTIONS, link_options
 
 EMULATION = "elf_x86_64"
-VERSION = f"pyldso {__version__} (compatible with GNU ld)"
+VERSION = f"pyldso ld v{__version__} (compatible with GNU ld)"
+"""Configure scripts look for `GNU`; libtool takes ` 0.` and ` 1.` for GNU ld before 2.11, for which
+it would not hide the symbols that a library is not to export."""
 SUPPORTED = f"""\
 pyldso: supported targets: elf64-x86-64
 pyldso: supported emulations: {EMULATION}"""

@@ -31,6 +31,23 @@ def test_the_driver_finds_pyldso(bench) -> None:
     assert LD.stat().st_mode & 0o111
 
 
+LIBTOOL = r"""
+case `$LD -v 2>&1 </dev/null` in *GNU* | *'with BFD'*) echo gnu ;; *) echo other ;; esac
+case `$LD -v | sed -e 's/([^)]\+)\s\+//' 2>&1` in
+*GNU\ gold*) echo new ;;
+*\ [01].* | *\ 2.[0-9].* | *\ 2.10.*) echo old ;;
+*) echo new ;;
+esac
+"""
+"""What libtool's configure asks of a linker."""
+
+
+def test_configure_scripts_take_it_for_a_new_gnu_ld(bench) -> None:
+    ld = f"{sys.executable} {LD}"
+    assert run_command("sh", "-c", LIBTOOL, env={"LD": ld}).stdout == "gnu\nnew\n"
+    assert run_command("sh", "-c", LIBTOOL, env={"LD": "ld"}).stdout == "gnu\nnew\n"
+
+
 @pytest.mark.parametrize("kind", [[], ["-no-pie"], ["-static"], ["-static-pie"], ["-rdynamic"]])
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_programs_of_the_driver_run(bench, compiler, kind) -> None:
