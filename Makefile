@@ -1,6 +1,6 @@
 # make demo    set everything up and run the walkthrough of the README
 # make test    set everything up and run the tests (under five minutes)
-# make lint types bench corpus fuzz-run fuzz-asm fuzz-load clean
+# make lint types bench corpus fuzz-run fuzz-asm fuzz-link fuzz-load clean
 # make conformance-as conformance-ld conformance-torture conformance-projects conformance-libc
 
 PYTHON = python3
@@ -27,6 +27,9 @@ fuzz-run: $(VENV)/tools
 
 fuzz-asm: $(VENV)/tools
 	PYLDSO_MUTANTS=20000 $(BIN)/pytest -q tests/asm/test_mutants.py
+
+fuzz-link: $(VENV)/tools
+	PYLDSO_LINK_MUTANTS=20000 $(BIN)/pytest -q tests/linker/test_mutants.py
 
 fuzz-load: $(VENV)/tools
 	PYLDSO_LOAD_MUTANTS=5000 $(BIN)/pytest -q -n 2 tests/ldso/test_mutants.py
@@ -87,4 +90,4 @@ clean:
 	$(MAKE) -C examples/csapp clean
 
 .PHONY: demo test lint types bench corpus conformance-as conformance-ld conformance-torture \
-  conformance-libc conformance-projects fuzz-run fuzz-asm fuzz-load clean
+  conformance-libc conformance-projects fuzz-run fuzz-asm fuzz-link fuzz-load clean

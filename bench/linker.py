@@ -173,7 +173,7 @@ def _show_growth() -> None:
                 f"{result.cpu / scale / BLOCK * 1e3:.2f} ms",
                 f"{result.peak / MIB:.0f} MiB",
                 f"{result.peak / sizes[scale]:.1f}x",
-                verdict(largest, 1.2 * result.cpu / scale, "", f"the largest to {scale}x")
+                verdict(largest / (result.cpu / scale), 1.2, "x for each object of the largest")
                 if scale == 4
                 else "",
             )
