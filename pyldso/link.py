@@ -13,8 +13,7 @@ from typing import NamedTuple
 from pyldso.arch.machine import Machine, OutputKind, machine_of
 from pyldso.elf.constants import EM, ET, GNU_PROPERTY_X86_FEATURE_1_AND
 from pyldso.elf.object import ObjectFile
-from pyldso.errors import Diagnostic, PyldsoError
-from pyldso.linker import report
+from pyldso.errors import Diagnostic, LinkError, PyldsoError
 from pyldso.linker.apply import Overflow, apply_relocations
 from pyldso.linker.chunk import Chunk, StringTable
 from pyldso.linker.create import Synthetic, TlsBase, create_synthetic, flags_of, link_tables
@@ -56,6 +55,7 @@ from pyldso.linker.notes import (
     wants_marked_jumps,
 )
 from pyldso.linker.options import FIXED_BASE, Z_WORDS, LinkOptions
+from pyldso.linker.report import Reporter, raise_errors
 from pyldso.linker.resolve import SymbolTable, UnmetNeed, columns_of, has_undefined, unmet_needs
 from pyldso.linker.scan import Demands, relax_sections, scan_relocations
 from pyldso.linker.sections import (
@@ -67,6 +67,7 @@ from pyldso.linker.sections import (
 from pyldso.linker.symbols import Rank
 from pyldso.linker.symtab import Symtab
 from pyldso.linker.versions import VersionPlan
+from pyldso.linker.warnings import spoken_warnings, stack_warning, text_relocation_warning
 from pyldso.output import write_whole
 
 HASH_STYLES = ("gnu", "sysv", "both")
@@ -85,6 +86,8 @@ class Linked(NamedTuple):
 
 def link(options: LinkOptions) -> None:
     """Link the inputs to `options.output`; raises PyldsoError, LinkError with all errors."""
+    if options.fatal_warnings:
+        options = options._replace(warn=refuse)
     reader = InputReader(options, partial(assemble, options=options))
     if options.is_relocatable:
         link_relocatable(reader, options)
@@ -121,6 +124,11 @@ def write_dependencies(reader: InputReader, options: LinkOptions) -> None:
         write_whole(options.dependency_file, content, executable=False)
 
 
+def refuse(warning: Diagnostic) -> None:
+    """Raise LinkError for what others are only warned of (`--fatal-warnings`)."""
+    raise LinkError([warning._replace(severity="error")])
+
+
 def link_relocatable(reader: InputReader, options: LinkOptions) -> None:
     """Make one object of all inputs (`-r`)."""
     from pyldso.elf.object_writer import write_object  # only `-r` writes an object
@@ -133,7 +141,8 @@ def link_relocatable(reader: InputReader, options: LinkOptions) -> None:
         if isinstance(item, LinkedShared):
             raise PyldsoError(f"{item.name}: -r takes no shared object")
         symbols.add_input(item)
-    report.raise_errors(report.duplicate_errors(symbols.duplicates), options.error_limit)
+    reporter = Reporter(symbols, options, machine_of(EM.X86_64))
+    raise_errors(reporter.duplicates(symbols.duplicates), options.error_limit)
     if options.strip_all or options.strip_debug:
         drop_debugging(symbols.objects)
     combined = combine_objects(options.output, int(EM.X86_64), symbols)
@@ -173,17 +182,18 @@ def link_inputs(
 
     given = [parse_defsym(text) for text in options.defsym]
     symbols = resolve_symbols(inputs, options, given, machine, output, last_resorts)
+    reporter = Reporter(symbols, options, machine)
     if options.trace or options.trace_symbols:
         say_traces(symbols, options)
     if not options.allow_multiple_definition:
-        report.raise_errors(report.duplicate_errors(symbols.duplicates), limit)
+        raise_errors(reporter.duplicates(symbols.duplicates), limit)
     # from here on no file is added: every name has the definition that it will have
 
     unmet = [] if output.is_shared or options.allow_shlib_undefined else unmet_needs(symbols)
     drop_unneeded(symbols)
     wrong = define_given(symbols, given)
     exports = read_export_rules(options)
-    report.raise_errors([*wrong, *assign_versions(symbols, exports, options)], limit)
+    raise_errors([*wrong, *assign_versions(symbols, exports, options)], limit)
     allocate_commons(symbols)
     mark_exports(symbols, exports, options)
     if options.gc_sections:
@@ -203,10 +213,11 @@ def link_inputs(
     sections = related_sections(symbols)
     relax_sections(sections, machine, output)
     if options.warns_of_undefined:
-        for warning in report.undefined_warnings(sections, symbols):
+        for warning in reporter.undefined_warnings(sections):
             options.warn(warning)
     demands = scan_relocations(sections, machine, output, allows_text=options.has_z("notext"))
-    report.raise_errors(errors_of(demands, unmet, symbols, options, machine), limit)
+    raise_errors(errors_of(demands, unmet, reporter, options), limit)
+    warn_of_inputs(symbols, sections, demands, reporter, options)
     # from here on only a value that does not fit can go wrong
 
     properties = output_properties(symbols, options)
@@ -253,8 +264,8 @@ def link_inputs(
         )
     image = write_chunks(layout)
     overflows += apply_relocations(sections, image, machine, constants)
-    report.raise_errors(report.overflow_errors(overflows, machine), limit)
-    start = entry_address(symbols, layout, options)
+    raise_errors(reporter.overflows(overflows), limit)
+    start = entry_address(symbols, layout, reporter, options)
     e_type = ET.DYN if output.is_position_independent else ET.EXEC
     write_headers(image, layout, names, Ident(e_type, machine.number, os_abi(symbols)), start)
     for note in notes:
@@ -338,19 +349,32 @@ def say_traces(symbols: SymbolTable, options: LinkOptions) -> None:
 
 
 def errors_of(
-    demands: Demands,
-    unmet: list[UnmetNeed],
-    symbols: SymbolTable,
-    options: LinkOptions,
-    machine: Machine,
+    demands: Demands, unmet: list[UnmetNeed], reporter: Reporter, options: LinkOptions
 ) -> list[Diagnostic]:
     """Return all that the scan found wrong."""
-    errors = report.undefined_errors(demands.undefined, symbols)
-    errors += report.unmet_errors(unmet, symbols)
-    errors += report.problem_errors(demands.problems, machine)
-    errors += report.copy_errors(demands.copies)
-    errors += report.required_errors(options.require_defined, symbols)
+    errors = reporter.undefined(demands.undefined)
+    errors += reporter.unmet(unmet)
+    errors += reporter.problems(demands.problems)
+    errors += reporter.copies(demands.copies)
+    errors += reporter.required(options.require_defined)
     return errors
+
+
+def warn_of_inputs(
+    symbols: SymbolTable,
+    sections: list[InputSection],
+    demands: Demands,
+    reporter: Reporter,
+    options: LinkOptions,
+) -> None:
+    """Tell of what the inputs warn of themselves, of executable stacks, and of DT_TEXTREL."""
+    found = spoken_warnings(symbols, sections, reporter)
+    if not options.has_z("execstack") and not options.has_z("noexecstack"):
+        found += map(stack_warning, executable_stack_notes(symbols))
+    if demands.has_text_relocations and options.warns_of_text_relocations:
+        found.append(text_relocation_warning(is_shared=options.is_shared))
+    for warning in found:
+        options.warn(warning)
 
 
 def output_properties(symbols: SymbolTable, options: LinkOptions) -> dict[int, int]:
@@ -409,7 +433,9 @@ def layout_rules(symbols: SymbolTable, options: LinkOptions, output: OutputKind)
     )
 
 
-def entry_address(symbols: SymbolTable, layout: Layout, options: LinkOptions) -> int:
+def entry_address(
+    symbols: SymbolTable, layout: Layout, reporter: Reporter, options: LinkOptions
+) -> int:
     """Return e_entry: a symbol's address or a number, else the start of the code."""
     name = wanted_entry(options)
     if name is None:
@@ -420,7 +446,7 @@ def entry_address(symbols: SymbolTable, layout: Layout, options: LinkOptions) ->
     if options.is_shared and options.entry is None:
         return 0
     text = next((chunk.address for chunk in layout.chunks if chunk.name == ".text"), 0)
-    options.warn(report.entry_warning(name, text, symbols))
+    options.warn(reporter.entry_warning(name, text))
     return text
 
 
@@ -448,8 +474,14 @@ def needs_executable_stack(symbols: SymbolTable, options: LinkOptions) -> bool:
     """Tell whether the stack holds code, as the trampolines of nested functions; `-z` decides."""
     if options.has_z("noexecstack") or options.has_z("execstack"):
         return options.has_z("execstack")
-    return any(
-        member.section.name == ".note.GNU-stack" and member.is_code
+    return bool(executable_stack_notes(symbols))
+
+
+def executable_stack_notes(symbols: SymbolTable) -> list[InputSection]:
+    """Return the sections that ask for a stack which holds code."""
+    return [
+        member
         for linked in symbols.objects
         for member in linked.sections
-    )
+        if member.section.name == ".note.GNU-stack" and member.is_code
+    ]

@@ -39,7 +39,7 @@ class LineRow(NamedTuple):
 
 
 class Cursor:
-    """A place in the section, moved by what is read; raises IndexError or struct.error at the end."""
+    """A place in the section, moved by what is read; raises IndexError at the end."""
 
     __slots__ = ("at", "data")
 
@@ -133,7 +133,12 @@ class LineUnit:
     )
 
     def __init__(
-        self, source: ObjectFile, data: Buffer, targets: Targets, strings: dict[str, Buffer], at: int
+        self,
+        source: ObjectFile,
+        data: Buffer,
+        targets: Targets,
+        strings: dict[str, Buffer],
+        at: int,
     ) -> None:
         self._source, self._targets, self._strings = source, targets, strings
         cursor = self._cursor = Cursor(data, at)

@@ -169,6 +169,11 @@ class LinkOptions(NamedTuple):
     trace: bool = False
     trace_symbols: Sequence[str] = ()
     error_limit: int = 20
+    demangles: bool = True
+    """Show C++ names in messages as their source has them."""
+    fatal_warnings: bool = False
+    """Let the first warning be an error."""
+    warns_of_text_relocations: bool = False
     verify: bool = False
     pic: bool = False
     """How sources among the inputs are compiled."""

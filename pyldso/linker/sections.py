@@ -156,6 +156,9 @@ GATHERED = (
 )  # fmt: skip
 """Output sections that also take the sections named `NAME.anything`."""
 
+WARNING_PREFIX = ".gnu.warning."
+"""Of sections that hold the text of a warning, for who refers to the symbol of the rest."""
+
 DROPPED_NAMES = frozenset((".note.GNU-stack", ".note.gnu.property"))
 """Sections that are read for what they say and not copied."""
 
@@ -220,8 +223,8 @@ def is_copied(member: InputSection) -> bool:
     section = member.section
     if not member.is_live or member.merge is not None:
         return False
-    is_dropped = section.name in DROPPED_NAMES or section.sh_flags & EXCLUDE
-    return not is_dropped and section.name != ".eh_frame"
+    is_dropped = section.name in DROPPED_NAMES or section.name.startswith(WARNING_PREFIX)
+    return not (is_dropped or section.sh_flags & EXCLUDE or section.name == ".eh_frame")
 
 
 def gather_sections(

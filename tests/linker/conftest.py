@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from processes import Completed, run_command
 
+from pyldso.errors import PyldsoError
 from pyldso.link import link
 from pyldso.linker.options import InputFile, LinkInput, LinkOptions
 
@@ -46,6 +47,20 @@ class Bench:
         if not (tools / "ld").exists():
             (tools / "ld").symlink_to(LD)
         return f"-B{tools}"
+
+    def failing_tool(self, *words: str) -> Completed:
+        """Run an oracle in the folder, which must find something wrong."""
+        if shutil.which(words[0]) is None:
+            pytest.skip(f"{words[0]} is not installed, and is what this compares with")
+        completed = run_command(*words, cwd=self.folder)
+        assert completed.returncode != 0
+        return completed
+
+    def link_error(self, *inputs: str) -> str:
+        """Link with pyldso, which must refuse, and return what it says."""
+        with pytest.raises(PyldsoError) as caught:
+            link(LinkOptions(output=self.path("out"), inputs=[InputFile(i) for i in inputs]))
+        return caught.value.render()
 
     def compile(self, name: str, source: str, *flags: str, compiler: str = "gcc") -> str:
         """Compile `source` to the object `name`."""

@@ -41,7 +41,7 @@ def test_an_undefined_symbol_is_shown_with_place_and_guess(walkthrough) -> None:
 
 
 def test_an_undefined_symbol_is_shown_with_its_source_line(walkthrough) -> None:
-    source = read_object(Path("main2.o").read_bytes(), "main2.o")
+    source = read_object(Path("main2.o").read_bytes(), "main2.s")
     for symbol in source.symbols:
         if symbol.name == "addvec":
             symbol.name = "addvek"

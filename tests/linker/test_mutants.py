@@ -195,7 +195,8 @@ def test_what_is_not_damaged_is_linked_in_every_kind(files) -> None:
 
 def test_mutants_are_linked_or_refused(files) -> None:
     processes = min(os.cpu_count() or 1, 8) if MUTANTS > 1000 else 1
-    assert try_all(files.try_mutant, MUTANTS, processes) == []
+    problems = try_all(files.try_mutant, MUTANTS, processes)
+    assert not problems, "\n".join(problem[-3000:] for problem in problems)
 
 
 def test_bytecode_of_the_compiler_is_refused(bench, pyldso) -> None:
