@@ -1,7 +1,7 @@
 """Futexes among the threads of one process (futex(2)): who waits at which address, and for what.
 
 What is between processes, in memory that they share, goes to the host's kernel instead
-(syscalls_threads.py). Nothing here runs at the same time as the guest, so that every operation is
+(syscalls_futex.py). Nothing here runs at the same time as the guest, so that every operation is
 atomic by itself.
 """
 
@@ -9,12 +9,31 @@ from __future__ import annotations
 
 import errno
 import os
+import time
+from struct import unpack
 from typing import TYPE_CHECKING
 
-from pyldso.kernel.thread import Thread, Wait
+from pyldso.kernel.mmu import READ, WRITE
+from pyldso.kernel.syscalls_futex import (
+    CLOCK_REALTIME,
+    CMP_REQUEUE,
+    LOCK_PI,
+    PRIVATE,
+    REQUEUE,
+    TIMED,
+    TRYLOCK_PI,
+    UNLOCK_PI,
+    WAIT,
+    WAIT_BITSET,
+    WAKE,
+    WAKE_BITSET,
+    WAKE_OP,
+)
+from pyldso.kernel.thread import Thread, ThreadWaits, Wait
 
 if TYPE_CHECKING:
     from pyldso.kernel.memory import AddressSpace
+    from pyldso.kernel.process import Process
     from pyldso.kernel.scheduler import Scheduler
 
 MATCH_ANY = 0xFFFFFFFF
@@ -171,3 +190,72 @@ def operate(value: int, operation: int) -> tuple[int, bool]:
 
 def _signed(value: int, bits: int) -> int:
     return value - (1 << bits) if value >> (bits - 1) & 1 else value
+
+
+# ---- futex(2) --------------------------------------------------------------------------------
+
+
+def ask_threads(
+    process: Process,
+    futexes: Futexes,
+    uaddr: int,
+    operation: int,
+    value: int,
+    timeout: int,
+    uaddr2: int,
+    value3: int,
+) -> int:
+    """Answer a call of futex(2) that no other process can see; raises OSError, ThreadWaits."""
+    memory = process.memory
+    command = operation & ~(PRIVATE | CLOCK_REALTIME)
+    count, second_count = _signed(value, 32), _signed(timeout & 0xFFFFFFFF, 32)
+    bitset = value3 if command in (WAIT_BITSET, WAKE_BITSET) else MATCH_ANY
+    if not bitset:
+        raise _error(errno.EINVAL)
+    if command in (WAIT, WAIT_BITSET):
+        deadline = _deadline(process, command, operation, timeout)
+        memory.translate(uaddr, 4, READ)
+        if memory.read_u32(uaddr) != value:
+            raise _error(errno.EAGAIN)
+        raise ThreadWaits(futexes.wait(process.thread, uaddr, bitset, deadline))
+    if command in (WAKE, WAKE_BITSET):
+        return futexes.wake(uaddr, count, bitset)
+    if command in (REQUEUE, CMP_REQUEUE):
+        if count < 0 or second_count < 0:
+            raise _error(errno.EINVAL)
+        if command == CMP_REQUEUE and memory.read_u32(uaddr) != value3:
+            raise _error(errno.EAGAIN)
+        return futexes.requeue(uaddr, count, second_count, uaddr2)
+    if command == WAKE_OP:
+        changed, wakes_second = operate(memory.read_u32(uaddr2), value3)
+        memory.translate(uaddr2, 4, WRITE)
+        memory.write_u32(uaddr2, changed)
+        woken = futexes.wake(uaddr, count)
+        return woken + (futexes.wake(uaddr2, second_count) if wakes_second else 0)
+    memory.translate(uaddr, 4, READ | WRITE)
+    if command == UNLOCK_PI:
+        futexes.unlock(process.thread, uaddr)
+        return 0
+    deadline = _deadline(process, command, operation, timeout) if command in TIMED else None
+    wait = futexes.lock(process.thread, uaddr, deadline, waits=command != TRYLOCK_PI)
+    if wait is not None:
+        raise ThreadWaits(wait)
+    return 0
+
+
+def _deadline(process: Process, command: int, operation: int, timeout: int) -> float | None:
+    """Return the time of `time.monotonic` at which a wait ends."""
+    if not timeout:
+        return None
+    process.memory.translate(timeout, 16, READ)
+    seconds: int
+    nanoseconds: int
+    seconds, nanoseconds = unpack("<qq", process.memory.read(timeout, 16))
+    if seconds < 0 or not 0 <= nanoseconds < 1_000_000_000:
+        raise _error(errno.EINVAL)
+    when = seconds + nanoseconds / 1e9
+    if command == WAIT:
+        return time.monotonic() + when
+    if command == LOCK_PI or operation & CLOCK_REALTIME:
+        return time.monotonic() + when - time.time()
+    return when

@@ -370,7 +370,7 @@ _ROWS: dict[int, tuple[str, ...]] = {
     202: (
         "futex",
         "address uaddr, futex_op op, uint val, address timeout, address uaddr2, uint val3",
-        "threads.futex",
+        "futex.futex",
         "all but FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI",
     ),
     203: (

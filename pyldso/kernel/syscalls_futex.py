@@ -1,0 +1,70 @@
+"""futex(2): by the host's kernel, or among the threads of the process.
+
+A program with one thread asks the host's kernel; so does every program about futexes in memory
+that processes share, which the host's memory is shared for, too. All others are futex.py's.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from pyldso.kernel.host import host_syscall
+from pyldso.kernel.mmu import READ
+
+if TYPE_CHECKING:
+    from pyldso.kernel.process import Process
+
+FUTEX = 202
+# linux/futex.h
+WAIT, WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP, LOCK_PI, UNLOCK_PI = 0, 1, 3, 4, 5, 6, 7
+TRYLOCK_PI, WAIT_BITSET, WAKE_BITSET, LOCK_PI2 = 8, 9, 10, 13
+PRIVATE, CLOCK_REALTIME = 128, 256
+TIMED = frozenset((WAIT, LOCK_PI, WAIT_BITSET, LOCK_PI2))
+"""Commands that wait, for a time if they are given one."""
+TWO_PLACES = frozenset((REQUEUE, CMP_REQUEUE, WAKE_OP))
+_KNOWN = TIMED | TWO_PLACES | {WAKE, UNLOCK_PI, TRYLOCK_PI, WAKE_BITSET}
+
+
+def _error(code: int) -> OSError:
+    return OSError(code, os.strerror(code))
+
+
+def is_shared(process: Process, address: int) -> bool:
+    """Tell whether other processes may share the memory at an address."""
+    vma = process.memory.find(address)
+    return vma is not None and vma.is_shared
+
+
+def sys_futex(
+    process: Process, uaddr: int, operation: int, value: int, timeout: int, uaddr2: int, value3: int
+) -> int:
+    """futex(2)."""
+    command = operation & ~(PRIVATE | CLOCK_REALTIME)
+    if command not in _KNOWN:
+        raise _error(errno.ENOSYS)
+    if uaddr & 3 or (command in TWO_PLACES and uaddr2 & 3):
+        raise _error(errno.EINVAL)
+    is_private = operation & PRIVATE or not is_shared(process, uaddr)
+    if process.futexes is None or len(process.threads) == 1 or not is_private:
+        return _ask_host(process, uaddr, operation, value, timeout, uaddr2, value3)
+    # start-up: only where there are threads
+    from pyldso.kernel.futex import ask_threads
+
+    return ask_threads(process, process.futexes, uaddr, operation, value, timeout, uaddr2, value3)
+
+
+def _ask_host(
+    process: Process, uaddr: int, operation: int, value: int, timeout: int, uaddr2: int, value3: int
+) -> int:
+    """Let the host's kernel do it: waiting threads are those of the host."""
+    memory, command = process.memory, operation & ~(PRIVATE | CLOCK_REALTIME)
+    pointer = memory.host_pointer(uaddr, 4, READ)
+    other = memory.host_pointer(uaddr2, 4, READ) if command in TWO_PLACES else 0
+    if command in TIMED and timeout:
+        timeout = memory.host_pointer(timeout, 16, READ)
+    arguments = (pointer, operation, value, timeout, other, value3)
+    if command in TIMED:
+        return process.call_host(FUTEX, arguments)
+    return host_syscall(FUTEX, *arguments)
