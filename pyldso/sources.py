@@ -12,8 +12,11 @@ from pyldso.errors import Diagnostic, PyldsoError
 
 if TYPE_CHECKING:
     from pyldso.asm.encoder import Encoder
+    from pyldso.asm.source_map import FileLines
     from pyldso.linker.options import LinkOptions
 
+_HEAD = 20
+"""Bytes that tell what an ELF file is."""
 _COMPILERS = ("cc", "gcc", "clang")
 _ASSEMBLY, _PREPROCESSED, _OBJECT = (".s",), (".S", ".sx"), (".o", ".obj")
 _COMPILED = (".c", ".i", ".cc", ".cpp", ".cxx", ".C", ".ii")
@@ -66,7 +69,39 @@ def read_source(
         from pyldso.elf.object_reader import read_object  # only where a .o is given
 
         return read_object(_read(path), path)
+    # the assembler is slow to import
+    from pyldso.asm.assembler import assemble_with_warnings
+    from pyldso.asm.assembly import AsmOptions
+
+    asm_options = AsmOptions(
+        options.include_path, options.define_symbols, keeps_lines=options.keeps_lines
+    )
+    text = _assembly(path, suffix, options)
+    built, warnings = assemble_with_warnings(text, path, asm_options, encoder)
+    if options.report is not None:
+        for warning in warnings:
+            options.report(warning)
+    return built
+
+
+def _lines(path: str) -> FileLines | None:
+    """Return the lines of a large file, which is not to be read at once; None for any other."""
+    from pyldso.asm.source_map import FileLines  # a link of objects has no use for it
+
+    try:
+        with open(path, "rb") as file:
+            _refuse_elf(path, file.read(_HEAD))
+        return FileLines.of(path)
+    except OSError as error:
+        raise SourceError(path, error.strerror or str(error)) from None
+
+
+def _assembly(path: str, suffix: str, options: SourceOptions) -> str | FileLines:
+    """Return the assembly that a source is, or that the compiler makes of it."""
     if suffix in _ASSEMBLY:
+        lines = _lines(path) if os.path.isfile(path) else None
+        if lines is not None:
+            return lines
         data = _read(path)
         _refuse_elf(path, data)
     elif suffix in _PREPROCESSED:
@@ -78,20 +113,7 @@ def read_source(
     else:
         known = ", ".join((*_ASSEMBLY, *_PREPROCESSED[:1], ".c", ".o"))
         raise SourceError(path, "the name does not tell what the file is", f"known are {known}")
-    # the assembler is slow to import
-    from pyldso.asm.assembler import assemble_with_warnings
-    from pyldso.asm.assembly import AsmOptions
-
-    asm_options = AsmOptions(
-        options.include_path, options.define_symbols, keeps_lines=options.keeps_lines
-    )
-    text = data.decode("utf-8", "surrogateescape")
-    del data  # a large source should not be there twice
-    built, warnings = assemble_with_warnings(text, path, asm_options, encoder)
-    if options.report is not None:
-        for warning in warnings:
-            options.report(warning)
-    return built
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _read(path: str) -> bytes:

@@ -40,7 +40,7 @@ from pyldso.asm.lexer import cut, read_statement, split_lines
 from pyldso.asm.macros import call
 from pyldso.asm.objects import build_object
 from pyldso.asm.relaxation import relax
-from pyldso.asm.source_map import Lines
+from pyldso.asm.source_map import FileLines, Lines
 from pyldso.asm.special import BRANCHES
 from pyldso.asm.symbols import AsmSection, AsmSymbol
 from pyldso.elf.constants import SHF, SHT
@@ -77,7 +77,7 @@ def assemble(
 
 
 def assemble_with_warnings(
-    text: str | bytes,
+    text: str | bytes | FileLines,
     path: str,
     options: AsmOptions = DEFAULT_OPTIONS,
     encoder: Encoder | None = None,
@@ -124,7 +124,7 @@ class Assembler:
         self._directives: dict[str, tuple[Directive, str, str]] = {}
         """Lines that are one directive of OFTEN_REPEATED, and how to obey it again."""
 
-    def assemble(self, text: str) -> ObjectFile | None:
+    def assemble(self, text: str | FileLines) -> ObjectFile | None:
         """Run the pipeline; None where errors stand in the way of the next step."""
         assembly = self.assembly
         self.read(text)
@@ -150,17 +150,19 @@ class Assembler:
 
     # Reading
 
-    def read(self, text: str) -> None:
+    def read(self, text: str | FileLines) -> None:
         """Obey every statement of the source and of what it includes."""
         assembly = self.assembly
-        source = assembly.source_map.open(assembly.path, [])
+        assembly.source_map.open(assembly.path, [])
         try:
-            source = assembly.source_map.open(assembly.path, split_lines(text))
+            lines = split_lines(text) if isinstance(text, str) else text
         except StatementError as error:
-            line = text[: text.find(error.token)].count("\n")
-            source = assembly.source_map.open(assembly.path, Lines(text))
-            assembly.error(error, source.base + line)
+            lines = Lines(str(text))
+            source = assembly.source_map.open(assembly.path, lines)
+            before = next(number for number, line in enumerate(lines) if error.token in line)
+            assembly.error(error, source.base + before)
             return
+        source = assembly.source_map.open(assembly.path, lines)
         for name, value in assembly.options.define_symbols:
             assembly.equate(name, value)
         assembly.push_source(source)

@@ -102,6 +102,7 @@ def _relax_alone(laid: Laid) -> bool:
     while changed:
         if count in _SORTING_PASSES:
             _write_back(laid, pieces)
+            del pieces  # not both at a time
             pieces, runs = _find_open(laid, targets)
         changed = _walk(pieces, runs)
         if runs[-1] > _LARGEST_SECTION:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import BinaryIO
 
 from pyldso.errors import Location
 
 _LINE_MARKER = re.compile(r'\s*#\s*(?:line\s+)?(\d+)\s+"((?:[^"\\]|\\.)*)"')
 _AT_ONCE = 1 << 15
+_LARGE_FILE = 1 << 20
 
 
 class Lines:
@@ -36,6 +41,60 @@ class Lines:
         return self._text.split("\n", index + 1)[index]
 
 
+class FileLines:
+    """The lines of a large file, which is read in pieces, and again where a line is to be shown."""
+
+    __slots__ = ("_count", "_file")
+
+    def __init__(self, file: BinaryIO, count: int) -> None:
+        self._file = file
+        self._count = count
+
+    @classmethod
+    def of(cls, path: str) -> FileLines | None:
+        """Return the lines of a file; None where it is small, or is to be changed as a whole.
+
+        Raises OSError.
+        """
+        file = open(path, "rb")  # noqa: SIM115 - it stays open for the pieces
+        status = os.fstat(file.fileno())
+        count, last = 1, b""
+        if stat.S_ISREG(status.st_mode) and status.st_size >= _LARGE_FILE:
+            for piece in _pieces(file):
+                # A comment may go over lines; a line without end would be put together at length.
+                is_short = len(piece) < _AT_ONCE
+                if b"/*" in last + piece or b"\r" in piece or not (is_short or b"\n" in piece):
+                    break
+                count += piece.count(b"\n")
+                last = piece[-1:]
+            else:
+                return cls(file, count)
+        file.close()
+        return None
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[str]:
+        rest = b""
+        for piece in _pieces(self._file):
+            lines, newline, rest = (rest + piece).rpartition(b"\n")
+            if newline:
+                yield from lines.decode("utf-8", "surrogateescape").split("\n")
+        yield rest.decode("utf-8", "surrogateescape")
+
+    def __getitem__(self, index: int) -> str:
+        return next(islice(self, index, None), "")
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the whole file in order."""
+    offset = 0
+    while piece := os.pread(file.fileno(), _AT_ONCE, offset):
+        offset += len(piece)
+        yield piece
+
+
 class Source:
     """Lines that are read once: a file, or what a macro, a `.rept` or an `.include` expands to.
 
@@ -47,7 +106,7 @@ class Source:
     def __init__(
         self,
         path: str,
-        lines: Lines | list[str],
+        lines: Lines | FileLines | list[str],
         base: int,
         first_line: int,
         called_at: int,
@@ -81,7 +140,7 @@ class SourceMap:
     def open(
         self,
         path: str,
-        lines: Lines | list[str],
+        lines: Lines | FileLines | list[str],
         first_line: int = 1,
         called_at: int = 0,
         title: str = "",
