@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyldso.arch.x86_64.registers import RDX
-from pyldso.elf.constants import ET, PT
+from pyldso.elf.constants import DT, ET, PT
 from pyldso.errors import LoadError
 from pyldso.events import EventStream, Topic
 from pyldso.kernel.exec import (
@@ -24,23 +23,19 @@ from pyldso.kernel.exec import (
 )
 from pyldso.kernel.policy import Policy
 from pyldso.kernel.process import Process
-from pyldso.kernel.status import Exhausted, ExitStatus, Killed, ProcessEnded, ProcessReplaced
-from pyldso.ldso import glibc, link_map, tls
-from pyldso.ldso.bare import BARE
+from pyldso.kernel.status import (
+    Exhausted,
+    Exited,
+    ExitStatus,
+    Killed,
+    ProcessEnded,
+    ProcessReplaced,
+)
+from pyldso.ldso import link_map, tls
 from pyldso.ldso.dl import DlFunctions
 from pyldso.ldso.dso import Dso
 from pyldso.ldso.errors import DlError, VersionError
-from pyldso.ldso.events import (
-    ControlTransferred,
-    LoaderStatistics,
-    ScopeBuilt,
-    ScopesListed,
-)
-from pyldso.ldso.initialise import (
-    dependencies_first,
-    finalisation_order,
-    run_finalisers,
-)
+from pyldso.ldso.glibc import GLIBC
 from pyldso.ldso.load import (
     LibraryOpener,
     Missing,
@@ -50,16 +45,20 @@ from pyldso.ldso.load import (
 )
 from pyldso.ldso.lookup import find_in
 from pyldso.ldso.namespace import Namespace
-from pyldso.ldso.open import ISA_LEVELS, ISA_TOO_LOW
 from pyldso.ldso.personality import Personality
-from pyldso.ldso.relocate import (
-    protect_relro,
-    rebind_interpreter,
-    relocate,
-    relocate_interpreter,
-)
-from pyldso.ldso.search import LibrarySearch, OpenedFile, built_in_directories
+from pyldso.ldso.search import LibrarySearch, OpenedFile, Source, built_in_directories
 from pyldso.ldso.segments import check_file_size, map_segments, read_phdrs
+from pyldso.ldso.startup import (
+    UnknownLibc,
+    announce_final_statistics,
+    announce_statistics,
+    build_scopes,
+    check_isa_level,
+    enter,
+    find_personality,
+    publish_link_maps,
+    relocate_all,
+)
 from pyldso.ldso.versions import check_versions
 
 if TYPE_CHECKING:
@@ -133,10 +132,6 @@ class RunOptions(NamedTuple):
     def argv(self) -> list[str]:
         """The guest's argument vector."""
         return [self.argv0 if self.argv0 is not None else self.program, *self.arguments]
-
-
-class UnknownLibc(Exception):  # noqa: N818 - no error: the program's own ld.so takes over
-    """The program's C library expects a dynamic linker that this one does not know to be."""
 
 
 def run(options: RunOptions) -> int:
@@ -341,31 +336,21 @@ def link_and_run(options: RunOptions, process: Process, path: str) -> int:
         argv, envp = vectors(options)
         build_stack(process, program, argv, envp)
         return finish(options, process, run_process(process, program.entry))
+    if names := audit_libraries(namespace, options):
+        status = run_audited(options, namespace, program, names)
+        return finish(options, process, status)
     missing = load_needed(namespace, options)
     if options.is_listing:
         return list_objects(namespace, options, missing)
     for warning in check_versions(namespace, namespace.objects):
         options.err(f"{warning}\n")
-    check_isa_level(namespace, options)
+    check_isa_level(namespace)
     personality = find_personality(namespace)
     build_scopes(namespace)
     loaded = perf_counter_ns()
     # From here on the set of files is fixed; guest code runs from the first IFUNC on, so the stack
     # and the thread pointer must be there.
-    namespace.tls.format = personality.threads
-    namespace.adjusts_dynamic = personality.adjusts_dynamic
-    tls.reserve_static(namespace, personality.control_block_size(namespace))
-    argv, envp = vectors(options)
-    stack = build_stack(process, program, argv, envp)
-    if options.has_variable("LD_SHOW_AUXV"):
-        from pyldso.trace.auxv import auxiliary_vector  # start-up: seldom wanted
-
-        options.out(auxiliary_vector(process.memory, stack.auxv_address))
-    namespace.arguments = (stack.argc, stack.argv_address, stack.envp_address)
-    namespace.argv0_address = process.memory.read_u64(stack.argv_address)
-    tls.install(namespace, stack.random_address)
-    namespace.dl_functions = DlFunctions(namespace)
-    personality.install(namespace)
+    stack = prepare_start(options, namespace, program, personality)
     publish_link_maps(namespace)
 
     def link() -> None:
@@ -386,6 +371,80 @@ def link_and_run(options: RunOptions, process: Process, path: str) -> int:
     if events.wanted & Topic.STATISTICS:
         announce_final_statistics(namespace)
     return finish(options, process, status)
+
+
+def prepare_start(
+    options: RunOptions,
+    namespace: Namespace,
+    program: Program,
+    personality: Personality,
+    surplus: int = tls.SURPLUS,
+) -> InitialStack:
+    """Make the stack and the thread pointer, and what the C library calls of the dynamic linker."""
+    process = namespace.process
+    namespace.tls.format = personality.threads
+    namespace.adjusts_dynamic = personality.adjusts_dynamic
+    tls.reserve_static(namespace, personality.control_block_size(namespace), surplus)
+    argv, envp = vectors(options)
+    stack = build_stack(process, program, argv, envp)
+    if options.has_variable("LD_SHOW_AUXV"):
+        from pyldso.trace.auxv import auxiliary_vector  # start-up: seldom wanted
+
+        options.out(auxiliary_vector(process.memory, stack.auxv_address))
+    namespace.arguments = (stack.argc, stack.argv_address, stack.envp_address)
+    namespace.argv0_address = process.memory.read_u64(stack.argv_address)
+    tls.install(namespace, stack.random_address)
+    namespace.dl_functions = DlFunctions(namespace)
+    personality.install(namespace)
+    return stack
+
+
+def audit_libraries(namespace: Namespace, options: RunOptions) -> Sequence[str]:
+    """Return the audit libraries that LD_AUDIT and the program name; only glibc's ld.so has any."""
+    variable, dynamic = options.variable("LD_AUDIT"), namespace.program.dynamic
+    if not variable and DT.AUDIT not in dynamic and DT.DEPAUDIT not in dynamic:
+        return []
+    if not find_in(namespace, namespace.interpreter, b"_rtld_global_ro"):
+        return []
+    from pyldso.ldso.audited import audit_names  # start-up: seldom wanted
+
+    return audit_names(namespace, variable)
+
+
+def run_audited(
+    options: RunOptions, namespace: Namespace, program: Program, names: Sequence[str]
+) -> ExitStatus:
+    """Be the dynamic linker under the eyes of audit libraries, which run before all others load."""
+    from pyldso.ldso.audited import SURPLUS, begin_audit  # start-up: seldom wanted
+
+    process = namespace.process
+    stack = prepare_start(options, namespace, program, GLIBC, SURPLUS)
+
+    def link() -> None:
+        publish_link_maps(namespace)
+        link_map.publish_r_debug(namespace)
+        begin_audit(namespace, names, stack)
+        missing = load_needed(namespace, options)
+        if options.is_listing:
+            list_objects(namespace, options, missing)
+            raise ProcessEnded(Exited(0))
+        for warning in check_versions(namespace, namespace.objects):
+            options.err(f"{warning}\n")
+        check_isa_level(namespace)
+        personality = find_personality(namespace)
+        build_scopes(namespace)
+        for dso in namespace.objects[1:]:
+            tls.add_late_module(namespace, dso)
+        publish_link_maps(namespace)
+        relocate_all(namespace)
+        for dso in namespace.objects:
+            tls.fill_late_block(namespace, dso)
+        link_map.set_debug_state(namespace, link_map.RT_CONSISTENT)
+        personality.prepare(namespace, stack)
+        personality.initialise(namespace)
+        enter(namespace, program, stack)
+
+    return run_process(process, process.add_trap(link))
 
 
 def new_namespace(options: RunOptions, process: Process) -> Namespace:
@@ -413,7 +472,7 @@ def new_namespace(options: RunOptions, process: Process) -> Namespace:
 def verify(namespace: Namespace, path: str) -> int:
     """Return ld.so's answer whether it takes a program: 0, 2 for one without PT_INTERP, or 1."""
     try:
-        opened = LibraryOpener(namespace)(path, False)
+        opened = LibraryOpener(namespace)(path, Source.NAME)
         _, phdrs = read_phdrs(path, opened.header)
     except (OSError, DlError):
         return 1
@@ -434,7 +493,7 @@ def map_listed(namespace: Namespace, options: RunOptions, path: str) -> None:
     finally:
         namespace.process.close(opened.fd)
     try:
-        opened = LibraryOpener(namespace)(DEFAULT_INTERPRETER, False)
+        opened = LibraryOpener(namespace)(DEFAULT_INTERPRETER, Source.NAME)
     except (OSError, DlError):
         return
     try:
@@ -448,7 +507,7 @@ def map_listed(namespace: Namespace, options: RunOptions, path: str) -> None:
 def open_program(namespace: Namespace, path: str) -> OpenedFile:
     """Open a program's file, which is checked with ld.so's words for what is wrong with it."""
     try:
-        return LibraryOpener(namespace)(path, False)
+        return LibraryOpener(namespace)(path, Source.NAME)
     except OSError as error:
         raise DlError(path, "cannot open shared object file", error.errno or 0) from None
 
@@ -559,114 +618,3 @@ def versions_or_errors(namespace: Namespace) -> list[str]:
         return check_versions(namespace, namespace.objects)
     except VersionError as error:
         return str(error).split("\n")
-
-
-def check_isa_level(namespace: Namespace, options: RunOptions) -> None:
-    """Refuse files that are marked for a CPU beyond the emulated one (dl-prop.h)."""
-    for dso in namespace.objects:
-        if dso.isa_needed & ~ISA_LEVELS:
-            name = dso.path if dso is not namespace.program else options.argv[0]
-            raise LoadError(f"{name}: {ISA_TOO_LOW}")
-
-
-def find_personality(namespace: Namespace) -> Personality:
-    """Find the C library and its ld.so by what they export; UnknownLibc for strangers."""
-    for dso in namespace.objects:
-        if find_in(namespace, dso, b"_rtld_global_ro"):
-            namespace.interpreter = dso
-        elif find_in(namespace, dso, b"__libc_start_main"):
-            namespace.libc = dso
-    if namespace.libc is None:
-        return BARE
-    if glibc.is_glibc(namespace):
-        return glibc.GLIBC
-    if find_in(namespace, namespace.libc, b"_dl_open_hook"):
-        from pyldso.ldso import old_glibc  # start-up: seldom needed
-
-        if old_glibc.is_old_glibc(namespace):
-            return old_glibc.OLD_GLIBC
-    if find_in(namespace, namespace.libc, b"__dls3"):
-        from pyldso.ldso.musl import MUSL  # start-up: seldom needed
-
-        return MUSL
-    raise UnknownLibc(f"{namespace.libc.label}: this kind of C library is not known")
-
-
-def build_scopes(namespace: Namespace) -> None:
-    """Give every file the global scope, and DT_SYMBOLIC ones themselves in front of it."""
-    scope = namespace.global_scope
-    watched = bool(namespace.events.wanted & Topic.SCOPES)
-    if watched:
-        namespace.events.emit(ScopesListed())
-    for dso in namespace.objects:
-        dso.is_initial = True
-        dso.searchlist = scope if dso is namespace.program else [dso, *dso.dependencies]
-        dso.scopes = [[dso], scope] if dso.is_symbolic else [scope]
-        if watched:
-            labels = tuple(tuple(member.label for member in part) for part in dso.scopes)
-            is_interpreter = dso is namespace.interpreter
-            namespace.events.emit(ScopeBuilt(dso.label, () if is_interpreter else labels))
-
-
-def publish_link_maps(namespace: Namespace) -> None:
-    """Make the link maps that debuggers and libc read."""
-    for dso in namespace.objects:
-        link_map.add_link_map(namespace, dso)
-        if namespace.adjusts_dynamic:
-            link_map.adjust_dynamic(namespace, dso)
-
-
-def relocate_all(namespace: Namespace) -> None:
-    """Relocate ld.so first, for its cpu features; then libc; then dependencies before dependents.
-
-    The program comes last, because its copy relocations copy what the libraries' made. ld.so is
-    bound once more at the end, in the global scope, where some file needs it.
-    """
-    interpreter = namespace.interpreter
-    if interpreter is not None:
-        relocate_interpreter(namespace, interpreter)
-    order = dependencies_first(namespace.objects[1:])
-    for dso in ([namespace.libc] if namespace.libc else []) + [*order, namespace.program]:
-        if dso is not interpreter:
-            relocate(namespace, dso, is_lazy=namespace.is_lazy)
-    if interpreter is not None and interpreter in namespace.global_scope:
-        interpreter.scopes = [namespace.global_scope]
-        rebind_interpreter(namespace, interpreter)
-    for dso in namespace.objects:
-        protect_relro(namespace, dso)
-
-
-def announce_statistics(namespace: Namespace, started: int, loaded: int, relocated: int) -> None:
-    """Emit what start-up cost."""
-    counts = namespace.statistics
-    namespace.events.emit(
-        LoaderStatistics(
-            False,
-            perf_counter_ns() - started,
-            relocated - loaded,
-            loaded - started,
-            counts.relocations,
-            counts.cached,
-            counts.relative,
-        )
-    )
-
-
-def announce_final_statistics(namespace: Namespace) -> None:
-    """Emit how many relocations lazy binding added."""
-    counts = namespace.statistics
-    namespace.events.emit(LoaderStatistics(True, 0, 0, 0, counts.relocations, counts.cached, 0))
-
-
-def enter(namespace: Namespace, program: Program, stack: InitialStack) -> None:
-    """Hand over control, with the finalisers in RDX for atexit(3) (psABI 3.4.1)."""
-    cpu = namespace.process.cpu
-
-    def finalise() -> None:
-        run_finalisers(namespace, finalisation_order(namespace))
-
-    if namespace.events.wanted & Topic.CALLS:
-        namespace.events.emit(ControlTransferred(namespace.program_name))
-    cpu.sp = stack.sp
-    cpu.set(RDX, namespace.process.add_trap(finalise))
-    cpu.pc = program.entry

@@ -298,7 +298,7 @@ class Process:
     # ---- running ---------------------------------------------------------------------------
 
     def call(self, function: int, *arguments: int) -> int:
-        """Run a guest function of up to six integer arguments and return its RAX.
+        """Run a guest function of integer arguments and return its RAX.
 
         The stack pointer is preserved, other registers are not. Raises ProcessEnded where the
         process ends meanwhile. Other threads run meanwhile, too.
@@ -324,8 +324,11 @@ class Process:
         cpu, sp = self.cpu, self.cpu.sp
         for register, value in zip(registers.CALL_ARGUMENTS, arguments, strict=False):
             cpu.set(register, value & _MASK)
-        inner_sp = ((sp - registers.RED_ZONE) & ~15) - 8
+        on_stack = arguments[len(registers.CALL_ARGUMENTS) :]
+        inner_sp = ((sp - registers.RED_ZONE - 8 * len(on_stack)) & ~15) - 8
         self.memory.write_u64(inner_sp, self._return_address)
+        for number, value in enumerate(on_stack, 1):
+            self.memory.write_u64(inner_sp + 8 * number, value & _MASK)
         cpu.sp = inner_sp
         cpu.set(registers.RAX, 0)  # no vector registers hold variable arguments
 

@@ -35,6 +35,7 @@ RTLD_DL_LINKMAP, RTLD_DL_SYMENT = 2, 1
 KNOWN_MODES = 0x4000110F
 """All bits that dlopen's mode may have (dlopen.c)."""
 LM_ID_BASE, LM_ID_NEWLM, NAMESPACE_LIMIT = 0, -1, 16
+LA_SYMB_DLSYM = 8
 MINUS_ONE = 0xFFFFFFFFFFFFFFFF
 PATH_LIMIT = 4096
 ERROR_ROOM = 4096
@@ -184,7 +185,10 @@ class DlFunctions:
             note_dependency(by, definition.dso)
         if definition.symbol.type == STT.TLS:
             return tls.block_address(namespace, definition.dso) + definition.symbol.st_value
-        return definition_address(namespace, definition)
+        address = definition_address(namespace, definition)
+        if by.owner.audit is not None:
+            address, _ = by.owner.audit.bound(by, definition, address, LA_SYMB_DLSYM)
+        return address
 
     def _scopes_of(self, handle: int, by: Dso) -> tuple[Sequence[Sequence[Dso]], str]:
         """Return where dlsym looks for a handle, and the name that an error puts first."""

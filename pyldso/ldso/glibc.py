@@ -207,9 +207,11 @@ def install(namespace: Namespace) -> None:
 
 
 def initialise(namespace: Namespace) -> None:
-    """Run the program's DT_PREINIT_ARRAY, `__libc_early_init`, then all libraries' initialisers."""
-    run_preinitialisers(namespace, namespace.arguments)
+    """Run `__libc_early_init`, the program's DT_PREINIT_ARRAY, then all libraries' initialisers."""
     early_init(namespace, namespace.libc, is_initial=True)
+    if namespace.audit is not None:
+        namespace.audit.changed(namespace)
+    run_preinitialisers(namespace, namespace.arguments)
     run_initialisers(namespace, namespace.global_scope, namespace.arguments)
     announce_program(namespace)
 

@@ -60,7 +60,8 @@ def _place_resolver(namespace: Namespace) -> int:
         if dso is None:
             raise LoadError(f"lazy binding for an unknown link map {link_map:#x}")
         try:
-            return bind(dso.owner, dso, index)
+            audit = dso.owner.audit
+            return audit.calls.enter(dso, index) if audit else bind(dso.owner, dso, index)
         except DlError as error:  # ends the program, be it amid a constructor under dlopen
             raise error.at_start(namespace.program_name) from None
 
@@ -71,21 +72,33 @@ def _place_resolver(namespace: Namespace) -> int:
 
 def bind(namespace: Namespace, dso: Dso, index: int) -> int:
     """Bind PLT relocation `index` of `dso` and return the address (dl-runtime.c, _dl_fixup)."""
+    place, _, address = resolve_plt(namespace, dso, index)
+    if address:
+        store_plt(namespace, dso, place, address)
+    return address
+
+
+def resolve_plt(namespace: Namespace, dso: Dso, index: int) -> tuple[int, Definition | None, int]:
+    """Return place, definition and address of PLT relocation `index` of `dso`."""
     with reading(dso.label, "relocation table"):
         table = dso.tail(dso.dynamic.get(DT.JMPREL, 0))
         r_offset, r_info, _ = RELA.unpack_from(table, index * RELA.size)
         definition = resolve(namespace, dso, r_info >> 32, is_plt=True)
     if definition is None:
-        return 0
+        return r_offset, None, 0
     if definition.symbol.type == STT.GNU_IFUNC:
         address = _address_amid_call(namespace, definition)
     else:
         address = definition_address(namespace, definition)
+    return r_offset, definition, address
+
+
+def store_plt(namespace: Namespace, dso: Dso, r_offset: int, address: int) -> None:
+    """Store where a PLT entry goes from now on, unless LD_BIND_NOT wants it bound at each call."""
     if not namespace.bind_not:
         with reading(dso.label, "relocation table"):
             namespace.memory.write_u64(dso.base + r_offset & MASK, address)
     namespace.statistics.relocations += 1
-    return address
 
 
 def _address_amid_call(namespace: Namespace, definition: Definition) -> int:

@@ -54,16 +54,21 @@ def add_link_map(namespace: Namespace, dso: Dso) -> None:
     for index, (tag, _) in enumerate(dso.dynamic_entries):
         if 0 <= tag < INDEXED_TAGS:
             memory.write_u64(address + L_INFO + 8 * tag, dso.dynamic_address + 16 * index)
+    if dso in namespace.objects:
+        join_list(namespace, dso)
+
+
+def join_list(namespace: Namespace, dso: Dso) -> None:
+    """Put a link map into the list, where its file is among the others that have one."""
     position = namespace.objects.index(dso)
-    if position:
-        previous = namespace.objects[position - 1].link_map
-        memory.write_u64(previous + L_NEXT, address)
-        memory.write_u64(address + L_PREV, previous)
-    if position + 1 < len(namespace.objects):
-        following = namespace.objects[position + 1].link_map
-        if following:  # else it comes next
-            memory.write_u64(address + L_NEXT, following)
-            memory.write_u64(following + L_PREV, address)
+    ahead = (other.link_map for other in namespace.objects[:position][::-1] if other.link_map)
+    behind = (other.link_map for other in namespace.objects[position + 1 :] if other.link_map)
+    previous, following = next(ahead, 0), next(behind, 0)
+    for before, after in ((previous, dso.link_map), (dso.link_map, following)):
+        if before:
+            namespace.memory.write_u64(before + L_NEXT, after)
+        if after:
+            namespace.memory.write_u64(after + L_PREV, before)
 
 
 def remove_link_map(namespace: Namespace, dso: Dso) -> None:

@@ -28,7 +28,7 @@ from pyldso.ldso.dso import Dso
 from pyldso.ldso.errors import DlError, reading
 from pyldso.ldso.events import LibraryNeeded, LinkMapMade
 from pyldso.ldso.namespace import Namespace
-from pyldso.ldso.search import OpenedFile
+from pyldso.ldso.search import OpenedFile, Source
 from pyldso.ldso.segments import check_file_size, map_segments, read_phdrs
 
 FIRST_READ = 832
@@ -60,15 +60,21 @@ class Missing(NamedTuple):
 class LibraryOpener:
     """Opens and verifies library files; remembers that a file of the other class was met."""
 
-    def __init__(self, namespace: Namespace) -> None:
+    def __init__(self, namespace: Namespace, loader: Dso | None = None) -> None:
         self._process = namespace.process
+        self._audit, self._loader = namespace.audit, loader
         self.found_other_class = False
 
-    def __call__(self, path: str, is_search: bool) -> OpenedFile:
+    def __call__(self, path: str, source: Source) -> OpenedFile:
         """Return the opened file at `path`.
 
         Raises OSError where a search goes on, DlError with ld.so's words where it cannot.
         """
+        is_search = source != Source.NAME
+        if self._audit and is_search:
+            path = self._audit.search(path, self._loader, source) or ""
+            if not path:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         fd = self._process.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             header = self._verify(path, fd, is_search)
@@ -159,7 +165,7 @@ def load_library(
         if dso.answers_to(name):
             dso.aliases.add(name)
             return dso
-    interpreter = namespace.family[0].interpreter
+    interpreter = namespace.interpreter
     if interpreter and interpreter not in namespace.objects and interpreter.answers_to(name):
         return adopt_interpreter(namespace, interpreter)
     if namespace.events.wanted & Topic.FILES:
@@ -189,11 +195,15 @@ def adopt_interpreter(namespace: Namespace, interpreter: Dso) -> Dso:
 
 
 def _open_library(namespace: Namespace, name: str, loader: Dso | None) -> OpenedFile:
-    opener = LibraryOpener(namespace)
+    opener = LibraryOpener(namespace, loader)
     wanted = namespace.search.expand(name, loader)
     try:
+        if namespace.audit:
+            wanted = namespace.audit.search(wanted, loader, Source.ORIGINAL) or ""
+            if not wanted:
+                raise DlError("", "cannot open shared object file")
         if "/" in wanted:
-            return opener(wanted, False)
+            return opener(wanted, Source.NAME)
         return namespace.search.find(wanted, loader, search_chain(namespace, loader), opener)
     except OSError as error:
         if opener.found_other_class:
@@ -246,9 +256,13 @@ def _map_library(
     if complaint := _flags_complaint(dso, mode):
         process.munmap(page_down(dso.start), page_up(dso.end) - page_down(dso.start))
         raise DlError(opened.path, complaint)
+    if namespace.audit:
+        namespace.audit.changing(namespace)
     namespace.add(dso)
     if namespace.events.wanted & Topic.FILES:
         announce(namespace, dso)
+    if namespace.audit:
+        namespace.audit.opened(namespace, dso)
     return dso
 
 

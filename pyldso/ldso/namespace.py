@@ -15,6 +15,7 @@ from pyldso.ldso.tls import TlsLayout
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
+    from pyldso.ldso.audit import Audit
     from pyldso.ldso.dl import DlFunctions
     from pyldso.ldso.lookup import Definition
 
@@ -86,6 +87,8 @@ class Namespace:
         self.dynamic_weak = False
         self.verbose = False
         """LD_WARN: tell of what is only suspicious."""
+        self.audit: Audit | None = None
+        """Who is told of what happens here (LD_AUDIT); auditors' own namespaces have none."""
         self.warn: Callable[[str], object] = lambda line: None
         """Takes what the user is told, and what does not end the program, as lines."""
         self.call_early_init: Callable[[Dso], None] = lambda libc: None

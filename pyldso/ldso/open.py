@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pyldso.ldso.dso import Dso
     from pyldso.ldso.namespace import Namespace
 
+LA_ACT_CONSISTENT, LA_ACT_DELETE = 0, 2
 RTLD_NOW, RTLD_NOLOAD, RTLD_DEEPBIND, RTLD_GLOBAL, RTLD_NODELETE = 2, 4, 8, 0x100, 0x1000
 
 ISA_LEVELS = 0b11
@@ -59,6 +60,8 @@ def open_object(namespace: Namespace, name: str, mode: int, caller: Dso | None) 
         raise
     finally:
         link_map.set_debug_state(namespace, link_map.RT_CONSISTENT)
+    if namespace.audit:
+        namespace.audit.changed(namespace)
     dso.direct_opencount += 1
     dso.is_nodelete |= bool(mode & RTLD_NODELETE)
     if mode & RTLD_GLOBAL:
@@ -91,7 +94,8 @@ def _prepare(namespace: Namespace, opened: Dso, added: Sequence[Dso], mode: int)
             raise DlError(dso.name, ISA_TOO_LOW)
         if namespace.libc is None and find_in(namespace, dso, b"__libc_start_main"):
             namespace.libc = dso
-        link_map.add_link_map(namespace, dso)
+        if not dso.link_map:
+            link_map.add_link_map(namespace, dso)
         if namespace.adjusts_dynamic and dso.real is None:
             link_map.adjust_dynamic(namespace, dso)
         tls.add_late_module(namespace, dso)
@@ -103,7 +107,7 @@ def _prepare(namespace: Namespace, opened: Dso, added: Sequence[Dso], mode: int)
             dso.scopes = scopes[::-1] if mode & RTLD_DEEPBIND else scopes
             if dso.is_symbolic:
                 dso.scopes.insert(0, [dso])
-            dso.searchlist = dso.searchlist or _own_searchlist(dso)
+            dso.searchlist = dso.searchlist or own_searchlist(dso)
         elif not dso.is_initial and opened.searchlist not in dso.scopes:
             dso.scopes.append(opened.searchlist)
     is_lazy = namespace.is_lazy and not mode & RTLD_NOW
@@ -114,7 +118,7 @@ def _prepare(namespace: Namespace, opened: Dso, added: Sequence[Dso], mode: int)
             tls.fill_late_block(namespace, dso)
 
 
-def _own_searchlist(dso: Dso) -> list[Dso]:
+def own_searchlist(dso: Dso) -> list[Dso]:
     """Return `dso` and all that it needs, breadth first."""
     found = [dso]
     for member in found:
@@ -157,9 +161,15 @@ def _close_unused(namespace: Namespace) -> None:
     order = dependencies_first(unused, with_relocation_dependencies=True)
     for dso in reversed(order):
         run_finalisers(namespace, [dso])
+        if namespace.audit:
+            namespace.audit.closed(dso)
         dso.is_closing = True
+    if namespace.audit and unused:
+        namespace.audit.activity(namespace, LA_ACT_DELETE)
     link_map.set_debug_state(namespace, link_map.RT_DELETE)
     unload(namespace, unused)
+    if namespace.audit and unused:
+        namespace.audit.activity(namespace, LA_ACT_CONSISTENT)
     link_map.set_debug_state(namespace, link_map.RT_CONSISTENT)
     if not namespace.objects and namespace.id:
         namespace.family.remove(namespace)
@@ -189,6 +199,8 @@ def unload(namespace: Namespace, objects: Sequence[Dso]) -> None:
             namespace.events.emit(LinkMapDestroyed(dso.label, namespace.id))
         if dso.link_map:
             link_map.remove_link_map(namespace, dso)
+        if namespace.audit:
+            namespace.audit.forget(dso)
         namespace.objects.remove(dso)
         if dso in namespace.initialised:
             namespace.initialised.remove(dso)

@@ -24,6 +24,8 @@ from pyldso.ldso.segments import protection
 
 MASK = 0xFFFFFFFFFFFFFFFF
 PROT_READ, PROT_WRITE = 1, 2
+LA_SYMB_NO_CALLS = 3
+"""What auditors are told of a function that is bound at once: its calls cannot be seen."""
 
 
 class Rows:
@@ -314,7 +316,14 @@ class Binder:
 
 
 def _symbol(binder: Binder, offset: int, index: int, addend: int, r_type: int) -> None:
-    binder.writer.write(offset, binder.value(index, is_plt=r_type == R_X86_64.JUMP_SLOT))
+    is_plt = r_type == R_X86_64.JUMP_SLOT
+    value = binder.value(index, is_plt=is_plt)
+    audit = binder.namespace.audit
+    if is_plt and audit is not None:
+        definition = binder.definition(index, is_plt=True)
+        if definition is not None:
+            value, _ = audit.bound(binder.dso, definition, value, LA_SYMB_NO_CALLS)
+    binder.writer.write(offset, value)
 
 
 def _symbol_plus_addend(binder: Binder, offset: int, index: int, addend: int, r_type: int) -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 import struct
 from collections.abc import Callable, Sequence
+from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyldso.elf.constants import DF1, DT, PF
@@ -47,8 +48,19 @@ class OpenedFile(NamedTuple):
     header: bytes
 
 
-Opener = Callable[[str, bool], OpenedFile]
-"""Opens and verifies a path; OSError where the search goes on. The flag: a search is on."""
+class Source(IntEnum):
+    """Where a path that is tried comes from: LA_SER_* of link.h, for auditors."""
+
+    NAME = 0
+    ORIGINAL = 0x01
+    LIBRARY_PATH = 0x02
+    RUNPATH = 0x04
+    CACHE = 0x08
+    DEFAULT = 0x40
+
+
+Opener = Callable[[str, Source], OpenedFile]
+"""Opens and verifies a path; OSError where the search goes on."""
 
 
 class LibraryCache:
@@ -168,8 +180,9 @@ class LibrarySearch:
             for dso in chain:
                 if found := self._in_dso_path(name, dso, DT.RPATH, opener):
                     return found
-        directories = self._environment_directories()
-        if found := self._in_directories(name, directories, "LD_LIBRARY_PATH", opener):
+        directories: Sequence[str] = self._environment_directories()
+        kind = Source.LIBRARY_PATH
+        if found := self._in_directories(name, directories, "LD_LIBRARY_PATH", kind, opener):
             return found
         if loader is not None and (found := self._in_dso_path(name, loader, DT.RUNPATH, opener)):
             return found
@@ -177,7 +190,8 @@ class LibrarySearch:
             return found
         if loader is not None and loader.flags_1 & DF1.NODEFLIB:
             return None
-        return self._in_directories(name, self.system_directories, "system search path", opener)
+        directories, kind = self.system_directories, Source.DEFAULT
+        return self._in_directories(name, directories, "system search path", kind, opener)
 
     @property
     def system_directories(self) -> Sequence[str]:
@@ -218,16 +232,17 @@ class LibrarySearch:
 
     def _in_dso_path(self, name: str, dso: Dso, tag: DT, opener: Opener) -> OpenedFile | None:
         directories = self._dso_directories(dso, tag)
-        return self._in_directories(name, directories, f"{tag.name} from file {dso.label}", opener)
+        source = f"{tag.name} from file {dso.label}"
+        return self._in_directories(name, directories, source, Source.RUNPATH, opener)
 
     def _in_directories(
-        self, name: str, directories: Sequence[str], source: str, opener: Opener
+        self, name: str, directories: Sequence[str], source: str, kind: Source, opener: Opener
     ) -> OpenedFile | None:
         folders = [folder for base in directories for folder in self._with_hwcaps(base)]
         if folders and self._events.wanted & Topic.LIBS:
             self._events.emit(SearchPath(tuple(folders), source))
         for folder in folders:
-            if found := self._try(f"{folder.rstrip('/')}/{name}", opener):
+            if found := self._try(f"{folder.rstrip('/')}/{name}", kind, opener):
                 return found
         return None
 
@@ -247,7 +262,7 @@ class LibrarySearch:
             self._cache_was_read = True
             self._cache = self._read_cache()
         for path in self._cache.find(name) if self._cache else ():
-            if found := self._try(path, opener):
+            if found := self._try(path, Source.CACHE, opener):
                 return found
         return None
 
@@ -258,11 +273,11 @@ class LibrarySearch:
         except (OSError, ValueError, IndexError, struct.error):
             return None
 
-    def _try(self, path: str, opener: Opener) -> OpenedFile | None:
+    def _try(self, path: str, kind: Source, opener: Opener) -> OpenedFile | None:
         if self._events.wanted & Topic.LIBS:
             self._events.emit(PathTried(path))
         try:
-            return opener(path, True)
+            return opener(path, kind)
         except OSError:
             return None
 

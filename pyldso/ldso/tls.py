@@ -107,7 +107,7 @@ class TlsLayout:
         return True
 
 
-def reserve_static(namespace: Namespace, control_block_size: int) -> None:
+def reserve_static(namespace: Namespace, control_block_size: int, surplus: int = SURPLUS) -> None:
     """Lay out the modules of all files loaded at start and map the area with its control block.
 
     Raises LoadError where there is no memory for it.
@@ -115,7 +115,7 @@ def reserve_static(namespace: Namespace, control_block_size: int) -> None:
     layout = namespace.tls
     for dso in namespace.every_object():
         layout.place(dso)
-    layout.capacity = -(-(layout.used + SURPLUS + RSEQ_ROOM) // 64) * 64
+    layout.capacity = -(-(layout.used + surplus + RSEQ_ROOM) // 64) * 64
     size = layout.capacity + layout.alignment + control_block_size + 4096
     try:
         start = namespace.process.mmap(0, size, 3, 0x22, -1, 0)
