@@ -22,13 +22,14 @@ DESCRIPTION = """\
 Assemble .s (and compile .c, with the machine's C compiler) and make a shared object of it.
 
 With -c each FILE becomes an object file that any linker takes; FILE.o is written to the current
-folder where -o names no other. Objects and libraries among the inputs are linked in.
+folder where -o names no other. Many FILEs in one call start the assembler once; an error in one
+keeps no other from its object. Objects and libraries among the inputs are linked in.
 """
 
 EXAMPLES = """\
 pyldso mkso -shared -fpic -o libvector.so addvec.s multvec.s
 pyldso mkso -shared -soname libv.so.1 -o libv.so.1 addvec.o multvec.o
-pyldso mkso -c addvec.s
+pyldso mkso -c addvec.s multvec.s
 """
 
 

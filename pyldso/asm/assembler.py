@@ -2,9 +2,10 @@
 
 read -> encode -> layout -> call frames -> fix up -> object
 
-Reading obeys directives at once and turns instructions to templates, which keystone then encodes
-in batches; layout finds the place of every label, after which each field is a number or a
-relocation.
+Reading obeys directives at once and turns instructions to templates, which keystone encodes in
+batches while the reading goes on: code becomes fragments then, and its lines are forgotten, so that
+a large source takes little memory. Layout finds the place of every label, after which each field
+is a number or a relocation.
 """
 
 from __future__ import annotations
@@ -214,9 +215,13 @@ class Assembler:
         symbols = assembly.symbols
         if line[-1:] == ":":
             name = line[:-1]
-            if name in symbols or not (name[:2] == ".L" and name[2:].isalnum()):
+            label = symbols.get(name)
+            if label is None:
+                if not (name[:2] == ".L" and name[2:].isalnum()):
+                    return False
+                label = symbols[name] = AsmSymbol(name)
+            elif label.is_defined or name[:2] != ".L":
                 return False
-            label = symbols[name] = AsmSymbol(name)
             assembly.put_label(label)
             return True
         match = _SIMPLE_LINE.match(line)
