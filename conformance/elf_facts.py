@@ -22,7 +22,7 @@ ASPECTS = ("dynamic", "segments", "versions", "symbols", "tls", "notes")
 _PLACED = frozenset((
     "STRTAB", "SYMTAB", "STRSZ", "SYMENT", "PLTGOT", "PLTRELSZ", "PLTREL", "JMPREL", "RELA",
     "RELASZ", "RELAENT", "RELACOUNT", "VERSYM", "VERDEF", "VERNEED", "RELR", "RELRSZ", "RELRENT",
-    "NULL", "VERNEEDNUM", "VERDEFNUM",
+    "NULL", "VERNEEDNUM", "VERDEFNUM", "TLSDESC_GOT", "TLSDESC_PLT",
 ))  # fmt: skip
 """Tags that say where something is or how large; or that follow from the choice of relocations."""
 

@@ -28,6 +28,7 @@ from pyldso.linker.eh_frame import EhFrame, EhFrameHeader, build_eh_frame
 from pyldso.linker.exports import (
     DefinedSymbol,
     assign_versions,
+    export_edges,
     mark_exports,
     may_be_interposed,
     own_name,
@@ -195,7 +196,7 @@ def link_inputs(
     exports = read_export_rules(options)
     raise_errors([*wrong, *assign_versions(symbols, exports, options)], limit)
     allocate_commons(symbols)
-    mark_exports(symbols, exports, options)
+    mark_exports(symbols.resolved.values(), symbols, exports, options)
     if options.gc_sections:
         drop_garbage(symbols, options)
     if options.strip_all or options.strip_debug:
@@ -203,7 +204,10 @@ def link_inputs(
     merged = merge_strings(symbols.objects, machine)
     outputs = gather_sections(symbols.objects, merged, options.sort_section)
     is_dynamic = output.is_position_independent or bool(symbols.shared)
-    define_boundaries(symbols, outputs, is_dynamic=is_dynamic)
+    edges = define_boundaries(
+        symbols, outputs, is_dynamic=is_dynamic, edge_visibility=options.edge_visibility
+    )
+    export_edges(edges, symbols, exports, options)
     is_open = partial(may_be_interposed, rules=exports, options=options)
     may_import_weak = is_dynamic and (output.is_shared or options.interpreter is not None)
     columns_of(symbols, options, is_open, is_dynamic=may_import_weak)

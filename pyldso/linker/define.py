@@ -72,9 +72,12 @@ def allocate_commons(symbols: SymbolTable) -> None:
 
 
 def define_boundaries(
-    symbols: SymbolTable, outputs: list[OutputSection], *, is_dynamic: bool
-) -> None:
-    """Define the linker's own symbols where they are referred to."""
+    symbols: SymbolTable, outputs: list[OutputSection], *, is_dynamic: bool, edge_visibility: int
+) -> list[Resolved]:
+    """Define the linker's own symbols where they are referred to.
+
+    Return those that other files may see, `__start_NAME` and `__stop_NAME`, of `edge_visibility`.
+    """
     for names, weakest in ((BOUNDARIES, Rank.SHARED), (PROVIDED, Rank.UNDEFINED)):
         for name, boundary in names.items():
             resolved = symbols.resolved.get(name)
@@ -82,13 +85,19 @@ def define_boundaries(
                 if name == "_DYNAMIC" and not is_dynamic:
                     continue  # start code asks by its address whether there is a dynamic section
                 define(resolved, boundary)
+    edges: list[Resolved] = []
     for output in outputs:
         if not output.flags & SHF.ALLOC or not is_c_identifier(output.name):
             continue
         for prefix, edge in (("__start_", START), ("__stop_", END)):
             resolved = symbols.resolved.get(prefix + output.name)
             if resolved is not None and resolved.rank <= Rank.SHARED:
+                wanted = resolved.visibility
                 define(resolved, edge + output.name)
+                resolved.visibility = wanted
+                resolved.merge_visibility(edge_visibility)
+                edges.append(resolved)
+    return edges
 
 
 def define(resolved: Resolved, boundary: str) -> None:

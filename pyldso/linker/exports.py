@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pyldso.elf.constants import STB, STT
@@ -130,7 +131,21 @@ def is_listed(resolved: Resolved, rules: ExportRules) -> bool:
     return found is not None and not found[1]
 
 
-def mark_exports(symbols: SymbolTable, rules: ExportRules, options: LinkOptions) -> None:
+def export_edges(
+    edges: Sequence[Resolved], symbols: SymbolTable, rules: ExportRules, options: LinkOptions
+) -> None:
+    """Mark the linker's own symbols that other files see, by the rules for all others."""
+    for edge in edges:
+        found = rules.versions.find(edge.name) if rules.versions is not None else None
+        if found is not None:
+            edge.is_local = found[1]
+            edge.version = "" if edge.is_local else found[0].name
+    mark_exports(edges, symbols, rules, options)
+
+
+def mark_exports(
+    candidates: Iterable[Resolved], symbols: SymbolTable, rules: ExportRules, options: LinkOptions
+) -> None:
     """Mark the definitions that other files see.
 
     A shared object's are all that are not hidden; an executable's those that its libraries refer
@@ -142,7 +157,7 @@ def mark_exports(symbols: SymbolTable, rules: ExportRules, options: LinkOptions)
     if not is_open:
         for shared in symbols.shared:
             wanted.update(shared.file.undefined())
-    for resolved in symbols.resolved.values():
+    for resolved in candidates:
         if resolved.rank <= Rank.SHARED or resolved.is_hidden:
             continue
         resolved.is_exported = (

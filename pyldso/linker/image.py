@@ -73,8 +73,16 @@ def set_value(target: Resolved, tls_start: int) -> None:
                 target.tls_start = tls_start
     elif symbol is not None and target.rank > Rank.SHARED and not target.boundary:
         target.value = symbol.st_value
+        target.S = target.L = signed(target.value)
+        target.Z = target.size
+        return
     target.S = target.L = target.value
     target.Z = target.size
+
+
+def signed(value: int) -> int:
+    """Return a word as the two's complement that it is: an absolute symbol may be negative."""
+    return value - (1 << 64) if value >> 63 else value
 
 
 def set_plt_operands(synthetic: Synthetic) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from pyldso.elf.constants import PAGE_SIZE
+from pyldso.elf.constants import PAGE_SIZE, STV
 from pyldso.errors import Diagnostic, PyldsoError
 
 
@@ -38,6 +38,7 @@ LinkInput = InputFile | Library
 
 FIXED_BASE = 0x400000
 MAX_PAGE_SIZE = "max-page-size="
+EDGE_VISIBILITY = "start-stop-visibility="
 STACK_SIZE = "stack-size="
 MAX_MAX_PAGE_SIZE = 1 << 30
 
@@ -199,6 +200,15 @@ class LinkOptions(NamedTuple):
         if not PAGE_SIZE <= size <= MAX_MAX_PAGE_SIZE or size & (size - 1):
             raise PyldsoError(f"-z {sizes[-1]}: use a power of two from 0x1000 to 0x40000000")
         return size
+
+    @property
+    def edge_visibility(self) -> int:
+        """STV_* of `__start_NAME` and `__stop_NAME` (`-z start-stop-visibility=`)."""
+        words = [word for word in self.z_options if word.startswith(EDGE_VISIBILITY)]
+        name = words[-1].removeprefix(EDGE_VISIBILITY) if words else "protected"
+        if name.upper() not in STV.__members__ or name != name.lower():
+            raise PyldsoError(f"-z {words[-1]}: use default, internal, hidden or protected")
+        return int(STV[name.upper()])
 
     @property
     def stack_size(self) -> int:

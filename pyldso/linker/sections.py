@@ -5,6 +5,7 @@ Names and order are those of GNU ld's built-in script for x86-64 Linux (`ld --ve
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -171,6 +172,20 @@ def output_name(name: str) -> str:
     return name
 
 
+ARRAYS = {".ctors": ".init_array", ".dtors": ".fini_array"}
+"""Where the functions of compilers of old go; nothing else calls them."""
+
+
+def destination(member: InputSection) -> str:
+    """Return the output section of an input section.
+
+    The `.ctors` of crt files stay what they are: their words are marks, not functions.
+    """
+    name = output_name(member.section.name)
+    is_of_crt = os.path.basename(member.owner.object.path).startswith(("crtbegin", "crtend"))
+    return name if is_of_crt else ARRAYS.get(name, name)
+
+
 def text_rank(member: InputSection) -> int:
     """Keep cold, start-up and hot code apart, as GNU ld does."""
     name = member.section.name
@@ -181,11 +196,18 @@ def text_rank(member: InputSection) -> int:
 
 
 def priority_rank(member: InputSection) -> int:
-    """Order `.init_array.NNNNN` by its number, before those without one."""
-    number = re.search(r"\.(\d+)$", member.section.name)
-    return int(number[1]) if number else 1 << 20
+    """Order `.init_array.NNNNN` by its number, before those without one.
+
+    `.ctors` are counted from the other end: they were called from the last to the first.
+    """
+    name = member.section.name
+    number = re.search(r"\.(\d+)$", name)
+    if number is None:
+        return 1 << 20
+    return LAST_PRIORITY - int(number[1]) if name.startswith(tuple(ARRAYS)) else int(number[1])
 
 
+LAST_PRIORITY = 65535
 BY_PRIORITY = (".init_array", ".fini_array", ".ctors", ".dtors")
 """What has an order of its own, whatever --sort-section says."""
 
@@ -239,7 +261,7 @@ def gather_sections(
     members = [member for linked in objects for member in linked.sections if is_copied(member)]
     for member in [*members, *merged]:
         section = member.section
-        name = output_name(section.name)
+        name = destination(member)
         key = (name, section.sh_flags & ALLOC)
         output = outputs.get(key)
         if output is None:
