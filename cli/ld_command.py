@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pyldso import __version__
 from pyldso.errors import PyldsoError
+from pyldso.linker.inputs import LIBRARY_FOLDERS
 
 from . import main as process
 from .arguments import (
@@ -36,8 +37,12 @@ KIND_OPTIONS = (
            OUTPUT_KIND, constant=False),
     Option(("-shared", "-Bshareable"), "shared", "Make a shared object.", OUTPUT_KIND),
     Option(("-static",), "static_link", "Take archives only.", OUTPUT_KIND),
+    Option(("-I",), "dynamic_linker", "Let FILE be the program's interpreter.", "Dynamic linking",
+           "FILE"),
     Option(("-m",), "emulation", f"The one that is known is {EMULATION}.", OUTPUT_KIND, "NAME"),
-    Option(("-v", "-V", "--version"), "version", "Show the version.", "Other"),
+    Option(("-v", "--version"), "version", "Show the version.", "Other"),
+    Option(("-V",), "emulations", "Show the version and the emulation.", "Other"),
+    Option(("--verbose",), "verbose", "Show them, and where libraries are searched for.", "Other"),
 )  # fmt: skip
 
 DRIVER_OPTIONS = (
@@ -46,7 +51,8 @@ DRIVER_OPTIONS = (
     Option(("-O",), IGNORED, "The same.", "Other", "LEVEL", is_prefix=True),
     Option(("-EL", "--no-warn-rwx-segments", "--warn-rwx-segments",
             "--no-warn-execstack", "--warn-execstack"), IGNORED, "The same.", "Other"),
-    Option(("-T", "--script"), "script", "Not supported.", "Other", "FILE"),
+    Option(("-T", "--script"), "", "Read the linker script FILE; one that lays out sections is "
+           "an error.", "Other", "FILE"),
 )  # fmt: skip
 
 
@@ -55,8 +61,6 @@ def execute(arguments: Arguments) -> int:
     emulation = arguments.last("emulation") or EMULATION
     if emulation != EMULATION:
         raise PyldsoError(f"emulation {emulation} is not supported; {EMULATION} is")
-    if arguments.last("script") is not None:
-        raise PyldsoError("linker scripts with SECTIONS (-T) are not supported")
     options = link_options(arguments, is_shared=arguments.flag("shared"))
 
     from pyldso.link import link
@@ -96,14 +100,26 @@ def dispatch(argv: list[str]) -> int:
         arguments = parse_arguments(LD, list(expand_response_files(argv)))
         if arguments.flag("help"):
             return show_help()
-        if arguments.flag("version"):
-            print(VERSION)
-            if not arguments.operands():
-                return ExitStatus.OK
+        if say_version(arguments) and not arguments.operands():
+            return ExitStatus.OK
         return LD.execute(arguments)
     except UsageError as problem:
         process.print_message(f"error: {problem}{did_you_mean(problem.unknown_option)}")
         return ExitStatus.ERROR
+
+
+def say_version(arguments: Arguments) -> bool:
+    """Print what `-v`, `-V` and `--verbose` ask for, in the words that configure scripts know."""
+    is_verbose = arguments.flag("verbose")
+    if is_verbose or arguments.flag("emulations"):
+        print(f"{VERSION}\n  Supported emulations:\n   {EMULATION}")
+    elif arguments.flag("version"):
+        print(VERSION)
+    else:
+        return False
+    if is_verbose:
+        print("; ".join(f'SEARCH_DIR("={folder}")' for folder in LIBRARY_FOLDERS) + ";")
+    return True
 
 
 def show_help() -> int:

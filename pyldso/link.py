@@ -11,7 +11,12 @@ from functools import partial
 from typing import NamedTuple
 
 from pyldso.arch.machine import Machine, OutputKind, machine_of
-from pyldso.elf.constants import EM, ET, GNU_PROPERTY_X86_FEATURE_1_AND
+from pyldso.elf.constants import (
+    EM,
+    ET,
+    GNU_PROPERTY_X86_FEATURE_1_AND,
+    GNU_PROPERTY_X86_ISA_1_NEEDED,
+)
 from pyldso.elf.object import ObjectFile
 from pyldso.errors import Diagnostic, LinkError, PyldsoError
 from pyldso.linker.apply import Overflow, apply_relocations
@@ -72,6 +77,8 @@ from pyldso.linker.warnings import spoken_warnings, stack_warning, text_relocati
 from pyldso.output import write_whole
 
 HASH_STYLES = ("gnu", "sysv", "both")
+ISA_LEVELS = {"x86-64-baseline": 1, "x86-64-v2": 2, "x86-64-v3": 4, "x86-64-v4": 8}
+"""The bits of GNU_PROPERTY_X86_ISA_1_NEEDED that `-z` sets."""
 PACKED_STYLES = ("zlib", "zlib-gabi", "zlib-gnu")
 
 
@@ -185,7 +192,7 @@ def link_inputs(
     symbols = resolve_symbols(inputs, options, given, machine, output, last_resorts)
     reporter = Reporter(symbols, options, machine)
     if options.trace or options.trace_symbols:
-        say_traces(symbols, options)
+        say_traces(inputs, symbols, options)
     if not options.allow_multiple_definition:
         raise_errors(reporter.duplicates(symbols.duplicates), limit)
     # from here on no file is added: every name has the definition that it will have
@@ -342,11 +349,11 @@ def drop_garbage(symbols: SymbolTable, options: LinkOptions) -> None:
             options.say(f"removing unused section '{name}' in file '{owner}'")
 
 
-def say_traces(symbols: SymbolTable, options: LinkOptions) -> None:
-    """Tell which files take part, and which define or use a symbol (`-t`, `-y`)."""
+def say_traces(inputs: list[Input], symbols: SymbolTable, options: LinkOptions) -> None:
+    """Tell which files were read, and which define or use a symbol (`-t`, `-y`)."""
     from pyldso.linker.listing import file_names, symbol_trace  # few links ask for it
 
-    for line in file_names(symbols) if options.trace else []:
+    for line in file_names(inputs) if options.trace else []:
         options.say(line)
     for line in symbol_trace(symbols, options.trace_symbols):
         options.say(line)
@@ -388,6 +395,10 @@ def output_properties(symbols: SymbolTable, options: LinkOptions) -> dict[int, i
     if promised:
         feature = GNU_PROPERTY_X86_FEATURE_1_AND
         merged[feature] = merged.get(feature, 0) | promised
+    level = sum(bit for word, bit in ISA_LEVELS.items() if options.has_z(word))
+    if level:
+        needed = GNU_PROPERTY_X86_ISA_1_NEEDED
+        merged[needed] = merged.get(needed, 0) | level
     return dict(sorted(merged.items()))
 
 

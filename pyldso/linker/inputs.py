@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import re
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -15,6 +14,7 @@ from pyldso.elf.object_reader import References, read_header, read_object
 from pyldso.elf.shared_reader import Export, SharedFile, read_shared
 from pyldso.errors import AsmError, Diagnostic, ElfFormatError, PyldsoError
 from pyldso.linker.options import InputFile, Library, LinkInput, LinkOptions
+from pyldso.linker.script import SCRIPT_LIMIT, read_script
 
 LIBRARY_FOLDERS = (
     "/usr/local/lib/x86_64-linux-gnu",
@@ -98,10 +98,12 @@ SHARED = int(ET.DYN).to_bytes(2, "little")
 class InputReader:
     """Reads inputs of one link; `assemble` makes an object of assembly or C."""
 
-    __slots__ = ("_assemble", "_options", "_references", "paths")
+    __slots__ = ("_assemble", "_folders", "_options", "_references", "paths")
 
     def __init__(self, options: LinkOptions, assemble: Callable[[str], ObjectFile]) -> None:
         self._options = options
+        self._folders: list[str] = []
+        """Where scripts have `-l` look, behind the folders of `-L`."""
         self._assemble = assemble
         self._references: References = {}
         self.paths: dict[str, None] = {}
@@ -153,7 +155,9 @@ class InputReader:
         """Return the path of a library; raises LibraryNotFound."""
         options = self._options
         return find_library(
-            library, options.library_path, takes_versioned_names=options.takes_versioned_names
+            library,
+            [*options.library_path, *self._folders],
+            takes_versioned_names=options.takes_versioned_names,
         )
 
     def read_file(self, path: str, needed_name: str, *, is_as_needed: bool) -> list[Input]:
@@ -176,7 +180,9 @@ class InputReader:
         if not data:
             raise ElfFormatError(path, "the file is empty")
         inputs: list[Input] = []
-        for name, in_as_needed in script_items(bytes(data[:SCRIPT_LIMIT]), path):
+        script = read_script(bytes(data[:SCRIPT_LIMIT]), path)
+        self._folders += script.folders
+        for name, in_as_needed in script.files:
             inputs += self.read_script_item(name, path, is_as_needed=is_as_needed or in_as_needed)
         return inputs
 
@@ -273,44 +279,6 @@ def candidate_names(library: Library) -> list[str]:
         return [library.name[1:]]
     static = f"lib{library.name}.a"
     return [static] if library.is_static else [f"lib{library.name}.so", static]
-
-
-SCRIPT_LIMIT = 1 << 16
-SCRIPT_COMMANDS = ("GROUP", "INPUT", "AS_NEEDED", "OUTPUT_FORMAT")
-
-
-def script_items(text: bytes, path: str) -> list[tuple[str, bool]]:
-    """Return what a linker script of the libc.so kind names, each with its AS_NEEDED.
-
-    Raises ElfFormatError for a file that is neither script nor ELF nor archive.
-    """
-    tokens = [
-        token
-        for token in re.findall(
-            r"/\*.*?\*/|[(),;]|[^\s(),;]+", text.decode("utf-8", "replace"), re.S
-        )
-        if not token.startswith("/*") and token not in (",", ";")
-    ]
-    if not tokens or tokens[0] not in SCRIPT_COMMANDS:
-        raise ElfFormatError(
-            path, "not an ELF file, nor an archive or a linker script of the libc.so kind"
-        )
-    items: list[tuple[str, bool]] = []
-    commands: list[str] = []
-    for position, token in enumerate(tokens):
-        if token == "(":
-            commands.append(tokens[position - 1])
-        elif token == ")":
-            if not commands:
-                raise ElfFormatError(path, "linker script: `)` without `(`")
-            commands.pop()
-        elif token in SCRIPT_COMMANDS:
-            continue
-        elif not commands:
-            raise ElfFormatError(path, f"linker script: {token} is not supported")
-        elif commands[-1] != "OUTPUT_FORMAT":
-            items.append((token, "AS_NEEDED" in commands))
-    return items
 
 
 def is_script(path: str) -> bool:

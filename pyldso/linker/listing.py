@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pyldso.elf.constants import STB, STT
 from pyldso.linker.chunk import Chunk
+from pyldso.linker.inputs import Input, LinkedShared
 from pyldso.linker.layout import Layout
 from pyldso.linker.resolve import SymbolTable
 from pyldso.linker.sections import InputSection, OutputSection
@@ -14,9 +15,10 @@ NAME_WIDTH = 50
 HEADING = f"{'VMA':>16} {'Offset':>8} {'Size':>8} Align Out     In      Symbol"
 
 
-def file_names(symbols: SymbolTable) -> list[str]:
-    """Return the objects and libraries that take part, as `-t` names them."""
-    return [linked.name for linked in symbols.objects] + [shared.name for shared in symbols.shared]
+def file_names(inputs: Sequence[Input]) -> list[str]:
+    """Return the objects, archives and libraries that were read, as `-t` names them."""
+    names = [item.name if isinstance(item, LinkedShared) else item.path for item in inputs]
+    return list(dict.fromkeys(names))
 
 
 def symbol_trace(symbols: SymbolTable, names: Sequence[str]) -> Iterator[str]:

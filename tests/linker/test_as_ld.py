@@ -131,13 +131,14 @@ def test_a_library_without_its_development_file_is_not_found(bench) -> None:
     ("words", "message"),
     [
         (["-m", "elf_i386", "m.o"], "emulation elf_i386 is not supported"),
-        (["-T", "x.lds", "m.o"], "linker scripts with SECTIONS (-T) are not supported"),
+        (["-T", "x.lds", "m.o"], "x.lds:1: linker scripts with SECTIONS are not supported"),
         (["--gc-section", "m.o"], "no such option: --gc-section (did you mean --gc-sections?)"),
         ([], "no input files"),
         (["m.o"], "undefined symbol: printf"),
     ],
 )
 def test_what_ld_cannot_do_is_said(bench, words, message) -> None:
+    (bench.folder / "x.lds").write_text("SECTIONS { .text : { *(.text) } }")
     bench.compile("m.o", HELLO)
     done = run_command(sys.executable, LD, *words, cwd=bench.folder)
     assert done.returncode == 1

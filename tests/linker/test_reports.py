@@ -39,7 +39,7 @@ def test_the_map_tells_what_stands_where(inputs, pyldso) -> None:
 def test_trace_names_the_files_that_take_part(inputs, pyldso) -> None:
     done = pyldso("link", "-o", "m", "main.o", "libone.a", "-Wl,-t")
     names = done.stdout.split()
-    assert names[1:3] == ["main.o", "libone.a(one.o)"]
+    assert names[:2] == ["main.o", "libone.a"]
     assert names[-1].endswith("libc.so.6")
 
 
