@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from io import FileIO
 
 from pyldso.errors import PyldsoError
 
@@ -33,21 +34,58 @@ def is_special(path: str) -> bool:
 
 
 def replace_file(path: str, data: bytes | bytearray | memoryview, mode: int) -> None:
-    """Write a new file beside `path` and rename it; nothing is left behind on an error."""
+    """Write a new file beside `path` and rename it; nothing is left behind on an error.
+
+    The new file has no name while it grows (open(2), O_TMPFILE), so that not even a process that is
+    killed leaves a part of it; where the file system has no such files, it has a name of its own.
+    """
     if os.path.isdir(path):
         raise IsADirectoryError(21, "it is a folder", path)
     folder, name = os.path.split(path)
     beside = os.path.join(folder, f".{name}.{os.getpid()}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+    if not write_unnamed(folder or ".", beside, data, mode):
+        write_named(beside, data, mode)
     try:
-        with open(descriptor, "wb", buffering=0) as output:
-            view = memoryview(data)
-            while view:
-                view = view[output.write(view) :]
         os.replace(beside, path)
     except BaseException:
         os.unlink(beside)
         raise
+
+
+def write_unnamed(
+    folder: str, beside: str, data: bytes | bytearray | memoryview, mode: int
+) -> bool:
+    """Write a file and give it the name `beside` when it is whole; tell whether that can be."""
+    try:
+        descriptor = os.open(folder, os.O_WRONLY | os.O_TMPFILE, mode)
+    except OSError:
+        return False  # why not will be said where the file is opened by its name
+    with open(descriptor, "wb", buffering=0) as output:
+        write_all(output, data)
+        try:
+            # with a descriptor Python calls linkat(2), which follows the link to the file itself
+            os.link(f"/proc/self/fd/{descriptor}", beside, src_dir_fd=descriptor)
+        except OSError:
+            return False  # no /proc, or a file of that name: a process before had our number
+    return True
+
+
+def write_named(beside: str, data: bytes | bytearray | memoryview, mode: int) -> None:
+    """Write a file, and remove it where that fails."""
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+    try:
+        with open(descriptor, "wb", buffering=0) as output:
+            write_all(output, data)
+    except BaseException:
+        os.unlink(beside)
+        raise
+
+
+def write_all(output: FileIO, data: bytes | bytearray | memoryview) -> None:
+    """Write everything, however many calls the kernel wants for it."""
+    view = memoryview(data)
+    while view:
+        view = view[output.write(view) :]
 
 
 def explain(path: str, error: OSError) -> str:
