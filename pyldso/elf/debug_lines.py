@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from struct import error, unpack_from
 from typing import NamedTuple
 
-from pyldso.elf.object import LineMap, ObjectFile, Section
+from pyldso.elf.object import ObjectFile, Section
 from pyldso.elf.records import Buffer
 
 COPY, ADVANCE_PC, ADVANCE_LINE, SET_FILE = 1, 2, 3, 4
@@ -87,39 +87,32 @@ def string_at(data: Buffer, at: int) -> str:
     return part[:end].decode("utf-8", "surrogateescape")
 
 
-def read_line_maps(source: ObjectFile) -> dict[Section, LineMap]:
-    """Return the lines of all sections that the object's .debug_line tells of."""
-    by_section: dict[Section, list[LineRow]] = {}
-    strings = {section.name: section.data for section in source.sections
-               if section.name in (".debug_str", ".debug_line_str")}  # fmt: skip
+def line_rows(source: ObjectFile, strings: dict[str, Buffer]) -> Iterator[LineRow]:
+    """Yield the rows of all line number programs; `strings` are the sections of strings."""
     for section in source.sections:
         if section.name != ".debug_line":
             continue
-        targets = {offset: (info >> 32, addend) for offset, info, addend in section.relocations}
+        targets = targets_of(section)
         at = 0
         try:
             while at < len(section.data):
                 unit = LineUnit(source, section.data, targets, strings, at)
-                for row in unit.rows():
-                    by_section.setdefault(row.section, []).append(row)
+                yield from unit.rows()
                 at = unit.end
         except (IndexError, error, ValueError):
             continue  # what was read before the damage holds
-    maps: dict[Section, LineMap] = {}
-    for section, rows in by_section.items():
-        rows.sort(key=lambda row: row.offset)
-        maps[section] = LineMap(
-            [row.offset for row in rows], [row.path for row in rows], [row.line for row in rows]
-        )
-    return maps
+
+
+def targets_of(section: Section) -> Targets:
+    """Return what the fields of a section are relocated to."""
+    return {offset: (info >> 32, addend) for offset, info, addend in section.relocations}
 
 
 class LineUnit:
-    """A line number program; `end` is where the next one starts."""
+    """A line number program; `end` is where the next one starts, `files` are named by number."""
 
     __slots__ = (
         "_cursor",
-        "_files",
         "_line_base",
         "_line_range",
         "_minimum_length",
@@ -130,6 +123,7 @@ class LineUnit:
         "_targets",
         "_version",
         "end",
+        "files",
     )
 
     def __init__(
@@ -161,7 +155,7 @@ class LineUnit:
         self._line_range = cursor.number(1) or 1
         opcode_base = cursor.number(1)
         self._opcode_lengths = [0, *(cursor.number(1) for _ in range(opcode_base - 1))]
-        self._files = self._read_new_files() if self._version >= 5 else self._read_old_files()
+        self.files = self._read_new_files() if self._version >= 5 else self._read_old_files()
         cursor.at = program
 
     def _read_old_files(self) -> list[str]:
@@ -262,8 +256,8 @@ class LineUnit:
                 for _ in range(self._opcode_lengths[opcode]):
                     cursor.uleb()
                 continue
-            if section is not None and file < len(self._files):
-                yield LineRow(section, offset, self._files[file], line)
+            if section is not None and file < len(self.files):
+                yield LineRow(section, offset, self.files[file], line)
 
     def _place(self, size: int) -> tuple[Section | None, int]:
         """Return the section and offset that the operand of DW_LNE_set_address is relocated to."""

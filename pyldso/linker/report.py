@@ -41,7 +41,7 @@ def line_at(place: Place) -> tuple[str, int] | None:
     """Return the source line of a place, as the assembler or the object's .debug_line tells it."""
     section, source = place.section.section, place.section.owner.object
     if section.lines is None:
-        from pyldso.elf.debug_lines import read_line_maps  # only a failed link needs it
+        from pyldso.elf.debug_places import read_line_maps  # only a failed link needs it
 
         maps = read_line_maps(source)
         for other in (*source.sections, section):

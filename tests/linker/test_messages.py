@@ -49,6 +49,10 @@ MISTAKES: dict[str, dict[str, str]] = {
         "a.c": "int twice(void) { return 1; }\nint main(void) { return twice(); }\n",
         "b.c": "\nint twice(void) { return 2; }\n",
     },
+    "two variables": {
+        "a.c": "int twice = 1;\nint main(void) { return twice; }\n",
+        "b.c": "int twice = 2;\n",
+    },
     "two methods": {
         "a.cc": "struct S { int f(); };\nint S::f() { return 1; }\n"
         "int main() { return S().f(); }\n",
@@ -116,10 +120,11 @@ def test_lines_of_every_version_of_dwarf_are_read(bench, pyldso, flag, compiler)
     assert "+0x5) (main)" in done.stderr or "(main)" in done.stderr
 
 
-def test_damaged_line_tables_cost_only_the_line(bench, pyldso) -> None:
-    bench.compile("a.o", MISTAKES["a call"]["a.c"], "-g")
+@pytest.mark.parametrize("section", ["line", "info", "abbrev"])
+def test_damaged_tables_cost_only_the_line(bench, section) -> None:
+    bench.compile("a.o", "int own = 1;" + MISTAKES["a call"]["a.c"], "-g")
     data = bytearray((bench.folder / "a.o").read_bytes())
-    row = re.search(r"\.debug_line +PROGBITS +\w+ (\w+) (\w+)", bench.readelf("-S", "a.o"))
+    row = re.search(rf"\.debug_{section} +PROGBITS +\w+ (\w+) (\w+)", bench.readelf("-S", "a.o"))
     offset, size = int(row[1], 16), int(row[2], 16)
     for at in range(offset, offset + size):
         changed = bytes(data[:at]) + b"\xff" + bytes(data[at + 1 :])
