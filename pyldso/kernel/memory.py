@@ -267,6 +267,8 @@ class AddressSpace:
 
     def _protect_one(self, vma: Vma, prot: int) -> None:
         start, end = vma.start, vma.end
+        if vma.prot & EXECUTE and not prot & EXECUTE:
+            self._flush_executed(start, end)  # as long as the pages are executable
         if vma.is_shared and vma.file and prot & WRITE and not vma.prot & WRITE:
             host.protect_memory(
                 self.arena.host_address(start), end - start, host.PROT_READ | host.PROT_WRITE
@@ -274,16 +276,15 @@ class AddressSpace:
             keep = EXECUTED | MAPPED
         else:
             keep = EXECUTED | MAPPED | HOST_READ_ONLY
+        if not prot & EXECUTE:
+            keep &= ~EXECUTED
         values = self.arena.page_bytes(start, end)
         access = access_of(prot)
         table = bytes(value & keep | access if value & MAPPED else value for value in range(256))
         first = self.arena.offset(start) >> PAGE_SHIFT
         self.arena.permissions[first : first + len(values)] = values.translate(table)
         vma.has_copies |= vma.file is not None and not vma.is_shared and bool(vma.prot & WRITE)
-        becomes_executable = prot & EXECUTE and not vma.prot & EXECUTE
         vma.prot = prot
-        if becomes_executable:
-            self._flush_executed(start, end)
 
     def move(self, address: int, old: int, new: int, flags: int, target: int) -> int:
         """Resize or move one mapping and return its address (mremap(2))."""

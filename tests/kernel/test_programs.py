@@ -40,6 +40,50 @@ def test_portable_way_grows_its_tlb_over_a_large_working_set(compile_c, run_nati
     assert run_portable(program) == run_native(program)
 
 
+CHANGING_CODE = r"""
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <signal.h>
+#include <setjmp.h>
+static unsigned char *code;
+static sigjmp_buf back;
+static void on_fault(int number) { siglongjmp(back, 1); }
+static void put(int value) {
+    memcpy(code, "\xb8\0\0\0\0\xc3", 6);
+    memcpy(code + 1, &value, 4);
+}
+static int call(void) { return sigsetjmp(back, 1) ? -1 : ((int (*)(void))code)(); }
+int main(void) {
+    int all = PROT_READ | PROT_WRITE | PROT_EXEC;
+    signal(SIGSEGV, on_fault);
+    code = mmap(0, 8192, all, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (int i = 0; i < 3; i++) {
+        put(i), printf("%d ", call());
+        put(i + 10), printf("%d ", call());
+        mprotect(code, 8192, PROT_READ | PROT_WRITE), printf("%d ", call());
+        put(i + 20);
+        mprotect(code, 8192, PROT_READ | PROT_EXEC), printf("%d ", call());
+        mprotect(code, 8192, PROT_NONE), printf("%d ", call());
+        madvise(code, 8192, MADV_DONTNEED), printf("%d ", call());
+        mprotect(code, 8192, all);
+        put(i + 30), printf("%d\n", call());
+    }
+    mprotect(code, 4096, PROT_NONE);
+    printf("%d\n", munmap(code, 8192));
+    return 0;
+}
+"""
+
+
+def test_code_changes_with_the_protection_of_its_pages(
+    compile_c, run_native, run_guest, run_portable
+):
+    program = compile_c(CHANGING_CODE, "-O1")
+    native = run_native(program)
+    assert run_guest(program) == run_portable(program) == native
+
+
 def test_addresses_are_those_of_linux_without_randomisation(run_native, run_guest):
     def places(output):
         lines = [line.split() for line in output.splitlines()]
