@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from pyldso.kernel.futex import Futexes
     from pyldso.kernel.limits import Budget, Clock
     from pyldso.kernel.scheduler import Scheduler
+    from pyldso.kernel.vfork import VforkChild
 
 TRAP_BASE = 0x70000000
 """System call numbers from here on are traps, where they come from pyldso's own page."""
@@ -128,6 +129,8 @@ class Process:
         self.children: set[int] = set()
         """The processes that it has forked."""
         self.resource_limits: dict[int, bytes] = {}
+        self.vfork: VforkChild | None = None
+        """In the child of vfork(2): what its parent waits for."""
         self.host_iovec: ctypes.Array[ctypes.c_uint64] | None = None
         self._start = (b"", b"", b"")
         self._bound: dict[int, BoundSyscall] = {}
@@ -378,6 +381,7 @@ class Process:
     def end(self, status: ExitStatus) -> ExitStatus:
         """Note how the process ended and tell those who watch."""
         self._release_threads()
+        self.release_vfork_parent()
         self.status, self.exit_status = status, status.exit_status
         if self.events.wanted & Topic.SYSCALLS:
             end: tuple[int, int, int | None] = (0, 0, None)
@@ -565,15 +569,26 @@ class Process:
         number: int,
         arguments: tuple[int | bytes, ...],
         finish: Callable[[int], int] | None = None,
+        *,
+        is_interruptible: bool = True,
     ) -> int:
         """Make a system call of the host that may wait; return what `finish` makes of its result.
 
         All pointers among the arguments must have been checked. Raises OSError, and ThreadWaits
         where another thread can run meanwhile: then `finish` is called later.
         """
-        if self.scheduler is not None:
-            return self.scheduler.call_host(number, arguments, finish)
-        result = host_syscall(number, *arguments)
+        if self.scheduler is not None and len(self.threads) > 1 and not self.runs_alone:
+            result = self.scheduler.call_host(number, arguments, finish, is_interruptible)
+        else:
+            while True:
+                try:
+                    result = host_syscall(number, *arguments)
+                except InterruptedError:
+                    if is_interruptible:
+                        raise
+                    self.check_watcher()
+                else:
+                    break
         return result if finish is None else finish(result)
 
     def start_scheduler(self) -> Scheduler:
@@ -592,6 +607,9 @@ class Process:
         """Go on as the child of a fork: no children, no pending signals, its own watcher."""
         self.children.clear()
         self._keep_running_thread()
+        if self.vfork is not None:  # which remains the other's
+            self.vfork.forget(self)
+            self.vfork = None
         self.signals.pending.clear()
         self._watcher.restart()
         if self._clock is not None:
@@ -606,6 +624,12 @@ class Process:
         self.threads = {thread.tid: thread}
         self.scheduler = self.futexes = None
         self._bound.clear()
+
+    def release_vfork_parent(self) -> None:
+        """Let the parent go on, where it waits (vfork(2))."""
+        if self.vfork is not None:
+            self.vfork.release_parent(self)
+            self.vfork = None
 
     def _release_threads(self) -> None:
         """Let go of the robust futexes that the threads of a process hold at its end."""

@@ -52,20 +52,26 @@ _WAIT4, _WNOHANG = 61, 1
 class HostWait(Wait):
     """A wait for the answer of the host thread; `finish` makes the guest's result of it."""
 
-    __slots__ = ("_host", "call", "finish")
+    __slots__ = ("_host", "call", "finish", "is_interruptible")
 
     def __init__(
-        self, host: HostThread, call: HostCall, finish: Callable[[int], int] | None
+        self,
+        host: HostThread,
+        call: HostCall,
+        finish: Callable[[int], int] | None,
+        is_interruptible: bool,
     ) -> None:
         super().__init__()
         self._host = host
         self.call = call
         self.finish = finish
+        self.is_interruptible = is_interruptible
 
     def interrupt(self) -> int | None:
         """Interrupt the host's call, again and again: it may not have begun yet."""
-        self._host.interrupt()
-        self.deadline = monotonic() + _AGAIN_SECONDS
+        if self.is_interruptible:
+            self._host.interrupt()
+            self.deadline = monotonic() + _AGAIN_SECONDS
         return None
 
     def expire(self) -> int | None:
@@ -166,23 +172,21 @@ class Scheduler:
         self,
         number: int,
         arguments: tuple[int | bytes, ...],
-        finish: Callable[[int], int] | None = None,
+        finish: Callable[[int], int] | None,
+        is_interruptible: bool,
     ) -> int:
-        """Make a system call of the host that may wait, and return what `finish` makes of it.
+        """Make a system call of the host and return its result, where it does not wait.
 
-        Raises ThreadWaits where it would, or might, wait, and another thread can run meanwhile.
+        Raises ThreadWaits where it would, or might; `finish` makes the result of its answer then.
         """
         thread = self._process.thread
-        if len(self._process.threads) == 1 or self._process.runs_alone:
-            result: int | None = host_syscall(number, *arguments)
-        else:
-            result = _without_waiting(number, arguments)
+        result = _without_waiting(number, arguments)
         if result is not None:
-            return result if finish is None else finish(result)
+            return result
         if thread.host is None:
             thread.host = HostThread(self._answer)
         call = HostCall(number, arguments)
-        raise ThreadWaits(HostWait(thread.host, call, finish))
+        raise ThreadWaits(HostWait(thread.host, call, finish, is_interruptible))
 
     def park(self, wait: Wait) -> None:
         """Let the running thread wait: `switch` follows."""
@@ -245,7 +249,7 @@ class Scheduler:
         wait = thread.wait
         if not isinstance(wait, HostWait):
             return
-        if result == -errno.EINTR and not thread.waiting:
+        if result == -errno.EINTR and not (thread.waiting and wait.is_interruptible):
             wait.deadline = None
             self._asked[host] = thread
             host.ask(wait.call)  # a signal of pyldso's own

@@ -7,6 +7,7 @@ starts the new one in the same host process.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import sys
@@ -21,6 +22,7 @@ from pyldso.kernel.status import ProcessReplaced
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
+_READ = 0
 # clone(2)
 _CLONE_VM, _CLONE_VFORK, _CLONE_THREAD = 0x100, 0x4000, 0x10000
 _CLONE_SETTLS, _CLONE_PARENT_SETTID = 0x80000, 0x100000
@@ -43,8 +45,13 @@ def _error(code: int, path: str = "") -> OSError:
 
 
 def sys_fork(process: Process) -> int:
-    """fork(2), and vfork(2), whose child has its own memory here."""
+    """fork(2)."""
     return _fork(process)
+
+
+def sys_vfork(process: Process) -> int:
+    """vfork(2)."""
+    return _vfork(process)
 
 
 def sys_clone(
@@ -59,7 +66,7 @@ def sys_clone(
     if flags & _CLONE_VM and not flags & _CLONE_VFORK:
         process.refuse("processes that share memory", "clone with CLONE_VM is not supported")
         raise _error(errno.ENOSYS)
-    pid = _fork(process)
+    pid = _vfork(process) if flags & _CLONE_VFORK else _fork(process)
     memory = process.memory
     if pid:
         if flags & _CLONE_PARENT_SETTID:
@@ -101,6 +108,28 @@ def _fork(process: Process) -> int:
     return pid
 
 
+def _vfork(process: Process) -> int:
+    """Fork, and let the parent wait until the child executes a program or ends."""
+    from pyldso.kernel.vfork import REACH, VforkChild, take_changes  # start-up: seldom needed
+
+    files, sp = process.files, process.cpu.sp
+    reading, writing = (files.keep_private(fd) for fd in os.pipe())
+    pid = _fork(process)
+    if not pid:
+        files.close_private(reading)
+        process.vfork = VforkChild(process, writing, sp)
+        return 0
+    files.close_private(writing)
+    buffer = ctypes.create_string_buffer(REACH)
+
+    def finish(count: int) -> int:
+        take_changes(process, reading, buffer.raw[:count])
+        return pid
+
+    arguments = (reading, ctypes.addressof(buffer), REACH)
+    return process.call_host(_READ, arguments, finish, is_interruptible=False)
+
+
 def sys_execve(process: Process, path: bytes, argv: int, envp: int) -> int:
     """execve(2): raises ProcessReplaced where the new program can be started."""
     arguments = _strings(process, argv)
@@ -108,6 +137,7 @@ def sys_execve(process: Process, path: bytes, argv: int, envp: int) -> int:
     is_own = process.files.own_file(path) is not None
     program = process.files.program_path if is_own else os.fsdecode(path)
     program, arguments = check_executable(process.files, program, arguments)
+    process.release_vfork_parent()
     raise ProcessReplaced(program, arguments, environment)
 
 

@@ -194,7 +194,7 @@ _ROWS: dict[int, tuple[str, ...]] = {
         "threads, and processes with their own memory",
     ),
     57: ("fork", "", "children.fork"),
-    58: ("vfork", "", "children.fork", "the child has its own memory"),
+    58: ("vfork", "", "children.vfork", "the child shares the stack it began with"),
     59: ("execve", "name pathname, address argv, address envp", "children.execve"),
     60: ("exit", "int status", "process.exit"),
     61: ("wait4", "pid pid, out?(int) wstatus, hex options, out?(rusage) rusage", "host"),
