@@ -23,7 +23,7 @@ from pyldso.asm.eh_frame import FrameWriter
 from pyldso.asm.encoder import ATT, BATCH, Code, Encoder, Template
 from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import Expression, Operation
-from pyldso.asm.fixups import AsmRelocation, resolve
+from pyldso.asm.fixups import AsmRelocation, merged, resolve
 from pyldso.asm.fragments import (
     Branch,
     Data,
@@ -456,7 +456,8 @@ class Assembler:
         """Write .debug_line, whose names stand in .debug_line_str, and lay them out again."""
         assembly = self.assembly
         table = assembly.line_table
-        if table is None or not (table.rows or table.files):
+        info = assembly.sections.get((".debug_info", None))
+        if table is None or not (table.rows or (info and table.files)):
             return None
         lines = assembly.sections.get((".debug_line", None))
         if lines is None:
@@ -509,7 +510,8 @@ class Assembler:
         except StatementError as error:
             self.assembly.error(error)
             return []
-        relocations = []
+        relocations: list[AsmRelocation] = []
+        elsewhere: list[AsmRelocation] = []
         for fixup in laid.fixups:
             try:
                 relocation = resolve(laid, fixup, contents)
@@ -517,7 +519,9 @@ class Assembler:
                 self.assembly.error(error, fixup.place)
                 continue
             if relocation is not None:
-                relocations.append(relocation)
+                (relocations if fixup.at is None else elsewhere).append(relocation)
+        if elsewhere:
+            relocations = merged(relocations, elsewhere)
         section.contents = contents
         # Only the line marks are asked for after this.
         laid.release()

@@ -59,6 +59,8 @@ class Assembly:
         self.symbols: dict[str, AsmSymbol] = {}
         self.ordered_symbols: list[AsmSymbol] = []
         """In the order in which gas puts them into the symbol table."""
+        self.namesakes: list[AsmSymbol] = []
+        """Of sections whose name another section had before; they follow those in order."""
         self.file_names: list[str] = []
         self.in_data = False
         """The operands of `.long` and its kin are read: gas lists no `.L` name for them."""
@@ -271,6 +273,9 @@ class Assembly:
             # The name was used before as a symbol: it meant this section.
             known.section, known.type, known.binding = section, STT.SECTION, STB.LOCAL
             section.symbol = known
+        elif known is not section.symbol and known.type == STT.SECTION and known.is_listed:
+            self.namesakes.append(section.symbol)
+            section.symbol.is_listed = True
         if not section.symbol.is_listed:
             section.symbol.is_listed = True
             self.ordered_symbols.append(section.symbol)

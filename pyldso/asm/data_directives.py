@@ -118,7 +118,6 @@ def align(is_power: bool, unit: int, assembly: Assembly, name: str, operands: st
         raise StatementError("the most bytes to skip cannot be negative", parts[2])
     section = assembly.stream.section
     section.alignment = max(section.alignment, amount)
-    assembly.mark_line()
     if amount > 1:
         item = Align(amount, fill, maximum)
         assembly.add(assembly.alignments.setdefault(item, item))
@@ -343,6 +342,9 @@ def reloc(assembly: Assembly, name: str, operands: str) -> None:
     if number is None:
         raise StatementError(f"unknown relocation `{wanted}'", wanted)
     at = None if parts[0] == "." else assembly.expression(parts[0])
+    if isinstance(at, int):
+        # gas counts from the section's symbol, which so comes into the symbol table.
+        assembly.stream.section.symbol.is_used = True
     tree = assembly.expression(parts[2]) if len(parts) > 2 else 0
     assembly.add(Mark(tree, number, at))
 

@@ -76,9 +76,11 @@ def simple_loc(assembly: Assembly, operands: str) -> bool:
     row = LineRow(int(match[1]), int(match[2]), int(match[3]))
     row.isa = table.isa
     row.is_stmt = table.is_stmt = int(match[4]) if match[4] else table.is_stmt
+    table.column = row.column
+    table.pending = row
     if match[5]:
         _view(assembly, row, match[5])
-    table.pending = row
+        assembly.mark_line()
     return True
 
 
@@ -99,12 +101,15 @@ def loc(assembly: Assembly, name: str, operands: str) -> None:
         raise StatementError(f"unassigned file number {numbers[0]}", str(numbers[0]))
     if min(numbers) < 0:
         raise StatementError("line and column numbers cannot be negative", operands)
-    row = LineRow(numbers[0], numbers[1], numbers[2] if len(numbers) > 2 else 0)
+    table.column = numbers[2] if len(numbers) > 2 else table.column
+    row = LineRow(numbers[0], numbers[1], table.column)
     row.is_stmt, row.isa = table.is_stmt, table.isa
+    has_view = False
     while words:
         word = words.pop(0)
         if word == "view" and words:
             _view(assembly, row, words.pop(0))
+            has_view = True
             continue
         option = _OPTIONS.get(word)
         if option is None or (option.value is None and not words):
@@ -115,6 +120,9 @@ def loc(assembly: Assembly, name: str, operands: str) -> None:
         setattr(row, option.field, value)
     table.is_stmt, table.isa = row.is_stmt, row.isa
     table.pending = row
+    if has_view:
+        # gas does not wait for an instruction where the row has a view.
+        assembly.mark_line()
 
 
 def _view(assembly: Assembly, row: LineRow, text: str) -> None:

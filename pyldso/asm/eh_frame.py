@@ -71,7 +71,7 @@ class FrameWriter:
 
     def _select_cie(self, frame: Frame) -> tuple[_Cie, list[CfiInstruction | AsmSymbol]]:
         for cie in reversed(self._cies):
-            if _shares(cie, frame):
+            if _shares(cie, frame, self.is_eh):
                 return cie, frame.instructions[cie.count :]
         count = 0
         for instruction in frame.instructions:
@@ -259,13 +259,16 @@ class FrameWriter:
         self._stream.add(Align(alignment, b"\0", 0), self._place)
 
 
-def _shares(cie: _Cie, frame: Frame) -> bool:
-    """Tell whether a frame may use a CIE: the same header, and the same first instructions."""
+def _shares(cie: _Cie, frame: Frame, is_eh: bool) -> bool:
+    """Tell whether a frame may use a CIE: the same header, and the same first instructions.
+
+    .debug_frame has no room for what .eh_frame says of exceptions.
+    """
     model = cie.frame
-    if (
-        model.return_column != frame.return_column
-        or model.is_signal_frame != frame.is_signal_frame
-        or model.personality_encoding != frame.personality_encoding
+    if model.return_column != frame.return_column or model.is_signal_frame != frame.is_signal_frame:
+        return False
+    if is_eh and (
+        model.personality_encoding != frame.personality_encoding
         or model.lsda_encoding != frame.lsda_encoding
         or not _same_tree(model.personality, frame.personality)
     ):

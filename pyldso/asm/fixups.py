@@ -116,7 +116,26 @@ def resolve(laid: Laid, fixup: Fixup, contents: bytearray) -> AsmRelocation | No
     r_type = _choose_type(fixup, value, is_pcrel)
     if is_pcrel and fixup.kind in "rbj":
         constant -= fixup.tail
+    elif fixup.kind == "i" and value.minus is None and r_type in (R.GOTPC32, R.GOTPC64):
+        # The distance to the GOT counts from the start of the instruction.
+        constant += len(fixup.code) - fixup.tail
     return _against(target, r_type, place, constant, is_pcrel, section)
+
+
+def merged(relocations: list[AsmRelocation], elsewhere: list[AsmRelocation]) -> list[AsmRelocation]:
+    """Return the relocations with those of `.reloc` where gas puts them (write_relocs).
+
+    Each goes before the first one further on, but none before the one that stands before it.
+    """
+    joined: list[AsmRelocation] = []
+    waiting = iter(elsewhere)
+    head = next(waiting, None)
+    for relocation in relocations:
+        while head is not None and head.r_offset < relocation.r_offset:
+            joined.append(head)
+            head = next(waiting, None)
+        joined.append(relocation)
+    return joined if head is None else [*joined, head, *waiting]
 
 
 def _mark(fixup: Fixup, value: Value, place: int) -> AsmRelocation:
@@ -218,6 +237,7 @@ def _against(
 ) -> AsmRelocation:
     """Return the relocation, against the target's section where gas reduces it so."""
     if target is None:
+        r_type = R.PC32 if r_type == R.PLT32 else r_type
         return AsmRelocation(place, r_type, None, signed(addend))
     if r_type in _TLS_TYPES and target.section is None:
         target.type = STT.TLS

@@ -69,6 +69,8 @@ class LineTable:
         self.version = 3
         self.is_stmt = 1
         self.isa = 0
+        self.column = 0
+        """Of the last `.loc`: each keeps what the next one does not say."""
 
     def add_file(self, number: int, directory: str, name: str, md5: bytes | None) -> bool:
         """Note a file; tell whether the number was free."""

@@ -31,8 +31,8 @@ def build_object(
         sections[section] = made
         built.sections.append(made)
     for section, made in sections.items():
-        if section.link_order is not None:
-            made.link_order = sections[section.link_order]
+        if section.linked_to is not None and section.linked_to.section is not None:
+            made.link_order = sections[section.linked_to.section]
     _build_groups(built, sections)
     numbers = _build_symbols(assembly, built, sections, relocations.values())
     for section, rows in relocations.items():
@@ -94,7 +94,7 @@ def _build_symbols(
         for symbol in targets
         if symbol and not symbol.is_listed and assembly.symbols.get(symbol.name) is symbol
     ]
-    for symbol in (*assembly.ordered_symbols, *late):
+    for symbol in (*assembly.ordered_symbols, *assembly.namesakes, *late):
         try:
             if not _is_wanted(symbol, signatures):
                 continue
@@ -144,7 +144,7 @@ def _build_symbol(symbol: AsmSymbol, sections: dict[AsmSection, Section]) -> Sym
             raise StatementError(f"the size of `{symbol.name}' is not a number", symbol.name)
         made.st_size = value.constant & 0xFFFFFFFFFFFFFFFF
     if symbol.is_common:
-        made.shndx = SHN.COMMON
+        made.shndx = SHN.X86_64_LCOMMON if symbol.is_large else SHN.COMMON
         made.st_value = symbol.common_alignment
     elif symbol.equated is not None:
         _place_equate(symbol.name, symbol.equated, made, sections)

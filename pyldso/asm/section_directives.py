@@ -51,7 +51,8 @@ def find_section(assembly: Assembly, operands: str) -> AsmSection:
     if len(given) < 2 or given[0] != '"':
         raise StatementError("section flags stand in double quotes", given)
     explicit, in_present_group = read_flags(given.strip('"'))
-    flags = explicit | (flags if sh_type != SHT.PROGBITS and not explicit else 0)
+    given_by_name = flags if sh_type != SHT.PROGBITS and not explicit else flags & SHF.X86_64_LARGE
+    flags = explicit | given_by_name
     if parts and parts[0][:1] in ("@", "%", '"'):
         sh_type = read_type(parts.pop(0))
     elif parts and explicit & (SHF.MERGE | SHF.GROUP) and parts[0][:1].isalpha():
@@ -112,11 +113,7 @@ def _get(
     created = assembly.create_section(name, group, sh_type, flags, entry_size, key)
     created.is_comdat = is_comdat
     if linked is not None and linked != "0":
-        symbol = assembly.lookup(linked)
-        if symbol.section is None and (linked, None) in assembly.sections:
-            created.link_order = assembly.sections[linked, None]
-        else:
-            created.link_order = symbol.section
+        created.linked_to = assembly.lookup(unquote(linked))
     return created
 
 

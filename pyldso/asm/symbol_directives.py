@@ -11,6 +11,7 @@ from pyldso.asm.att import split_operands
 from pyldso.asm.errors import StatementError
 from pyldso.asm.fragments import Align, Fill
 from pyldso.asm.lexer import unquote
+from pyldso.asm.section_names import default_attributes
 from pyldso.asm.symbols import AsmSymbol
 from pyldso.elf.constants import SHT, STB, STT, STV
 
@@ -96,14 +97,16 @@ def set_(once: bool, assembly: Assembly, name: str, operands: str) -> None:
 
 
 def common(assembly: Assembly, name: str, operands: str) -> None:
-    """Obey `.comm name, size, alignment`; after `.local` it is space in .bss."""
+    """Obey `.comm` and `.largecomm name, size, alignment`: after `.local`, space in .(l)bss."""
+    is_large = name == ".largecomm"
     symbol, amount, alignment = _common_operands(assembly, name, operands)
     if symbol.section is not None or symbol.equated is not None:
         raise StatementError(f"symbol `{symbol.name}' is already defined", symbol.name)
     if symbol.binding == STB.LOCAL:
-        _put_in_bss(assembly, symbol, amount, alignment or _natural(amount))
+        _put_in_bss(assembly, symbol, amount, alignment or _natural(amount), is_large)
         return
     symbol.is_common = True
+    symbol.is_large = is_large
     symbol.size = amount
     symbol.type = symbol.type or STT.OBJECT
     if not alignment:
@@ -147,9 +150,15 @@ def _common_operands(assembly: Assembly, name: str, operands: str) -> tuple[AsmS
     return symbol, amount, alignment
 
 
-def _put_in_bss(assembly: Assembly, symbol: AsmSymbol, amount: int, alignment: int) -> None:
+def _put_in_bss(
+    assembly: Assembly, symbol: AsmSymbol, amount: int, alignment: int, is_large: bool = False
+) -> None:
     # gas collects these after everything else in .bss (subsection 1, obj-elf.c).
-    stream = assembly.sections[".bss", None].stream(1)
+    name = ".lbss" if is_large else ".bss"
+    home = assembly.sections.get((name, None))
+    if home is None:
+        home = assembly.create_section(name, None, *default_attributes(name))
+    stream = home.stream(1)
     section = stream.section
     section.alignment = max(section.alignment, alignment)
     if alignment > 1:
@@ -234,6 +243,7 @@ DIRECTIVES: dict[str, Callable[[Assembly, str, str], None]] = {
     ".equiv": partial(set_, True),
     ".eqv": partial(set_, True),
     ".comm": common,
+    ".largecomm": common,
     ".common": common,
     ".lcomm": local_common,
     ".symver": symver,

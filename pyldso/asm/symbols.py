@@ -21,6 +21,7 @@ class Said:
         "common_alignment",
         "is_common",
         "is_frame_label",
+        "is_large",
         "is_weakref",
         "size",
         "type",
@@ -37,6 +38,7 @@ class Said:
         self.is_common = False
         self.common_alignment = 1
         self.is_frame_label = False
+        self.is_large = False
         self.is_weakref = False
         self.versions: tuple[str, ...] = ()
         self.unversioned = ""
@@ -89,6 +91,8 @@ class AsmSymbol:
     visibility = _SaidOf[int]()
     size = _SaidOf["Expression | None"]()
     is_common = _SaidOf[bool]()
+    is_large = _SaidOf[bool]()
+    """A common for the medium and large code models, beyond 2 GiB (psABI, 3.5.1)."""
     common_alignment = _SaidOf[int]()
     is_frame_label = _SaidOf[bool]()
     """It is to stand in .eh_frame, which is written last."""
@@ -169,7 +173,7 @@ class AsmSection:
         "is_settled",
         "keeps_lines",
         "laid",
-        "link_order",
+        "linked_to",
         "name",
         "number",
         "starts",
@@ -192,7 +196,8 @@ class AsmSection:
         """The places of all labels here are final."""
         self.laid: Laid | None = None
         """What code was read so far, as fragments: its items are forgotten."""
-        self.link_order: AsmSection | None = None
+        self.linked_to: AsmSymbol | None = None
+        """In the section of this symbol is what this section goes with (SHF_LINK_ORDER)."""
         self.number = 0
         self.streams: dict[int, Stream] = {}
         self.starts = array("q", [0])

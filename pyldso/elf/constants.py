@@ -107,6 +107,7 @@ class SHN(IntEnum):
 
     UNDEF = 0
     LORESERVE = 0xFF00
+    X86_64_LCOMMON = 0xFF02
     ABS = 0xFFF1
     COMMON = 0xFFF2
     XINDEX = 0xFFFF

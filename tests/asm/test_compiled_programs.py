@@ -49,6 +49,29 @@ def test_compiler_output_gives_the_bytes_of_gnu_as(
     assert differences(our_object(assembly), gnu_object(assembly, gnu_as)) == []
 
 
+# What changes more than instructions: models, tables, sections, debug information.
+MODES = (
+    "-mtls-dialect=gnu2 -fPIC", "-mcmodel=medium", "-mcmodel=large", "-mcmodel=large -fPIC",
+    "-fno-plt -fPIC", "-pg", "-fsanitize=address", "-fpatchable-function-entry=5,2",
+    "-ffunction-sections -fdata-sections", "-g3", "-gdwarf-4", "-gsplit-dwarf",
+    "-g -gno-as-locview-support", "-g -gno-as-loc-support", "-g -fno-dwarf2-cfi-asm", "-fcommon",
+    "-frecord-gcc-switches", "-fsplit-stack", "-mfunction-return=thunk", "-g -ggnu-pubnames",
+    "-g -flto",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("flags", MODES)
+@pytest.mark.parametrize("name", ["modes.c", "exceptions.cpp"])
+def test_the_modes_of_gcc_give_the_bytes_of_gnu_as(
+    name: str, flags: str, tmp_path: Path, gnu_as: str, gcc: str
+) -> None:
+    assembly = tmp_path / "program.s"
+    command = [gcc, "-S", "-O2", *flags.split(), "-o", assembly, SOURCES / name]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip(f"this gcc does not take {flags}")
+    assert differences(our_object(assembly), gnu_object(assembly, gnu_as)) == []
+
+
 CLANG_LEVELS = ("-O0 -fPIC", "-O2", "-O0 -g", "-O2 -g", "-O1 -masm=intel")
 
 
