@@ -341,7 +341,7 @@ def reloc(assembly: Assembly, name: str, operands: str) -> None:
     number = types.get(wanted, aliases.get(wanted))
     if number is None:
         raise StatementError(f"unknown relocation `{wanted}'", wanted)
-    at = None if parts[0] == "." else assembly.expression(parts[0])
+    at = assembly.expression(parts[0])
     if isinstance(at, int):
         # gas counts from the section's symbol, which so comes into the symbol table.
         assembly.stream.section.symbol.is_used = True
