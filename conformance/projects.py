@@ -31,6 +31,7 @@ from typing import NamedTuple
 from pyldso.elf.constants import ET
 
 JOBS = 2
+_END = "end of the call"
 _TOOLS = Path(__file__).resolve().parent.parent / "cli" / "bin"
 _GNU = {name: Path(shutil.which(name) or name) for name in ("as", "ld")}
 
@@ -137,14 +138,15 @@ PROJECTS = (
     ),
     Project(
         "re2",
-        build="make -j$JOBS testofiles && make -j$JOBS obj/so/libre2.so"
-        " && make -j$JOBS $(make -np | sed -n 's/^STESTS[ :]*= *//p')",
-        test="make -j$JOBS static-test shared-test",
+        # libre2.so, with a version script, and each test twice: with libre2.a, and with both
+        build="make -j$JOBS $(make -s --eval='tests: ; @echo $(TESTS) $(STESTS)' tests)",
+        test="make static-test shared-test",
         passed=r"^obj/\S+ +PASS$",
     ),
     Project(
         "sqlite",
-        build="./configure && make -j$JOBS && make -j$JOBS testfixture fuzzcheck",
+        # without its -g, which makes five times 2.2 million lines of assembly of it
+        build="CFLAGS=-O2 ./configure && make -j$JOBS && make -j$JOBS testfixture fuzzcheck",
         test="""
             ./fuzzcheck test/fuzzdata[468].db
             for name in alter expr fts3 func join json loadext select shell trigger where with; do
@@ -230,9 +232,10 @@ def make_tools(way: Way, folder: Path) -> None:
         calls = folder / f"{name}.calls"
         calls.mkdir(parents=True)
         script = folder / name
-        # a file's name is a number of its own, and its content where and what was called
+        # each process appends to a file of its own, as numbers of processes come again
         script.write_text(
-            f'#!/bin/sh\nprintf \'%s\\0\' "$PWD" "$@" > {calls}/$$\nexec {target} "$@"\n'
+            f"#!/bin/sh\nprintf '%s\\0' \"$PWD\" \"$@\" '{_END}' >> {calls}/$$\n"
+            f'exec {target} "$@"\n'
         )
         script.chmod(0o755)
 
@@ -240,7 +243,8 @@ def make_tools(way: Way, folder: Path) -> None:
 def calls_of(tools: Path, name: str) -> list[list[str]]:
     """Return the calls of a tool in their order: the folder it was called in, and its words."""
     files = sorted((tools / f"{name}.calls").iterdir(), key=lambda file: file.stat().st_mtime_ns)
-    return [file.read_text(errors="surrogateescape").split("\0")[:-1] for file in files]
+    calls = "".join(file.read_text(errors="surrogateescape") for file in files)
+    return [call.split("\0")[:-1] for call in calls.split(f"{_END}\0")[:-1]]
 
 
 def run_stage(commands: str, folder: Path, tools: Path, seconds: int) -> Stage:
