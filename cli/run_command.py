@@ -137,11 +137,12 @@ def execute(arguments: Arguments) -> int:
         if "help" not in (arguments.last("debug") or ""):
             raise UsageError("which PROGRAM is to be run?")
         operands = [""]  # --debug=help runs none
+    check_interp(arguments)
     return run(
         RunOptions(
             program=operands[0],
             arguments=operands[1:],
-            environment=guest_environment(arguments) | interpreter_variables(arguments),
+            environment=guest_environment(arguments),
             debug=arguments.last("debug") or "",
             debug_output=arguments.last("debug_output"),
             list_only=arguments.flag("list_only"),
@@ -269,14 +270,6 @@ def guest_environment(arguments: Arguments) -> dict[bytes, bytes]:
     return environment
 
 
-INTERPRETER_VARIABLES = {
-    "debug": b"LD_DEBUG",
-    "debug_output": b"LD_DEBUG_OUTPUT",
-    "list_only": b"LD_TRACE_LOADED_OBJECTS",
-    "library_path": b"LD_LIBRARY_PATH",
-    "preload": b"LD_PRELOAD",
-    "bind_now": b"LD_BIND_NOW",
-}
 OURS_ALONE = {
     "verify_only": "--verify",
     "inhibit_cache": "--inhibit-cache",
@@ -284,20 +277,12 @@ OURS_ALONE = {
 }
 
 
-def interpreter_variables(arguments: Arguments) -> dict[bytes, bytes]:
-    """Return what tells the machine's own ld.so, under --interp, what the options ask for."""
-    if not arguments.flag("interp"):
-        return {}
-    for dest, name in OURS_ALONE.items():
-        if arguments.last(dest) is not None:
-            raise UsageError(f"option '{name}' does not go with '--interp'")
-    variables: dict[bytes, bytes] = {}
-    for dest, variable in INTERPRETER_VARIABLES.items():
-        values = arguments.all(dest)
-        if values:
-            text = ":".join(values) if dest == "preload" else values[-1]
-            variables[variable] = b"1" if text == "True" else os.fsencode(text)
-    return variables
+def check_interp(arguments: Arguments) -> None:
+    """Refuse options under --interp that the machine's own ld.so has no variable for."""
+    if arguments.flag("interp"):
+        for dest, name in OURS_ALONE.items():
+            if arguments.last(dest) is not None:
+                raise UsageError(f"option '{name}' does not go with '--interp'")
 
 
 RUN = Command(

@@ -45,11 +45,10 @@ from pyldso.ldso.load import (
 )
 from pyldso.ldso.lookup import find_in
 from pyldso.ldso.namespace import Namespace
-from pyldso.ldso.personality import Personality
+from pyldso.ldso.personality import Personality, UnknownLibc
 from pyldso.ldso.search import LibrarySearch, OpenedFile, Source, built_in_directories
 from pyldso.ldso.segments import check_file_size, map_segments, read_phdrs
 from pyldso.ldso.startup import (
-    UnknownLibc,
     announce_final_statistics,
     announce_statistics,
     build_scopes,
@@ -266,6 +265,7 @@ def vectors(options: RunOptions) -> tuple[list[bytes], list[bytes]]:
 
 def start_interpreter(options: RunOptions, process: Process, path: str) -> int:
     """Run the program as the kernel does: enter its PT_INTERP file, or the program itself."""
+    options = options._replace(environment=interpreter_environment(options))
     argv, envp = vectors(options)
     try:
         program, _ = load_program(process, path, argv, envp)
@@ -273,6 +273,20 @@ def start_interpreter(options: RunOptions, process: Process, path: str) -> int:
         raise cannot_execute(path, error) from None
     watch_system_calls(options, process)
     return finish(options, process, run_process(process, program.start))
+
+
+def interpreter_environment(options: RunOptions) -> Mapping[bytes, bytes]:
+    """Return the guest's variables with those that tell its own ld.so what the options ask for."""
+    given = {
+        b"LD_DEBUG": options.debug,
+        b"LD_DEBUG_OUTPUT": options.debug_output or "",
+        b"LD_TRACE_LOADED_OBJECTS": "1" if options.list_only else "",
+        b"LD_LIBRARY_PATH": options.library_path or "",
+        b"LD_PRELOAD": ":".join(options.preload),
+        b"LD_BIND_NOW": "1" if options.bind_now else "",
+    }
+    variables = {name: os.fsencode(text) for name, text in given.items() if text}
+    return {**options.environment, **variables}
 
 
 def run_process(process: Process, pc: int) -> ExitStatus:

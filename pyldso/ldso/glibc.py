@@ -19,7 +19,7 @@ from pyldso.ldso import dl, tls
 from pyldso.ldso.errors import DlError
 from pyldso.ldso.initialise import announce_program, run_initialisers, run_preinitialisers
 from pyldso.ldso.lookup import find_in
-from pyldso.ldso.personality import Personality
+from pyldso.ldso.personality import Personality, UnknownLibc
 
 if TYPE_CHECKING:
     from pyldso.kernel.exec import InitialStack
@@ -32,6 +32,8 @@ SC_CLK_TCK, SC_MINSIGSTKSZ = 2, 249
 AT_HWCAP, AT_HWCAP2, AT_UNKNOWN = 16, 26, 0x7777
 DEFAULT_CONTROL_BLOCK = 2304
 """sizeof (struct pthread) where libc does not tell it."""
+NEEDED = frozenset({b"getauxval", b"dladdr", b"_dl_find_object"})
+"""Functions that must be seen to read their member: without it programs would go astray."""
 RSEQ_CPU_ID = 4
 TCB_HEAD_SIZE = 704
 """sizeof (tcbhead_t): the members of struct pthread follow."""
@@ -172,6 +174,10 @@ def _prepare_read_only(namespace: Namespace, variables: _Variables, stack: Initi
             return []
         address = namespace.libc.symbol_address(symbol)
         reads = namespace.process.probe_reads(address, arguments, start, size, first=first_only)
+        if not reads and function in NEEDED:
+            place = "a member of _rtld_global_ro"
+            name = function.decode()
+            raise UnknownLibc(f"{namespace.libc.label}: {name} does not read {place} as it should")
         return [place - start for place in reads]
 
     def fill(offsets: list[int], value: int, width: int, *, only_if_zero: bool = False) -> None:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pyldso.ldso.namespace import Namespace
 
 
+class UnknownLibc(Exception):  # noqa: N818 - no error: the program's own ld.so takes over
+    """The program's C library expects a dynamic linker that this one does not know to be."""
+
+
 class Personality(NamedTuple):
     """How to be the dynamic linker of one kind of C library.
 

@@ -14,6 +14,7 @@ from pyldso.ldso.events import ControlTransferred, LoaderStatistics, ScopeBuilt,
 from pyldso.ldso.initialise import dependencies_first, finalisation_order, run_finalisers
 from pyldso.ldso.lookup import find_in
 from pyldso.ldso.open import ISA_LEVELS, ISA_TOO_LOW, own_searchlist
+from pyldso.ldso.personality import Personality, UnknownLibc
 from pyldso.ldso.relocate import (
     protect_relro,
     rebind_interpreter,
@@ -24,11 +25,6 @@ from pyldso.ldso.relocate import (
 if TYPE_CHECKING:
     from pyldso.kernel.exec import InitialStack, Program
     from pyldso.ldso.namespace import Namespace
-    from pyldso.ldso.personality import Personality
-
-
-class UnknownLibc(Exception):  # noqa: N818 - no error: the program's own ld.so takes over
-    """The program's C library expects a dynamic linker that this one does not know to be."""
 
 
 def check_isa_level(namespace: Namespace) -> None:

@@ -256,3 +256,22 @@ def test_library_text_is_mapped_from_the_file(
     ours = pyldso("run", "./maps").stdout
     assert sorted(files(ours)) == sorted(files(real))
     assert places(ours) == places(real)
+
+
+def test_libc_that_cannot_be_probed_is_left_to_its_own_ld_so(
+    program: Path, native: Native, pyldso: Pyldso
+) -> None:
+    """Here dladdr of libc.so.6 only returns: where ld.so's hook for it would be does not show."""
+    lines = pyldso("run", "--list", "./prog2l").stdout.splitlines()
+    path = next(line.split()[2] for line in lines if "libc.so.6" in line)
+    table = native("readelf", "-sW", "--dyn-syms", path).stdout
+    row = next(line.split() for line in table.splitlines() if " dladdr@@" in line)
+    data = bytearray(Path(path).read_bytes())
+    offset = int(row[1], 16)  # text is mapped where it stands in the file
+    data[offset : offset + 3] = b"\x31\xc0\xc3"  # xor %eax,%eax; ret
+    (program.parent / "libc.so.6").write_bytes(data)
+    completed = pyldso("run", "--library-path", ".", "./prog2l")
+    assert (completed.stdout, completed.returncode) == ("z = [4 6]\n", 0)
+    (line,) = completed.stderr.splitlines()
+    assert line.startswith("pyldso: warning: ./libc.so.6: dladdr does not read")
+    assert line.endswith("starting the program's own dynamic linker")
