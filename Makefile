@@ -57,7 +57,7 @@ conformance-torture: $(VENV)/installed corpus
 	$(BIN)/python -m conformance.torture $(CORPUS)
 
 # By hand: builds and tests whole projects from Debian with pyldso as gcc's assembler and linker
-# (hours; PROJECTS="--only lua,bzip2" takes minutes).
+# (hours; PROJECTS="--only lua,bzip2" takes minutes). Wants cmake and tcl-dev for some of them.
 PROJECTS =
 conformance-projects: $(VENV)/installed
 	sh conformance/fetch.sh $(CORPUS) \

@@ -24,7 +24,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -135,13 +135,6 @@ PROJECTS = (
         test="build/test/yaml-cpp-tests",
         needs=("cmake",),
         passed=r"^\[       OK \] \S+",
-    ),
-    Project(
-        "re2",
-        # libre2.so, with a version script, and each test twice: with libre2.a, and with both
-        build="make -j$JOBS $(make -s --eval='tests: ; @echo $(TESTS) $(STESTS)' tests)",
-        test="make static-test shared-test",
-        passed=r"^obj/\S+ +PASS$",
     ),
     Project(
         "sqlite",
@@ -424,8 +417,27 @@ def row(project: Project, way: Way, built: Built, model: Built, is_same: bool) -
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def main() -> int:
-    """Print the table and what differs; return the exit status."""
+def compare(
+    project: Project, ways: list[Way], corpus: Path, resume: bool, show: Callable[[str], None]
+) -> Iterator[str]:
+    """Build and test a project in all ways; show the rows, and yield what differs."""
+    model = None
+    for way in ways:
+        folder = corpus / "projects" / project.name / way.name
+        built = built_before(folder) if resume else None
+        if built is None and way is RELINKED:
+            built = relink(project, folder, folder.with_name(WAYS[0].name))
+        elif built is None:
+            built = build(project, way, corpus, folder)
+        (folder / "result.json").write_text(json.dumps(built))
+        model = model or built
+        found = list(differences(built, model)) if built.files else [built.problem]
+        show(row(project, way, built, model, not found))
+        yield from (f"- {project.name}, {way.name}: {line}" for line in found)
+
+
+def read_arguments() -> argparse.Namespace:
+    """Return what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("corpus", type=Path, help="the folder that fetch.sh has filled")
     parser.add_argument("--only", default="", help="only these projects: NAME,NAME")
@@ -437,19 +449,25 @@ def main() -> int:
     parser.add_argument("--resume", action="store_true", help="do not build again what was built")
     parser.add_argument("--sources", action="store_true", help="print what fetch.sh is to fetch")
     arguments = parser.parse_args()
-    names = [name for name in arguments.only.split(",") if name]
-    if unknown := set(names) - {project.name for project in PROJECTS}:
+    arguments.only = [name for name in arguments.only.split(",") if name]
+    if unknown := set(arguments.only) - {project.name for project in PROJECTS}:
         parser.error(f"no such project: {', '.join(sorted(unknown))}")
+    return arguments
+
+
+def main() -> int:
+    """Print the table and what differs; return the exit status."""
+    arguments = read_arguments()
     if arguments.sources:
-        chosen = [one for one in PROJECTS if not names or one.name in names]
+        chosen = [one for one in PROJECTS if not arguments.only or one.name in arguments.only]
         print(*dict.fromkeys(name for one in chosen for name in sources(one)))
         return 0
     corpus = arguments.corpus.resolve()
-    projects = list(choose(names, corpus))
+    projects = list(choose(arguments.only, corpus))
     if not projects:
-        parser.error(f"no projects in {corpus}: run conformance/fetch.sh")
+        print(f"no projects in {corpus}: run conformance/fetch.sh", file=sys.stderr)
+        return 1
     ways = [way for way in (*WAYS, RELINKED) if way is WAYS[0] or way.name == arguments.way]
-    ways = ways if arguments.way else list(WAYS)
     table: list[str] = []
     report: list[str] = []
 
@@ -460,19 +478,9 @@ def main() -> int:
     show("| project | way | programs, libraries | calls of ld | tests passed | outcome | time |")
     show("|---|---|---:|---:|---:|---|---:|")
     for project in projects:
-        model = None
-        for way in ways:
-            folder = corpus / "projects" / project.name / way.name
-            built = built_before(folder) if arguments.resume else None
-            if built is None and way is RELINKED:
-                built = relink(project, folder, folder.with_name(WAYS[0].name))
-            elif built is None:
-                built = build(project, way, corpus, folder)
-            (folder / "result.json").write_text(json.dumps(built))
-            model = model or built
-            found = list(differences(built, model))
-            report += [f"- {project.name}, {way.name}: {line}" for line in found]
-            show(row(project, way, built, model, not found))
+        report += compare(
+            project, ways if arguments.way else [*WAYS], corpus, arguments.resume, show
+        )
     for line in report:
         show(line)
     if arguments.report is not None:
