@@ -47,7 +47,7 @@ OPTIONS = (
             "--generate-missing-build-notes", "--sectname-subst", "--info", "--no-info"),
            "ignored", "They tune GNU as.", ACCEPTED, "VALUE", is_optional=True),
     Option(("-D", "-f", "-J", "-K", "-L", "-M", "-n", "-q", "-Qy", "-Qn", "-R", "-s", "-w", "-X",
-            "-Z", "-g"), "ignored", "The same; lines come from .loc only.", ACCEPTED),
+            "-Z"), "ignored", "The same; lines come from .loc only.", ACCEPTED),
     Option(("-m", "-g", "--g", "--listing-", "--dump-config", "-O"), "ignored", "The same.",
            ACCEPTED, "VALUE", is_prefix=True),
 )  # fmt: skip

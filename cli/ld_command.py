@@ -49,7 +49,9 @@ DRIVER_OPTIONS = (
     Option(("-plugin", "-plugin-opt", "--sysroot", "-dT", "-G", "-a"), IGNORED,
            "What the gcc driver says to GNU ld.", "Other", "VALUE"),
     Option(("-O",), IGNORED, "The same.", "Other", "LEVEL", is_prefix=True),
-    Option(("-EL", "--no-warn-rwx-segments", "--warn-rwx-segments",
+    Option(("-f",), "auxiliary", "The same as --auxiliary, which gcc has another -f for.", "Other",
+           "NAME"),
+    Option(("-EL", "-g", "--no-warn-rwx-segments", "--warn-rwx-segments",
             "--no-warn-execstack", "--warn-execstack"), IGNORED, "The same.", "Other"),
     Option(("-T", "--script"), "", "Read the linker script FILE; one that lays out sections is "
            "an error.", "Other", "FILE"),

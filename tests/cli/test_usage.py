@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,13 @@ def test_help_shows_grouped_options_and_examples(pyldso, command) -> None:
     assert "\nExamples:\n  pyldso " in completed.stdout
     assert completed.stdout.count("\n\n") >= 5  # usage, description and the groups
     assert max(map(len, completed.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", ["as", "ld", "link", "mkso", "run"])
+def test_an_option_has_one_meaning(name) -> None:
+    command = getattr(import_module(f"pyldso_cli.{name}_command"), name.upper())
+    names = [name for option in command.options for name in option.names]
+    assert sorted(names) == sorted(set(names))
 
 
 def test_no_arguments_show_the_help_as_an_error(pyldso) -> None:
