@@ -33,6 +33,10 @@ ORDER_OPTIONS = (
            "Do not (the default of programs).", SYMBOL, constant=False),
     Option(("--no-dynamic-linker",), "has_interpreter",
            "Let a program have no interpreter.", DYNAMIC, constant=False),
+    Option(("-b", "--format"), "format", "Take the files that follow as they are (binary), or as "
+           "objects again (default).", ORDER, "FORMAT"),
+    Option(("--oformat",), "output_format", "The one that is known is elf64-x86-64.", OUTPUT_KIND,
+           "FORMAT"),
     Option(("--error-limit",), "error_limit", "Show at most N errors, 20 by default, 0 for all.",
            "Checking", "N"),
 )  # fmt: skip
@@ -259,6 +263,8 @@ def symbolic_flags(arguments: Arguments) -> tuple[bool, bool]:
 def with_ld_options(options: LinkOptions, arguments: Arguments) -> LinkOptions:
     """Return `options` with what the tables of this file say."""
     unresolved = unresolved_method(arguments)
+    if arguments.last("output_format") not in (None, "elf64-x86-64"):
+        raise UsageError("option '--oformat': elf64-x86-64 is the one that is supported")
     is_symbolic = symbolic_flags(arguments)
     is_static_pie = arguments.flag("static_pie")
     is_static = arguments.flag("static_link") or is_static_pie

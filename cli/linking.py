@@ -183,9 +183,14 @@ def link_inputs(arguments: Arguments) -> list[LinkInput]:
     is_static = arguments.flag("static_link") or arguments.flag("static_pie")
     switches = {"static": is_static, "as_needed": False, "whole": False}
     pushed: list[dict[str, bool]] = []
+    is_binary = False
     for dest, value in arguments.items:
         if dest == "":
-            inputs.append(InputFile(str(value), switches["as_needed"], switches["whole"]))
+            inputs.append(
+                InputFile(str(value), switches["as_needed"], switches["whole"], is_binary)
+            )
+        elif dest == "format":
+            is_binary = input_format(str(value)) == BINARY
         elif dest == "library":
             inputs.append(Library(str(value), *switches.values()))
         elif dest in switches:
@@ -197,6 +202,17 @@ def link_inputs(arguments: Arguments) -> list[LinkInput]:
                 raise UsageError("--pop-state without --push-state")
             switches = pushed.pop()
     return inputs
+
+
+BINARY = "binary"
+FORMATS = (BINARY, "default", "elf64-x86-64")
+
+
+def input_format(word: str) -> str:
+    """Return the word of `-b`, which holds for the files after it."""
+    if word not in FORMATS:
+        raise UsageError(f"option '--format': '{word}' is none of {', '.join(FORMATS)}")
+    return word
 
 
 COMPILER_SPELLING = {"include": "-I", "define": "-D", "undefine": "-U", "compiler_flag": ""}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from pyldso.elf.archive import MAGIC, THIN_MAGIC, Archive
-from pyldso.elf.constants import ELFMAG, ET
+from pyldso.elf.constants import ELFMAG, EM, ET
 from pyldso.elf.object import ObjectFile
 from pyldso.elf.object_reader import References, read_header, read_object
 from pyldso.elf.shared_reader import Export, SharedFile, read_shared
@@ -143,6 +143,8 @@ class InputReader:
         """Return what one input stands for: several files where it is a linker script."""
         if isinstance(wanted, InputFile):
             path = needed_name = wanted.path
+            if wanted.is_binary:
+                return [self.read_binary(path)]
         else:
             path = self.find(wanted)
             needed_name = os.path.basename(path)
@@ -150,6 +152,13 @@ class InputReader:
         if wanted.is_whole:
             return [one for item in inputs for one in self.all_members(item)]
         return inputs
+
+    def read_binary(self, path: str) -> ObjectFile:
+        """Return the object that stands for any file."""
+        from pyldso.linker.binary import binary_object  # few links ask for it
+
+        self.paths[path] = None
+        return binary_object(bytes(load_file(path)), path, int(EM.X86_64))
 
     def find(self, library: Library) -> str:
         """Return the path of a library; raises LibraryNotFound."""

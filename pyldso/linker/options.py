@@ -19,6 +19,8 @@ class InputFile(NamedTuple):
     path: str
     is_as_needed: bool = False
     is_whole: bool = False
+    is_binary: bool = False
+    """Take the file as data, whatever it holds (`-b binary`)."""
 
 
 class Library(NamedTuple):
