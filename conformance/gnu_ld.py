@@ -29,7 +29,7 @@ from conformance.ld_features import (
     try_linker,
 )
 
-SAME, LACKS = "same", "-"
+SAME, DIFFERS, LACKS = "same", "differs", "-"
 
 
 class Verdict(NamedTuple):
@@ -68,18 +68,24 @@ def compare(verdict: Verdict, ours: Result, theirs: Result, linker: str) -> None
     """Fill in the cell of one linker."""
     declared = verdict.feature.differs
     verdict.cells[linker] = SAME
-    if theirs.wrong and (linker, "output") not in declared:
-        verdict.cells[linker] = "differs"
-        verdict.wrong.extend(f"{linker}: {line}" for line in theirs.wrong)
-        return
-    ignored = () if linker == "ld" else OF_GNU_LD
-    for aspect, where, mine, others in differences(ours, theirs, ignored):
+    compared = [
+        (one.aspect, f"of `{one.where}`: pyldso {one.ours}, theirs {one.theirs}")
+        for one in differences(ours, theirs, ignored_of(linker))
+    ]
+    unlike = [("output", line) for line in theirs.wrong]
+    is_expected = not unlike or (linker, "output") in declared
+    for aspect, line in unlike + compared if is_expected else unlike:
+        verdict.cells[linker] = DIFFERS
         reason = declared.get((linker, aspect))
-        verdict.cells[linker] = "differs"
         if reason is None:
-            verdict.wrong.append(f"{linker} {aspect} of `{where}`: pyldso {mine}, theirs {others}")
-        elif f"{linker}, {aspect}: {reason}" not in verdict.reasons:
-            verdict.reasons.append(f"{linker}, {aspect}: {reason}")
+            verdict.wrong.append(f"{linker} {aspect} {line}")
+        elif (text := f"{linker}, {aspect}: {reason}") not in verdict.reasons:
+            verdict.reasons.append(text)
+
+
+def ignored_of(linker: str) -> tuple[str, ...]:
+    """Return how lines begin that do not matter beside a linker."""
+    return () if linker == "ld" else OF_GNU_LD
 
 
 def main() -> int:
@@ -123,7 +129,7 @@ def report(verdicts: list[Verdict], others: list[str]) -> list[str]:
         counts = Counter(verdict.cells.get(linker, "skipped") for verdict in verdicts)
         lines.append(
             f"- beside {linker}, of {len(verdicts)} features: {counts[SAME]} the same, "
-            f"{counts['differs']} differ, {counts[LACKS]} that {linker} cannot, "
+            f"{counts[DIFFERS]} differ, {counts[LACKS]} that {linker} cannot, "
             f"{counts['skipped']} skipped"
         )
     lines.append("")

@@ -343,7 +343,9 @@ def drop_garbage(symbols: SymbolTable, options: LinkOptions) -> None:
     from pyldso.linker.garbage import collect_garbage  # few links ask for it
 
     entry = wanted_entry(options)
-    for member in collect_garbage(symbols, [*([entry] if entry else []), *asked_for(options)]):
+    roots = [*([entry] if entry else []), *asked_for(options)]
+    keeps_named = not options.has_z("start-stop-gc")
+    for member in collect_garbage(symbols, roots, keeps_named=keeps_named):
         if options.print_gc_sections:
             name, owner = member.section.name, member.owner.name
             options.say(f"removing unused section '{name}' in file '{owner}'")
@@ -366,7 +368,7 @@ def errors_of(
     errors = reporter.undefined(demands.undefined)
     errors += reporter.unmet(unmet)
     errors += reporter.problems(demands.problems)
-    errors += reporter.copies(demands.copies)
+    errors += reporter.copies(demands.copies, may_copy=not options.has_z("nocopyreloc"))
     errors += reporter.required(options.require_defined)
     return errors
 

@@ -22,12 +22,15 @@ KEPT_TYPES = frozenset(
 EDGES = ("__start_", "__stop_")
 
 
-def collect_garbage(symbols: SymbolTable, roots: Iterable[str]) -> list[InputSection]:
+def collect_garbage(
+    symbols: SymbolTable, roots: Iterable[str], *, keeps_named: bool = True
+) -> list[InputSection]:
     """Drop the sections in memory that nothing reaches, and return them.
 
-    `roots` are names that must stay; exported symbols do so anyway.
+    `roots` are names that must stay; exported symbols do so anyway. Where it `keeps_named`,
+    `__start_NAME` reaches all sections of that name; `-z start-stop-gc` says that it does not.
     """
-    marker = Marker(symbols)
+    marker = Marker(symbols, keeps_named=keeps_named)
     for name in (*roots, "_init", "_fini"):
         resolved = symbols.resolved.get(name)
         if resolved is not None:
@@ -68,9 +71,10 @@ def is_kept(member: InputSection) -> bool:
 class Marker:
     """The walk: `reached` grows until nothing is pending."""
 
-    __slots__ = ("_by_identifier", "_followers", "_pending", "_unwound", "reached")
+    __slots__ = ("_by_identifier", "_followers", "_keeps_named", "_pending", "_unwound", "reached")
 
-    def __init__(self, symbols: SymbolTable) -> None:
+    def __init__(self, symbols: SymbolTable, *, keeps_named: bool) -> None:
+        self._keeps_named = keeps_named
         self.reached: set[InputSection] = set()
         self._pending: list[InputSection] = []
         self._by_identifier: dict[str, list[InputSection]] = {}
@@ -86,7 +90,7 @@ class Marker:
 
     def _note(self, linked: LinkedObject, member: InputSection) -> None:
         section = member.section
-        if is_c_identifier(section.name):
+        if self._keeps_named and is_c_identifier(section.name):
             self._by_identifier.setdefault(section.name, []).append(member)
         if section.link_order is not None:
             first = linked.places[section.link_order]

@@ -64,7 +64,8 @@ Z_WORDS = frozenset((
 Z_PAIRS = (
     ("now", "lazy"), ("relro", "norelro"), ("defs", "undefs"), ("text", "notext"),
     ("execstack", "noexecstack"), ("separate-code", "noseparate-code"),
-    ("pack-relative-relocs", "nopack-relative-relocs"),
+    ("pack-relative-relocs", "nopack-relative-relocs"), ("nocopyreloc", "copyreloc"),
+    ("start-stop-gc", "nostart-stop-gc"), ("dynamic-undefined-weak", "nodynamic-undefined-weak"),
 )  # fmt: skip
 Z_CONTRARIES = dict(Z_PAIRS) | {second: first for first, second in Z_PAIRS}
 

@@ -184,8 +184,11 @@ class Reporter:
             diagnostics.append(Diagnostic(text, notes=(*defined_in(target), *where)))
         return diagnostics
 
-    def copies(self, copies: list[Resolved]) -> list[Diagnostic]:
-        """Return an error for each variable of a library that cannot be copied (R_*_COPY)."""
+    def copies(self, copies: list[Resolved], *, may_copy: bool) -> list[Diagnostic]:
+        """Return an error for each variable of a library that cannot be copied (R_*_COPY).
+
+        None can where `-z nocopyreloc` says so.
+        """
         diagnostics: list[Diagnostic] = []
         for target in copies:
             symbol = target.export.symbol if target.export else None
@@ -197,6 +200,8 @@ class Reporter:
                 reason, remedy = "it is protected", remedy + "default visibility"
             elif not symbol.st_size:
                 reason, remedy = "it has no size", f"{remedy}.type of @object and a .size"
+            elif not may_copy:
+                reason, remedy = "of -z nocopyreloc", "recompile what refers to it with -fPIC"
             else:
                 continue
             text = f"cannot copy the variable {shown} into the program: {reason}"

@@ -370,7 +370,7 @@ def columns_of(
                 resolved,
                 may_import=options.is_shared and (is_lenient or not needs_all),
                 may_be_null=resolved.is_weak_reference or (is_lenient and not options.is_shared),
-                is_dynamic=is_dynamic,
+                is_dynamic=is_dynamic and not options.has_z("nodynamic-undefined-weak"),
             )
         else:
             resolved.column = defined_column(resolved, is_open=is_open(resolved))

@@ -1,6 +1,6 @@
 //// ABOUT -b binary: any file as data, between symbols of its name
 //// BUILD gcc -c -O1 m.c && printf 'twelve bytes' > some-file.txt
-//// LINK ld -r -b binary -o data.o some-file.txt
+//// LINK ld -m elf_x86_64 -r -b binary -o data.o some-file.txt
 //// LINK gcc -o m m.o data.o -Wl,-z,noexecstack
 //// LINK gcc -o n m.o -Wl,--format=binary some-file.txt -Wl,--format=default -Wl,-z,noexecstack
 //// COMPARE m
