@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from pyldso_cli.arguments import Arguments, Command, UsageError, parse_arguments
+from pyldso_cli.arguments import Arguments, UsageError, parse_arguments
 from pyldso_cli.commands import load_command
-from pyldso_cli.ld_command import LD
 from pyldso_cli.linking import link_options
 
 from pyldso.linker.options import InputFile, Library
@@ -115,9 +114,3 @@ def test_a_mistaken_option_is_named(command: str, line: str, message: str) -> No
     with pytest.raises(UsageError) as caught:
         parse(command, line)
     assert str(caught.value) == message
-
-
-@pytest.mark.parametrize("command", [LD, *map(load_command, ("link", "mkso", "run"))])
-def test_no_option_of_a_command_has_the_name_of_another(command: Command) -> None:
-    names = [name for option in command.options for name in option.names]
-    assert sorted(names) == sorted(set(names))
