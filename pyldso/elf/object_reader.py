@@ -28,6 +28,8 @@ COMPRESSED, LINK_ORDER = int(SHF.COMPRESSED), int(SHF.LINK_ORDER)
 MAX_ALIGNMENT = 1 << 24
 """Larger ones are refused: they would make a file of padding."""
 OLD_HEADER = struct.Struct(">4sQ")
+MAX_INFLATED = 1 << 30
+"""The largest content of a compressed section: a small file may announce anything."""
 CHDR = struct.Struct("<IIQQ")
 ELFCOMPRESS_ZLIB = 1
 OLD_PREFIX, OLD_MAGIC = ".zdebug", b"ZLIB"
@@ -226,9 +228,11 @@ def inflate(body: Buffer, size: int, name: str, path: str) -> bytes:
     """Return the `size` bytes that a zlib stream holds."""
     import zlib  # only a compressed section needs it
 
+    if size > MAX_INFLATED:
+        raise ElfFormatError(path, f"section {name}: {size} bytes when decompressed are too many")
     try:
-        plain = zlib.decompressobj().decompress(body, size)
-    except (zlib.error, OverflowError) as error:
+        plain = zlib.decompressobj().decompress(body, size + 1)
+    except zlib.error as error:
         raise ElfFormatError(path, f"section {name}: {error}") from None
     if len(plain) != size:
         raise ElfFormatError(path, f"section {name}: {len(plain)} bytes where {size} are announced")

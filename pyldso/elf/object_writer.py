@@ -22,6 +22,7 @@ from pyldso.elf.constants import (
 )
 from pyldso.elf.object import Group, ObjectFile, Section, Symbol
 from pyldso.elf.records import EHDR, RELA, SHDR, SYM, Buffer, Ehdr, Shdr
+from pyldso.errors import PyldsoError
 
 GRP_COMDAT = 1
 
@@ -72,8 +73,13 @@ class _Row:
 
 
 def write_object(obj: ObjectFile) -> bytes:
-    """Return the object as an ELF file."""
+    """Return the object as an ELF file; raises PyldsoError for too many sections."""
     rows, indices = _number_sections(obj)
+    if len(rows) + 3 >= SHN.LORESERVE:
+        most = SHN.LORESERVE - 1
+        raise PyldsoError(
+            f"{obj.path}: an object of {len(rows)} sections cannot be written: at most {most}"
+        )
     names, table, first_global = _symbol_table(obj, indices)
     symtab = len(rows)
     has_symbols = len(obj.symbols) > 1

@@ -29,6 +29,10 @@ def is_hashed(target: Resolved) -> bool:
     return target.rank > Rank.SHARED or bool(target.needs & (Need.COPY | Need.CANONICAL_PLT))
 
 
+ADDRESS_MASK = 0xFFFFFFFFFFFFFFFF
+"""Addresses wrap around: a symbol may stand anywhere from the start of its section."""
+
+
 class Dynsym(Chunk):
     """.dynsym: what is imported, then what is exported in the order of DT_GNU_HASH's buckets."""
 
@@ -79,7 +83,8 @@ def symbol_record(target: Resolved, st_name: int) -> tuple[int, int, int, int, i
     size = target.size if is_defined else 0
     if sym_type == STT.TLS and is_defined and chunk is not None:
         value -= target.tls_start
-    return st_name, target.binding << 4 | sym_type, target.visibility, shndx, value, size
+    info = target.binding << 4 | sym_type
+    return st_name, info, target.visibility, shndx, value & ADDRESS_MASK, size
 
 
 class SysvHash(Chunk):

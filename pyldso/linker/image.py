@@ -17,6 +17,7 @@ from pyldso.elf.constants import (
     STT,
 )
 from pyldso.elf.records import EHDR, PHDR, SHDR
+from pyldso.errors import PyldsoError
 from pyldso.linker.apply import Constants
 from pyldso.linker.chunk import StringTable
 from pyldso.linker.create import Synthetic, TlsBase
@@ -113,8 +114,15 @@ def set_got_operands(synthetic: Synthetic, tls: TlsBase) -> Constants:
 
 
 def write_chunks(layout: Layout) -> bytearray:
-    """Return the file with the content of all chunks; headers and relocations follow."""
-    image = bytearray(layout.section_headers_at + (len(layout.chunks) + 1) * SHDR.size)
+    """Return the file with the content of all chunks; headers and relocations follow.
+
+    Raises PyldsoError where there is no memory for it: a section of zeros may be of any size.
+    """
+    size = layout.section_headers_at + (len(layout.chunks) + 1) * SHDR.size
+    try:
+        image = bytearray(size)
+    except MemoryError:
+        raise PyldsoError(f"the output's {size} bytes are more than there is memory for") from None
     whole = memoryview(image)
     for chunk in layout.chunks:
         if chunk.takes_file_space and chunk.size:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import NamedTuple
 
-from pyldso.elf.constants import PAGE_SIZE, PF, PT, SHF, SHT
+from pyldso.elf.constants import PAGE_SIZE, PF, PT, SHF, SHN, SHT
 from pyldso.elf.records import EHDR, PHDR, Phdr
 from pyldso.errors import PyldsoError
 from pyldso.linker.chunk import Chunk
@@ -97,6 +97,8 @@ def sort_chunks(chunks: list[Chunk], rules: LayoutRules) -> list[Chunk]:
         return kind, is_nobits, names.index(name if name in names else "")
 
     ordered = sorted(chunks, key=rank)
+    if len(ordered) >= SHN.LORESERVE:
+        raise PyldsoError(f"the output has {len(ordered)} sections: at most {SHN.LORESERVE - 1}")
     for index, chunk in enumerate(ordered, 1):
         chunk.index = index
         is_bss = class_of(chunk, rules) == DATA or chunk.flags & SHF.TLS

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pyldso.elf.constants import SHN, SHT, STB, STT
 from pyldso.elf.records import SYM
 from pyldso.linker.chunk import Chunk, StringTable
-from pyldso.linker.dynsym import symbol_record
+from pyldso.linker.dynsym import ADDRESS_MASK, symbol_record
 from pyldso.linker.symbols import LinkedObject, Rank, Resolved
 
 
@@ -70,6 +70,7 @@ class Symtab(Chunk):
                 chunk = target.chunk
                 shndx = chunk.index if chunk is not None else int(SHN.ABS)
                 value = target.value - (target.tls_start if symbol.type == STT.TLS else 0)
+                value &= ADDRESS_MASK
                 pack_into(
                     buffer, at, next(names), symbol.type, symbol.visibility, shndx, value,
                     symbol.st_size,

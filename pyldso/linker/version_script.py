@@ -18,6 +18,10 @@ WILDCARDS = frozenset("*?[")
 EVERYTHING = "*"
 
 
+LONGEST_SHOWN = 300
+"""A message repeats no more of a script than this."""
+
+
 class Pattern(NamedTuple):
     """A name or, with wildcards, many; `is_cplusplus` compares demangled names."""
 
@@ -156,7 +160,8 @@ class Reader:
     def fail(self, message: str) -> PyldsoError:
         """Return the error for what is wrong at the next word."""
         line = self._lines[min(self._at, len(self._lines) - 1)] if self._lines else 1
-        return PyldsoError(f"{self._path}:{line}: {message}")
+        shown = message if len(message) <= LONGEST_SHOWN else f"{message[:LONGEST_SHOWN]}..."
+        return PyldsoError(f"{self._path}:{line}: {shown}")
 
     def peek(self) -> str:
         """Return the next word, empty at the end."""

@@ -120,6 +120,8 @@ class Files:
         mutant = self.mutant(name, chance)
         changed = f"{os.getpid()}_{name}"
         Path(changed).write_bytes(mutant.data)
+        if name == "cplusplus.o":
+            kind["ignores_undefined"] = True  # the C++ library is not linked
         if name.endswith(".map"):
             kind |= {"version_script": changed, "is_shared": True, "is_relocatable": False}
         elif name.endswith(".list"):
