@@ -67,7 +67,8 @@ conformance-projects: $(VENV)/installed
 # By hand, as root: unpacks systems with other C libraries from Debian, and runs programs under each.
 conformance-libc: $(VENV)/installed
 	sh conformance/sysroots.sh $(VENV)/systems
-	$(BIN)/python -m conformance.libc_matrix $(VENV)/systems
+	sh conformance/fetch.sh $(CORPUS) lua sqlite
+	$(BIN)/python -m conformance.libc_matrix $(VENV)/systems $(CORPUS)
 
 # An ordinary installation, as a user gets it: `pip install -e .` adds milliseconds to every start.
 $(VENV)/installed: $(VENV)/created $(SOURCES)

@@ -41,7 +41,7 @@ fetch_sqlite() { # with the amalgamation, which sqlite's own makefile makes
   fetch sqlite sqlite3
   [ ! -e sqlite/build/sqlite3.c ] || return 0
   mkdir -p sqlite/build
-  (cd sqlite/build && ../configure --disable-readline && make sqlite3.c) > sqlite.log 2>&1
+  (cd sqlite/build && ../configure --disable-readline && make sqlite3.c shell.c) > sqlite.log 2>&1
 }
 
 apt update

@@ -1,9 +1,11 @@
 """Run programs under several C libraries, natively and by pyldso: the outcome must be the same.
 
-    python -m conformance.libc_matrix SYSTEMS
+    python -m conformance.libc_matrix SYSTEMS [CORPUS]
 
 SYSTEMS is a folder that conformance/sysroots.sh has filled. Programs of our own are compiled
-against each system's headers and start files. The native run is `chroot`, so root is needed.
+against each system's headers and start files. For musl, for which Debian has no programs, lua and
+sqlite3 are compiled from the sources of CORPUS, a folder that conformance/fetch.sh has filled. The
+native run is `chroot`, so root is needed.
 Prints a table in Markdown, and what differs below it; exits with 1 where something does.
 """
 
@@ -71,6 +73,11 @@ COMMANDS = {
     "locale": ["/tmp/locale"],
     "ls": ["/bin/ls", "-ln", "/usr/bin"],
     "bash": ["/bin/bash", "-c", 'for i in {1..3}; do echo "$i" | cat; done; x=$(pwd); echo $x'],
+    "lua": [
+        "/usr/bin/lua5.4", "-e",
+        "local t = {} for i = 1, 9 do t[#t + 1] = ('%5.2f'):format(math.sqrt(i) ^ 3) end "
+        "print(table.concat(t, ' '), pcall(error, 'raised'), coroutine.wrap(math.floor)(7.9))",
+    ],
     "sqlite3": [
         "/usr/bin/sqlite3", ":memory:",
         "create table t(x); insert into t values (1), (2); select sum(x), round(0.5, 3) from t;",
@@ -94,6 +101,20 @@ def build(system: Path) -> None:
         subprocess.run([*compiler, *out], check=True)
 
 
+def build_for_musl(system: Path, corpus: Path) -> None:
+    """Compile lua and the shell of sqlite3 for musl."""
+    folder = system / "usr/bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    lua, sqlite = corpus / "lua/src", corpus / "sqlite/build"
+    sources = [path for path in sorted(lua.glob("*.c")) if path.name != "luac.c"]
+    for program, arguments in {
+        folder / "lua5.4": ["-DLUA_USE_POSIX", *sources, "-lm"],
+        folder / "sqlite3": [f"-I{sqlite}", sqlite / "sqlite3.c", sqlite / "shell.c", "-lm"],
+    }.items():
+        if not program.exists():
+            subprocess.run(["musl-gcc", "-O1", "-w", "-o", program, *arguments], check=True)
+
+
 def outcome(words: list[str]) -> tuple[int, bytes, bytes]:
     """Return status, output and error of a command, in an environment of its own."""
     done = subprocess.run(
@@ -115,6 +136,8 @@ def main() -> int:
     print("|---" * (len(COMMANDS) + 1) + "|")
     for system in systems:
         build(system)
+        if system.name == "musl" and len(sys.argv) > 2:
+            build_for_musl(system, Path(sys.argv[2]))
         cells = []
         for name, words in COMMANDS.items():
             if not (system / words[0][1:]).exists():

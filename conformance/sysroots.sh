@@ -35,7 +35,7 @@ unpack_system() { # NAME SUITE PACKAGE...: the packages and all that they depend
   : > "$name/complete"
 }
 
-system='bash coreutils sqlite3 libc-bin libc6-dev'
+system='bash coreutils lua5.4 sqlite3 libc-bin libc6-dev'
 unpack_system glibc-2.31 bullseye $system &
 unpack_system glibc-2.36 bookworm $system &
 unpack_system glibc-2.41 trixie $system &

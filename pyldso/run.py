@@ -231,7 +231,10 @@ def watch_system_calls(options: RunOptions, process: Process) -> None:
         from pyldso.kernel.events import ProcessStarted
         from pyldso.trace.strace import StracePrinter
 
-        printer = StracePrinter(options.err, process.memory)
+        def thread() -> int:
+            return process.thread.tid if len(process.threads) > 1 else 0
+
+        printer = StracePrinter(options.err, process.memory, thread)
         process.events.subscribe(Topic.SYSCALLS, printer)
         argv, envp = vectors(options)
         process.events.emit(ProcessStarted(options.program, tuple(argv), tuple(envp)))

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64.registers import HWCAP, HWCAP2, MINSIGSTKSZ
+from pyldso.elf.constants import PF, PT
 from pyldso.ldso import dl, tls
 from pyldso.ldso.errors import DlError
 from pyldso.ldso.initialise import announce_program, run_initialisers, run_preinitialisers
@@ -34,6 +35,7 @@ DEFAULT_CONTROL_BLOCK = 2304
 """sizeof (struct pthread) where libc does not tell it."""
 NEEDED = frozenset({b"getauxval", b"dladdr", b"_dl_find_object"})
 """Functions that must be seen to read their member: without it programs would go astray."""
+ALL_PERMISSIONS = PF.R | PF.W | PF.X
 RSEQ_CPU_ID = 4
 TCB_HEAD_SIZE = 704
 """sizeof (tcbhead_t): the members of struct pthread follow."""
@@ -97,6 +99,7 @@ def prepare(namespace: Namespace, stack: InitialStack) -> None:
     memory = namespace.memory
     variables = _Variables(namespace, interpreter)
     rtld_global = variables.address(b"_rtld_global")
+    _prepare_stack_flags(namespace, rtld_global, variables.size(b"_rtld_global"))
     memory.write_u64(rtld_global, namespace.program.link_map)
     memory.write_u32(rtld_global + 8, len(namespace.objects))
     memory.write_u64(variables.address(b"__libc_stack_end"), stack.sp)
@@ -105,6 +108,22 @@ def prepare(namespace: Namespace, stack: InitialStack) -> None:
     _prepare_thread(namespace, rtld_global)
     _prepare_rseq(namespace, variables)
     _prepare_read_only(namespace, variables, stack)
+
+
+def _prepare_stack_flags(namespace: Namespace, rtld_global: int, size: int) -> None:
+    """Say whether the stacks of threads are executable: where some file asks for it.
+
+    `_dl_stack_flags` is the one word of `_rtld_global` that a fresh ld.so has full permissions in.
+    """
+    words = memoryview(namespace.memory.read(rtld_global, size & ~3)).cast("I")
+    places = [index for index, word in enumerate(words) if word == ALL_PERMISSIONS]
+    if len(places) != 1:
+        return
+    flags = 0
+    for dso in namespace.objects:
+        headers = (phdr.p_flags for phdr in dso.phdrs if phdr.p_type == PT.GNU_STACK)
+        flags |= next(headers, ALL_PERMISSIONS)
+    namespace.memory.write_u32(rtld_global + 4 * places[0], flags)
 
 
 def _prepare_thread(namespace: Namespace, rtld_global: int) -> None:

@@ -36,11 +36,24 @@ _CREATING_FLAGS = 0o100 | 0o20000000
 
 
 class StracePrinter:
-    """A subscriber that writes the process's system calls and its end."""
+    """A subscriber that writes the process's system calls and its end.
 
-    def __init__(self, write: Callable[[str], object], memory: AddressSpace) -> None:
-        self._write = write
+    `thread` gives the id of the thread whose calls are told of, or 0 where there is but one.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[str], object],
+        memory: AddressSpace,
+        thread: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._write_line = write
         self._memory = memory
+        self._thread = thread
+
+    def _write(self, line: str) -> None:
+        thread = self._thread()
+        self._write_line(f"[pid {thread:5}] {line}" if thread else line)
 
     def __call__(self, event: Event) -> None:
         """Write `event`'s line."""

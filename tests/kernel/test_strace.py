@@ -154,6 +154,26 @@ def test_trace_goes_on_when_the_program_closes_standard_error(compile_c, pyldso)
     assert "+++ exited with 0 +++" in pyldso("run", "--strace", program).stderr
 
 
+def test_calls_of_threads_are_told_apart(compile_c, pyldso):
+    source = r"""
+    #include <pthread.h>
+    #include <stdio.h>
+    #include <unistd.h>
+    static void *work(void *p) { dprintf(1, "%d\n", gettid()); return 0; }
+    int main(void) {
+        pthread_t thread;
+        pthread_create(&thread, 0, work, 0);
+        pthread_join(thread, 0);
+        write(1, "last\n", 5);
+    }
+    """
+    completed = pyldso("run", "--strace", compile_c(source, "-D_GNU_SOURCE", "-pthread"))
+    thread = int(completed.stdout.split()[0])
+    lines = completed.stderr.splitlines()
+    assert f'[pid {thread:5}] write(1, "{thread}\\n", {len(str(thread)) + 1})' in completed.stderr
+    assert lines[-3].startswith('write(1, "last\\n", 5)')
+
+
 def test_calls_that_are_not_known_or_not_supported_are_shown(compile_c, pyldso):
     source = "#include <unistd.h>\nint main() { syscall(5555, 1, 2); syscall(29); fork(); }"
     text = pyldso("run", "--strace", compile_c(source)).stderr

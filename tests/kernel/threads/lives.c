@@ -69,6 +69,16 @@ static int threads_in_status(void) {
     return count;
 }
 
+static void show_permissions(void *place) {
+    char line[512], permissions[5];
+    unsigned long start, end;
+    FILE *file = fopen("/proc/self/maps", "r");
+    while (fgets(line, sizeof line, file))
+        if (sscanf(line, "%lx-%lx %4s", &start, &end, permissions) == 3 && start <= (unsigned long)place && (unsigned long)place < end)
+            printf("stack %s\n", permissions);
+    fclose(file);
+}
+
 static void *look_around(void *argument) {
     char name[16] = "";
     pthread_attr_t attributes;
@@ -81,6 +91,7 @@ static void *look_around(void *argument) {
     pthread_attr_getguardsize(&attributes, &guard);
     int on_stack = (char *)&name >= (char *)stack && (char *)&name < (char *)stack + size;
     printf("name %s, stack %zu guard %zu, on it %d\n", name, size, guard, on_stack);
+    show_permissions(name);
     printf("tids differ %d, pid same %d\n", gettid() != getpid(), getpid() == *(int *)argument);
     printf("tasks %d, status %d\n", count_tasks(), threads_in_status());
     cpu_set_t set;
