@@ -27,6 +27,7 @@ from pyldso.kernel.status import (
     Exhausted,
     Exited,
     ExitStatus,
+    Inherited,
     Killed,
     ProcessEnded,
     ProcessReplaced,
@@ -111,6 +112,7 @@ class RunOptions(NamedTuple):
     policy: Policy | None = None
     limits: Limits | None = None
     budget: Budget | None = None
+    inherited: Inherited = Inherited()
     out: Write = write_out
     err: Write = write_err
 
@@ -162,6 +164,7 @@ def options_after_exec(options: RunOptions, replaced: ProcessReplaced) -> RunOpt
         environment={name: value for name, equals, value in pairs if equals},
         library_path=None,
         preload=(),
+        inherited=replaced.inherited,
     )
 
 
@@ -254,7 +257,13 @@ def find_program(files: Files, options: RunOptions) -> str:
 
 def new_process(options: RunOptions, events: EventStream) -> Process:
     """Return an empty process."""
-    return Process(events, options.policy, options.budget, aslr_seed=options.aslr_seed)
+    return Process(
+        events,
+        options.policy,
+        options.budget,
+        aslr_seed=options.aslr_seed,
+        inherited=options.inherited,
+    )
 
 
 def vectors(options: RunOptions) -> tuple[list[bytes], list[bytes]]:
@@ -296,7 +305,8 @@ def run_process(process: Process, pc: int) -> ExitStatus:
     """Run a process from `pc` to its end; ProcessReplaced leaves nothing of it behind."""
     try:
         return process.run(pc)
-    except ProcessReplaced:
+    except ProcessReplaced as replaced:
+        replaced.inherited = process.heritage()
         process.discard()
         raise
 

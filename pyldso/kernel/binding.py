@@ -15,7 +15,6 @@ from struct import unpack_from
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyldso.arch.x86_64.syscalls import STRUCTURE_SIZES, SyscallRow
-from pyldso.kernel.host import host_syscall
 from pyldso.kernel.mmu import READ, WRITE, MemoryFault
 from pyldso.kernel.paths import AT_FDCWD
 from pyldso.kernel.policy import PathUse
@@ -124,8 +123,8 @@ def _handler(row: SyscallRow, has_threads: bool) -> Handler:
         if has_threads and row.name in _WAITING:
             return lambda process, *arguments: process.call_host(number, arguments)
 
-        def ask_host(_process: Process, *arguments: int) -> int:
-            return host_syscall(number, *arguments)
+        def ask_host(process: Process, *arguments: int) -> int:
+            return process.intake.call(number, *arguments)
 
         return ask_host
     if not row.handler:

@@ -75,6 +75,11 @@ class BusGuard:
         self._slot = ctypes.c_uint64.from_address(self._page + PAGE_SIZE)
         host.set_signal_action(SIGBUS, pack(_SIGACTION, self._page, _SA_SIGINFO))
 
+    @property
+    def handler(self) -> int:
+        """The address of the handler's machine code."""
+        return self._page
+
     def take(self) -> int | None:
         """Return the guest's address of a page that was found gone, and forget it."""
         address, self._slot.value = self._slot.value, 0

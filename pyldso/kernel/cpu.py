@@ -32,6 +32,7 @@ from pyldso.kernel.mmu import (
     WRITE,
     Arena,
 )
+from pyldso.kernel.signal_intake import SignalIntake
 from pyldso.kernel.tlb_fill import ARENA_PHYSICAL, TlbFill
 from pyldso.kernel.vex_guard import VexGuard
 
@@ -165,7 +166,9 @@ class Cpu:
             arena, self._retry_fault, self._refuse, self.flush_tlb, force_portable=force_portable
         )
         self._add_hooks()
-        self._bus_guard = BusGuard(arena, self._uc.value or 0, self._stop_address())
+        machine, stop_address = self._uc.value or 0, self._stop_address()
+        self._bus_guard = BusGuard(arena, machine, stop_address)
+        self.signal_intake = SignalIntake(machine, stop_address, self._bus_guard.handler)
         self._enter_user_mode()
 
     # ---- running -------------------------------------------------------------------------
@@ -339,6 +342,7 @@ class Cpu:
         self._fill.close()
         self._guard.close()
         self._bus_guard.close()
+        self.signal_intake.close()
 
     # ---- memory --------------------------------------------------------------------------
 

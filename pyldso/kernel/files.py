@@ -30,10 +30,19 @@ _OF_THE_EMULATOR = frozenset(("smaps", "smaps_rollup", "numa_maps"))
 
 
 class Files:
-    """The guest's view of files, and the descriptors that are pyldso's own."""
+    """The guest's view of files, and the descriptors that are pyldso's own.
 
-    def __init__(self, policy: Policy, on_refusal: Callable[[str, str], None]) -> None:
+    `call` makes the system calls of the host that may wait.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        on_refusal: Callable[[str, str], None],
+        call: Callable[..., int] = host_syscall,
+    ) -> None:
         self.policy = policy
+        self._call = call
         self.private_fds: set[int] = set()
         self.program_path = ""
         """What /proc/self/exe names."""
@@ -47,7 +56,7 @@ class Files:
         root_fd = -1
         if policy.root:
             root_fd = self.keep_until_discard(os.open(policy.root, os.O_PATH | os.O_DIRECTORY))
-        self.paths = Paths(policy.root, root_fd)
+        self.paths = Paths(policy.root, root_fd, call)
 
     def keep_private(self, fd: int) -> int:
         """Move a descriptor of pyldso's own out of the guest's reach and return its number."""
@@ -245,7 +254,7 @@ class Files:
             if refusal.errno != errno.ELOOP or flags & os.O_NOFOLLOW or self.paths.root:
                 raise
         fd = self.paths.pin(dirfd, path)  # there may be a link of /proc/self/fd on the way
-        return _reopen(fd, flags)
+        return self._reopen(fd, flags)
 
     def _open_for_change(self, dirfd: int, path: bytes, flags: int, mode: int) -> int:
         if not path:
@@ -264,7 +273,12 @@ class Files:
             return self.paths.open_last(fd, name, flags, mode)
         if flags & os.O_CREAT and S_ISDIR(os.fstat(fd).st_mode):
             raise error(errno.EISDIR)
-        return _reopen(fd, flags & ~(os.O_CREAT | os.O_NOFOLLOW))
+        return self._reopen(fd, flags & ~(os.O_CREAT | os.O_NOFOLLOW))
+
+    def _reopen(self, fd: int, flags: int) -> int:
+        """Open what a pinned descriptor stands for; a signal interrupts the wait."""
+        name = b"/proc/self/fd/%d" % fd
+        return self._call(_OPENAT, AT_FDCWD, name, flags | os.O_CLOEXEC, 0)
 
     def _is_name_of_thread(self, name: str) -> bool:
         """Tell whether a file holds a thread's name; the first one's is the process's own."""
@@ -313,12 +327,6 @@ class Files:
             os.dup2(replacement, fd, inheritable=False)
             os.close(replacement)
         return fd
-
-
-def _reopen(fd: int, flags: int) -> int:
-    """Open what a pinned descriptor stands for; unlike os.open's, a signal interrupts the wait."""
-    name = b"/proc/self/fd/%d" % fd
-    return host_syscall(_OPENAT, AT_FDCWD, name, flags | os.O_CLOEXEC, 0)
 
 
 def _is_open(fd: int) -> bool:

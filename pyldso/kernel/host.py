@@ -6,8 +6,10 @@ and free what the emulated machine still uses.
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import os
+from collections.abc import Callable
 
 MAP_SHARED, MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE = 1, 2, 0x10, 0x20, 0x4000
 PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC = 0, 1, 2, 4
@@ -88,16 +90,59 @@ def host_syscall(number: int, *arguments: int | bytes) -> int:
     """Make a system call of the host and return its result; raises OSError.
 
     Pointers among the arguments must be host addresses that were checked; bytes are passed as a
-    NUL-terminated string.
+    NUL-terminated string. What may wait is asked of SignalIntake.call instead.
     """
-    buffers = []
-    words = [0] * 6
-    for index, argument in enumerate(arguments):
-        if isinstance(argument, bytes):
-            buffers.append(ctypes.create_string_buffer(argument))
-            argument = ctypes.addressof(buffers[-1])
-        words[index] = argument
+    words, _buffers = call_words(arguments)
     result: int = _syscall(number, *words)
     if result == -1:
         raise _host_error()
     return result
+
+
+def call_words(arguments: tuple[int | bytes, ...]) -> tuple[list[int], list[object]]:
+    """Return the six words of a system call, and what must live as long as it."""
+    buffers: list[object] = []
+    words = [0] * 6
+    for index, argument in enumerate(arguments):
+        if isinstance(argument, bytes):
+            buffer = ctypes.create_string_buffer(argument)
+            buffers.append(buffer)
+            argument = ctypes.addressof(buffer)
+        words[index] = argument
+    return words, buffers
+
+
+_RT_SIGACTION, RT_SIGPROCMASK = 13, 14
+SIG_SETMASK = 2
+ALL_SIGNALS = 2**64 - 1
+
+
+def set_kernel_action(number: int, action: bytes) -> bytes:
+    """Set what a signal does by the kernel's own struct sigaction, and return the former one."""
+    former = ctypes.create_string_buffer(32)
+    host_syscall(_RT_SIGACTION, number, action, ctypes.addressof(former), 8)
+    return former.raw
+
+
+def signal_mask() -> int:
+    """Return the calling thread's set of blocked signals."""
+    former = ctypes.c_uint64()
+    host_syscall(RT_SIGPROCMASK, SIG_SETMASK, 0, ctypes.addressof(former), 8)
+    return former.value
+
+
+def set_signal_mask(mask: int) -> int:
+    """Set the calling thread's set of blocked signals and return the former one."""
+    new, former = ctypes.c_uint64(mask), ctypes.c_uint64()
+    places = ctypes.addressof(new), ctypes.addressof(former)
+    host_syscall(RT_SIGPROCMASK, SIG_SETMASK, *places, 8)
+    return former.value
+
+
+def start_deaf_thread(function: Callable[..., object], *arguments: object) -> None:
+    """Start a thread to which the kernel gives no signals: they are the first thread's."""
+    mask = set_signal_mask(ALL_SIGNALS)
+    try:
+        _thread.start_new_thread(function, arguments)
+    finally:
+        set_signal_mask(mask)

@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import _thread
 import os
-import signal
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pyldso.kernel.host import host_syscall
-from pyldso.kernel.signals import INTERRUPT
+from pyldso.kernel.host import ALL_SIGNALS, host_syscall, set_signal_mask, start_deaf_thread
+from pyldso.kernel.signal_intake import WAKE
 
 _TGKILL = 234
 _STACK_SIZE = 256 << 10
@@ -27,10 +26,13 @@ class HostCall(NamedTuple):
 class HostThread:
     """Makes one call after the other; `answer(thread, result)` is called from the host thread."""
 
-    __slots__ = ("_answer", "_call", "_go", "tid")
+    __slots__ = ("_answer", "_call", "_go", "_is_interruptible", "tid")
 
-    def __init__(self, answer: Callable[[HostThread, int], None]) -> None:
+    def __init__(
+        self, answer: Callable[[HostThread, int], None], *, is_interruptible: bool
+    ) -> None:
         self._answer = answer
+        self._is_interruptible = is_interruptible
         self._call: HostCall | None = None
         self._go = _thread.allocate_lock()
         self._go.acquire()
@@ -38,7 +40,7 @@ class HostThread:
         started = _thread.allocate_lock()
         started.acquire()
         _thread.stack_size(_STACK_SIZE)
-        _thread.start_new_thread(self._serve, (started,))
+        start_deaf_thread(self._serve, started)
         started.acquire()
 
     def ask(self, call: HostCall) -> None:
@@ -53,12 +55,11 @@ class HostThread:
 
     def interrupt(self) -> None:
         """Let the call at hand end with EINTR: without effect where it has not begun to wait."""
-        if signal.getsignal(INTERRUPT) is not signal.SIG_DFL:
-            host_syscall(_TGKILL, os.getpid(), self.tid, INTERRUPT)
+        if self._is_interruptible:
+            host_syscall(_TGKILL, os.getpid(), self.tid, WAKE)
 
     def _serve(self, started: _thread.LockType) -> None:
-        # Signals are for the main thread, in which Python handles them.
-        signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals() - {INTERRUPT})
+        set_signal_mask(ALL_SIGNALS & ~(1 << (WAKE - 1)))
         self.tid = _thread.get_native_id()
         started.release()
         while True:

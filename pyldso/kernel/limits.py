@@ -6,10 +6,8 @@ execve(2) carries them on. Memory is each process's own, as for `ulimit -v`.
 
 from __future__ import annotations
 
-import _thread
 import ctypes
 import os
-import signal
 from collections.abc import Callable
 from enum import IntEnum
 from time import monotonic, sleep
@@ -17,7 +15,6 @@ from typing import NamedTuple
 
 from pyldso.kernel import host
 from pyldso.kernel.mmu import PAGE_SIZE
-from pyldso.kernel.signals import INTERRUPT
 from pyldso.kernel.status import Exhausted, ProcessEnded
 
 _NO_LIMIT = 1 << 62
@@ -99,7 +96,7 @@ class Budget:
 
 
 class Clock:
-    """Calls `stop` when a limit is reached, until `rest`, and interrupts the host's waits."""
+    """Calls `stop` when a limit is reached, until `rest`; it has to interrupt waits, too."""
 
     __slots__ = ("_budget", "_round", "_stop")
 
@@ -109,21 +106,17 @@ class Clock:
         self._round = 0
 
     def watch(self) -> None:
-        """Watch over the calling thread; the child of a fork has to call it again."""
+        """Begin to watch; the child of a fork has to call it again."""
         self._round += 1
-        if _thread.get_native_id() == os.getpid():  # only there Python lets handlers be set
-            signal.signal(INTERRUPT, lambda number, frame: None)
-        _thread.start_new_thread(self._wait, (_thread.get_ident(), self._round))
+        host.start_deaf_thread(self._wait, self._round)
 
     def rest(self) -> None:
         """Stop nothing any more."""
         self._round += 1
 
-    def _wait(self, thread: int, number: int) -> None:
+    def _wait(self, number: int) -> None:
         while number == self._round and not self._budget.reached():
             sleep(_LOOK_SECONDS)
         while number == self._round:
             self._stop()
-            if signal.getsignal(INTERRUPT) is not signal.SIG_DFL:
-                signal.pthread_kill(thread, INTERRUPT)
             sleep(_AGAIN_SECONDS)

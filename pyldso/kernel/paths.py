@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from stat import S_ISDIR, S_ISLNK
 from struct import pack
 
-from pyldso.kernel.host import host_syscall
 from pyldso.kernel.policy import is_writable_device
 
 AT_FDCWD = -100
@@ -60,10 +60,14 @@ def split_name(path: bytes) -> tuple[bytes, bytes]:
 class Paths:
     """Walks names; `release` closes what a system call has pinned."""
 
-    __slots__ = ("_has_openat2", "_pins", "_root_fd", "root")
+    __slots__ = ("_call", "_has_openat2", "_pins", "_root_fd", "root")
 
-    def __init__(self, root: str, root_fd: int) -> None:
-        """Walk from `root`, which `root_fd` is open on; "" and -1 for the host's."""
+    def __init__(self, root: str, root_fd: int, call: Callable[..., int]) -> None:
+        """Walk from `root`, which `root_fd` is open on; "" and -1 for the host's.
+
+        `call` makes the system calls of the host that may wait: opening a FIFO does.
+        """
+        self._call = call
         self.root = root
         self._root_fd = root_fd
         self._pins: list[int] = []
@@ -135,7 +139,7 @@ class Paths:
             flags &= os.O_PATH | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW
         creates = flags & (os.O_CREAT | _O_TMPFILE)
         how = pack("<QQQ", flags, mode if creates else 0, resolve)
-        return host_syscall(_OPENAT2, dirfd, path, how, len(how))
+        return self._call(_OPENAT2, dirfd, path, how, len(how))
 
     def _own_name(self, dirfd: int, path: bytes) -> bytes | None:
         """Return the host's name of what a guest with a root sees besides it, or None."""

@@ -11,7 +11,7 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from signal import SIGSEGV
+from signal import SIGKILL, SIGSEGV
 from struct import pack, unpack
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,25 +29,32 @@ from pyldso.kernel.cpu import PAGE_FAULT, Cpu, Fault
 from pyldso.kernel.events import ProcessEnded as ProcessEndedEvent
 from pyldso.kernel.events import Refused, SyscallEntered, SyscallExited
 from pyldso.kernel.files import Files
-from pyldso.kernel.host import host_syscall
+from pyldso.kernel.host import ALL_SIGNALS, host_syscall, signal_mask
 from pyldso.kernel.layout import Layout
 from pyldso.kernel.memory import AddressSpace
 from pyldso.kernel.mmu import EXECUTE, READ, Arena, MemoryFault
 from pyldso.kernel.paths import AT_FDCWD
 from pyldso.kernel.policy import Policy
 from pyldso.kernel.signal_frames import SignalInfo, enter_handler, leave_handler
+from pyldso.kernel.signal_intake import Interrupted
 from pyldso.kernel.signals import (
+    IGNORED_BY_PYTHON,
+    NOT_FATAL,
     SI_KERNEL,
+    SIG_DFL,
     SIG_IGN,
+    SIGNAL_COUNT,
+    UNBLOCKABLE,
     SignalState,
     deliver_pending,
     handled,
+    ignored_at_start,
     killed_by,
+    receive_signal,
 )
-from pyldso.kernel.status import ExitStatus, Killed, ProcessEnded
-from pyldso.kernel.thread import Thread, ThreadWaits, Wait
+from pyldso.kernel.status import ExitStatus, Inherited, Killed, ProcessEnded, ProcessReplaced
+from pyldso.kernel.thread import RESTARTED, Thread, ThreadWaits, Wait
 from pyldso.kernel.vma import Vma
-from pyldso.kernel.watcher import Watcher
 
 if TYPE_CHECKING:
     import ctypes
@@ -85,6 +92,7 @@ class Process:
         policy: Policy | None = None,
         budget: Budget | None = None,
         aslr_seed: int | None = None,
+        inherited: Inherited | None = None,
     ) -> None:
         self.events = events
         self.budget = budget
@@ -95,7 +103,8 @@ class Process:
         self.memory.mmap_top = self.layout.mmap_top
         self.cpu.resolve_page_fault = self.memory.resolve_page_fault
         self.cpu.on_syscall = self._on_syscall
-        self.files = Files(policy or Policy.default(), self.refuse)
+        self.intake = self.cpu.signal_intake
+        self.files = Files(policy or Policy.default(), self.refuse, self.intake.call)
         self.memory.keep_fd = self.files.keep_private
         self.memory.close_fd = self.files.close_private
         self.files.generated = {
@@ -111,6 +120,8 @@ class Process:
         }
         self.files.thread_ids = lambda: self.threads.keys()
         self.signals = SignalState()
+        self._inherited = inherited = inherited or Inherited()
+        self._kept_defaults = inherited.kept_defaults
         self.thread = Thread(os.getpid())
         """The thread that runs; what is said of the processor's registers is said of it."""
         self.threads = {self.thread.tid: self.thread}
@@ -126,9 +137,10 @@ class Process:
         self.status: ExitStatus | None = None
         self.brk = self.brk_start = 0
         self.command_name = b""
-        self.children: set[int] = set()
-        """The processes that it has forked."""
-        self.resource_limits: dict[int, bytes] = {}
+        self.resource_limits = dict(inherited.resource_limits)
+        self.family_fd = inherited.family_fd
+        if self.family_fd >= 0:
+            self.files.private_fds.add(self.family_fd)
         self.vfork: VforkChild | None = None
         """In the child of vfork(2): what its parent waits for."""
         self.host_iovec: ctypes.Array[ctypes.c_uint64] | None = None
@@ -141,7 +153,6 @@ class Process:
         self._stubs = self._map_stubs()
         self._return_address = self._stubs.start + _RETURN_OFFSET
         self._stub_end = self._return_address + _RETURN_OFFSET
-        self._watcher = Watcher(self.stop, self.files)
         self._clock = self._obey(budget) if budget is not None else None
 
     def _obey(self, budget: Budget) -> Clock:
@@ -228,7 +239,11 @@ class Process:
         bound = self._bind(self._number(name))
 
         def ask() -> tuple[int, int, bytes]:
-            result = bound.call_decoded(self, arguments)
+            self.intake.is_patient = True
+            try:
+                result = bound.call_decoded(self, arguments)
+            finally:
+                self.intake.is_patient = False
             return result, result, b""
 
         return self._observe(name, arguments, ask)
@@ -364,8 +379,9 @@ class Process:
 
     def run(self, pc: int) -> ExitStatus:
         """Run the process from `pc` to its end."""
-        with self._watcher.watching():
+        with self.intake.listening():
             try:
+                self._begin_to_listen()
                 if self._clock is not None:
                     self._clock.watch()
                 self._loop(pc)
@@ -373,6 +389,9 @@ class Process:
                 status: ExitStatus = killed_by(self, Fault(PAGE_FAULT, self.cpu.pc, EXECUTE))
             except ProcessEnded as end:
                 status = end.status
+            except ProcessReplaced:
+                self.intake.leave_to_next(self.signals.timers)
+                raise
             finally:
                 if self._clock is not None:
                     self._clock.rest()
@@ -395,7 +414,12 @@ class Process:
         cpu, thread = self.cpu, self.thread
         until = self._return_address
         while True:
-            self.check_watcher()
+            self.check_budget()
+            if self.intake.has_signal:
+                cpu.pc = pc
+                self.take_signals(is_running=True)
+                pc = cpu.pc
+                continue
             fault = cpu.start(pc, until)
             if fault is not None:
                 pc = self._answer_fault(fault)
@@ -445,6 +469,7 @@ class Process:
     def stop(self) -> None:
         """Let the process look at what watches over it, soon; callable from any thread."""
         self.cpu.interrupt()
+        self.intake.ask_for_stop()
         if self.scheduler is not None:
             self.scheduler.ring()
 
@@ -456,6 +481,7 @@ class Process:
             raise ProcessEnded(killed)
         self.cpu.pc = killed.pc
         self._call_handler(info)
+        self.mirror_mask()
         return self.cpu.pc
 
     def call_handlers(self) -> None:
@@ -467,6 +493,7 @@ class Process:
                 thread.pending.setdefault(info.number, info)
             else:
                 self._call_handler(info)
+        self.mirror_mask()
 
     def leave_handler(self) -> None:
         """Go back to where a signal came, and take what waited behind its mask."""
@@ -490,13 +517,64 @@ class Process:
         self._pending_traps.append(action)
         self.cpu.stop()
 
-    def check_watcher(self) -> None:
-        """Raise the end of the process where a limit or Ctrl-C wants it."""
+    def check_budget(self) -> None:
+        """Raise the end of the process where a limit wants it."""
         if self.budget is not None:
             self.budget.check()
-        number = self._watcher.take()
-        if number and self.signals.handler(number) != SIG_IGN:
-            raise ProcessEnded(Killed(number, self.cpu.pc))
+
+    # ---- signals of the host -------------------------------------------------------------------
+
+    def _begin_to_listen(self) -> None:
+        """Take over how the host's process was started, and let the host do as the guest says."""
+        if not self.intake.listens:
+            return
+        self.thread.mask = signal_mask()
+        ignored = self._inherited.ignored
+        if ignored is None:
+            ignored = ignored_at_start()
+            for python_ignores in IGNORED_BY_PYTHON:
+                self.intake.set_action(python_ignores, SIG_DFL, 0, is_kept=False)
+        for number in ignored:
+            self.signals.actions[number] = SIG_IGN.to_bytes(32, "little")
+        if self.events.wanted & Topic.SYSCALLS:  # to show them
+            self._kept_defaults = frozenset(range(1, SIGNAL_COUNT + 1)) - NOT_FATAL - {SIGKILL}
+        for number in self._kept_defaults - ignored:
+            self.mirror_action(number)
+
+    def mirror_action(self, number: int) -> None:
+        """Let the host do with a signal what the guest's disposition says."""
+        handler = self.signals.handler(number)
+        flags = int.from_bytes(self.signals.actions.get(number, bytes(32))[8:16], "little")
+        is_handled = handler not in (SIG_DFL, SIG_IGN)
+        is_kept = is_handled or (handler == SIG_DFL and number in self._kept_defaults)
+        self.intake.set_action(number, handler, flags, is_kept=is_kept)
+
+    def set_mask(self, mask: int) -> None:
+        """Set the running thread's set of blocked signals, here and on the host."""
+        self.thread.mask = mask & ~UNBLOCKABLE
+        self.mirror_mask()
+
+    def mirror_mask(self) -> None:
+        """Block on the host what all threads block, or are about to."""
+        mask = ALL_SIGNALS
+        for thread in self.threads.values():
+            blocked = thread.mask
+            for info in thread.waiting:
+                blocked |= 1 << (info.number - 1) | self.signals.mask_of(info.number)
+            mask &= blocked
+        self.intake.set_mask(mask)
+
+    def take_signals(self, *, is_running: bool) -> None:
+        """Take what the host's kernel has delivered, for a thread that does not block it.
+
+        The running thread, where one is, enters its handlers.
+        """
+        while self.intake.has_signal:
+            receive_signal(self, self.intake.take())
+            if is_running:
+                self.call_handlers()
+            else:
+                self.mirror_mask()
 
     def _on_syscall(self) -> None:
         """Answer the guest's system call: the machine stands on the instruction."""
@@ -506,6 +584,10 @@ class Process:
             return
         try:
             result = self._system_call(number, arguments)
+        except Interrupted:
+            self.check_budget()
+            self.after_system_call(self._return_to_system_call)
+            return
         except ThreadWaits as waits:
             self.thread.call = number, arguments
             self._let_wait(waits.wait)
@@ -514,9 +596,20 @@ class Process:
         if self.thread.waiting:
             self.after_system_call(self.call_handlers)
 
+    def _return_to_system_call(self) -> None:
+        """Stand on the system call that was not made, because a signal came before it."""
+        self.cpu.pc -= len(_SYSCALL)
+
     def _answer_system_call(self, number: int, arguments: list[int], result: int) -> None:
         """Give a system call its result, and tell those who watch."""
-        self.cpu.set(registers.RAX, result & _MASK)
+        thread = self.thread
+        if thread.restored_mask is not None and not (thread.waiting or self.intake.has_signal):
+            mask, thread.restored_mask = thread.restored_mask, None
+            self.set_mask(mask)
+        if result == RESTARTED:
+            self._return_to_system_call()
+        else:
+            self.cpu.set(registers.RAX, result & _MASK)
         if self.events.wanted & Topic.SYSCALLS:
             self.events.emit(SyscallExited(number, tuple(arguments), result))
 
@@ -528,16 +621,12 @@ class Process:
                 return _UNKNOWN_SYSCALL
             bound = self._bind(number)
         try:
-            while True:
-                try:
-                    result = bound(self, arguments)
-                except InterruptedError:
-                    self.check_watcher()  # else a signal of pyldso's own: ask again
-                else:
-                    break
+            result = bound(self, arguments)
         except OSError as error:
             result = -(error.errno or errno.EIO)
-        except ProcessEnded:
+        except ProcessEnded as end:
+            if isinstance(end.status, Killed) and end.status.pc == self.cpu.pc:
+                end.status = end.status._replace(pc=end.status.pc + len(_SYSCALL))
             if self.events.wanted & Topic.SYSCALLS:
                 self.events.emit(SyscallEntered(number, tuple(arguments)))
             raise
@@ -579,14 +668,14 @@ class Process:
         """
         if self.scheduler is not None and len(self.threads) > 1 and not self.runs_alone:
             result = self.scheduler.call_host(number, arguments, finish, is_interruptible)
+        elif is_interruptible:
+            result = self.intake.call(number, *arguments)
         else:
             while True:
                 try:
                     result = host_syscall(number, *arguments)
                 except InterruptedError:
-                    if is_interruptible:
-                        raise
-                    self.check_watcher()
+                    self.check_budget()
                 else:
                     break
         return result if finish is None else finish(result)
@@ -604,14 +693,18 @@ class Process:
         return self.scheduler
 
     def continue_as_child(self) -> None:
-        """Go on as the child of a fork: no children, no pending signals, its own watcher."""
-        self.children.clear()
+        """Go on as the child of a fork: one thread, no pending signals."""
         self._keep_running_thread()
         if self.vfork is not None:  # which remains the other's
             self.vfork.forget(self)
             self.vfork = None
         self.signals.pending.clear()
-        self._watcher.restart()
+        self.signals.timers.clear()
+        self.intake.continue_as_child()
+        if not self.events.wanted & Topic.SYSCALLS:
+            kept, self._kept_defaults = self._kept_defaults, frozenset()
+            for number in kept:
+                self.mirror_action(number)
         if self._clock is not None:
             self._clock.watch()
 
@@ -621,6 +714,8 @@ class Process:
         thread.tid = os.getpid()
         thread.pending.clear()
         thread.host = None
+        if self.scheduler is not None:
+            self.scheduler.leave_to_parent()
         self.threads = {thread.tid: thread}
         self.scheduler = self.futexes = None
         self._bound.clear()
@@ -642,6 +737,12 @@ class Process:
 
                     release_robust_list(self, thread)
             thread.robust_list = 0
+
+    def heritage(self) -> Inherited:
+        """Return what goes on with the next program in the process's place."""
+        numbers = range(1, SIGNAL_COUNT + 1)
+        ignored = frozenset(n for n in numbers if self.signals.handler(n) == SIG_IGN)
+        return Inherited(ignored, self._kept_defaults, self.resource_limits, self.family_fd)
 
     def discard(self) -> None:
         """Give back the machine and its memory: another program takes the process's place."""

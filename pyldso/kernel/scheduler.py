@@ -11,9 +11,9 @@ The first clone(2) of a thread imports this; a program without threads has no sc
 from __future__ import annotations
 
 import _thread
+import ctypes
 import errno
 import os
-import signal
 from _queue import Empty, SimpleQueue
 from collections import deque
 from collections.abc import Callable
@@ -21,17 +21,19 @@ from heapq import heappop, heappush
 from itertools import count
 from math import inf
 from select import POLLIN, POLLOUT, poll
+from struct import unpack_from
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from pyldso.kernel import procfs
-from pyldso.kernel.host import host_syscall
+from pyldso.kernel.host import host_syscall, start_deaf_thread
 from pyldso.kernel.host_thread import HostCall, HostThread
-from pyldso.kernel.signals import INTERRUPT
-from pyldso.kernel.thread import LockWait, Thread, ThreadWaits, Wait
+from pyldso.kernel.signals import SI_TKILL
+from pyldso.kernel.thread import RESTARTED, LockWait, Thread, ThreadWaits, Wait
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
+    from pyldso.kernel.signal_frames import SignalInfo
 
 SLICE_SECONDS = 0.004
 """How long a thread runs while others could."""
@@ -47,6 +49,13 @@ _WRITES = {1: 2, 44: 2}
 _TIMEOUTS = {7: 2, 232: 3}
 """poll and epoll_wait, with the argument that is 0 for no wait."""
 _WAIT4, _WNOHANG = 61, 1
+
+_RESTARTED = frozenset(
+    (0, 1, 16, 19, 20, 42, 43, 44, 45, 46, 47, 61, 72, 73, 202, 247, 257, 288, 295, 296, 327, 328)
+)
+"""Calls that SA_RESTART restarts (signal(7)): of files, terminals, sockets, children, locks."""
+_SA_RESTART = 0x10000000
+_RT_SIGTIMEDWAIT, _TGKILL, _RT_TGSIGQUEUEINFO = 128, 234, 297
 
 
 class HostWait(Wait):
@@ -104,18 +113,21 @@ class Scheduler:
         self._is_over = False
         self._ring = _thread.allocate_lock()
         self._ring.acquire()
-        is_in_main_thread = _thread.get_native_id() == os.getpid()
-        if is_in_main_thread and signal.getsignal(INTERRUPT) is signal.SIG_DFL:
-            signal.signal(INTERRUPT, lambda number, frame: None)
+        self._notice = -1
+        if process.intake.listens:
+            process.intake.prepare()
+            self._notice = process.files.keep_private(os.eventfd(0))
+            process.intake.notify(self._notice)
+            start_deaf_thread(self._listen)
         self._ticker_ended = _thread.allocate_lock()
         self._ticker_ended.acquire()
-        _thread.start_new_thread(self._tick, ())
+        start_deaf_thread(self._tick)
 
     # ---- threads that begin and end ------------------------------------------------------------
 
     def new_thread(self) -> Thread:
         """Return a new thread, with a new id, that inherits from the running one."""
-        host = HostThread(self._answer)
+        host = self._new_host_thread()
         thread = Thread(host.tid)
         thread.host = host
         thread.mask = self._process.thread.mask
@@ -123,6 +135,9 @@ class Scheduler:
         creator = procfs.thread_name(self._process, self._process.thread.tid)
         procfs.set_thread_name(self._process, thread.tid, creator)
         return thread
+
+    def _new_host_thread(self) -> HostThread:
+        return HostThread(self._answer, is_interruptible=self._process.intake.listens)
 
     def begin(self, thread: Thread, stack: int, set_registers: Callable[[], None]) -> None:
         """Let a new thread begin with the running thread's registers, changed."""
@@ -184,7 +199,7 @@ class Scheduler:
         if result is not None:
             return result
         if thread.host is None:
-            thread.host = HostThread(self._answer)
+            thread.host = self._new_host_thread()
         call = HostCall(number, arguments)
         raise ThreadWaits(HostWait(thread.host, call, finish, is_interruptible))
 
@@ -210,9 +225,32 @@ class Scheduler:
             return
         result = wait.interrupt()
         if result is not None:
-            self.wake(thread, result)
+            self.wake(thread, self._after_interrupt(thread, result))
         else:
             self._note_deadline(thread, wait)
+
+    def _after_interrupt(self, thread: Thread, result: int) -> int:
+        """Return RESTARTED for a call that a handler interrupts and that is to be made again."""
+        if result != -errno.EINTR or thread.call is None or thread.call[0] not in _RESTARTED:
+            return result
+        actions = self._process.signals.actions
+        flags = (unpack_from("<Q", actions[info.number], 8)[0] for info in thread.waiting)
+        return RESTARTED if all(flag & _SA_RESTART for flag in flags) else result
+
+    def is_awaited(self, thread: Thread, info: SignalInfo) -> bool:
+        """Tell whether a thread waits for a signal that it blocks, which then is passed on."""
+        wait, number = thread.wait, info.number
+        if not isinstance(wait, HostWait) or wait.call.number != _RT_SIGTIMEDWAIT:
+            return False
+        wanted = ctypes.c_uint64.from_address(int(wait.call.arguments[0])).value
+        if not wanted >> (number - 1) & 1 or thread.host is None:
+            return False
+        _, code = unpack_from("<ii", info.siginfo, 4)
+        if code == SI_TKILL:
+            host_syscall(_TGKILL, os.getpid(), thread.host.tid, number)
+        else:
+            host_syscall(_RT_TGSIGQUEUEINFO, os.getpid(), thread.host.tid, number, info.siginfo)
+        return True
 
     def make_ready(self, thread: Thread) -> None:
         """Let a thread run when its turn comes."""
@@ -259,12 +297,18 @@ class Scheduler:
                 result = wait.finish(result)
             except OSError as error:
                 result = -(error.errno or errno.EIO)
-        self.wake(thread, result)
+        self.wake(thread, self._after_interrupt(thread, result))
 
     def _answer(self, host: HostThread, result: int) -> None:
         """Take an answer from a host thread: it runs there."""
         self._answers.put((host, result))
         self._cpu.interrupt()
+
+    def _listen(self) -> None:
+        """Ring whenever a signal was kept: a host thread of its own, ended by `_end_ticker`."""
+        while os.read(self._notice, 8) and not self._is_over:
+            self.ring()
+        self._process.files.close_private(self._notice)
 
     def ring(self) -> None:
         """Let pyldso look at its watchers where all threads wait; callable from any thread."""
@@ -305,6 +349,8 @@ class Scheduler:
     def _next(self) -> Thread:
         """Return the next thread that can run; wait where all wait."""
         while True:
+            self._process.check_budget()
+            self._process.take_signals(is_running=False)
             self._gather()
             if self._ready:
                 return self._ready.popleft()
@@ -315,7 +361,6 @@ class Scheduler:
                 self._take(self._answers.get(timeout=timeout))
             except Empty:
                 continue
-            self._process.check_watcher()
 
     # ---- calls that pyldso makes ---------------------------------------------------------------
 
@@ -356,6 +401,17 @@ class Scheduler:
         self._planned = inf
         self._plan(0)
         self._ticker_ended.acquire()
+        self._end_listener()
+
+    def leave_to_parent(self) -> None:
+        """Give back what the child of a fork does not need: it has no threads."""
+        if self._notice >= 0:
+            self._process.files.close_private(self._notice)
+
+    def _end_listener(self) -> None:
+        if self._notice >= 0:
+            self._process.intake.notify(-1)
+            os.eventfd_write(self._notice, 1)
 
 
 def _without_waiting(number: int, arguments: tuple[int | bytes, ...]) -> int | None:

@@ -72,8 +72,10 @@ def enter_handler(process: Process, info: SignalInfo) -> None:
         top = stack + size
     fpstate = top - _FPSTATE_SIZE & ~63
     frame = (fpstate - _FRAME_SIZE & ~15) - 8
+    saved_mask = thread.mask if thread.restored_mask is None else thread.restored_mask
+    thread.restored_mask = None
     context = pack(f"<{len(_ORDER)}Q", *values) + _SEGMENTS
-    context += pack("<5Q", info.error, info.vector, thread.mask, info.address, fpstate)
+    context += pack("<5Q", info.error, info.vector, saved_mask, info.address, fpstate)
     memory.write(fpstate, _floating_point(process))
     memory.write(
         frame,
@@ -81,7 +83,7 @@ def enter_handler(process: Process, info: SignalInfo) -> None:
         + thread.alternate_stack
         + context
         + bytes(64)
-        + pack("<Q", thread.mask)
+        + pack("<Q", saved_mask)
         + info.siginfo,
     )
     cpu.sp, cpu.pc = frame, handler
@@ -93,7 +95,8 @@ def enter_handler(process: Process, info: SignalInfo) -> None:
     cpu.set(RFLAGS, cpu.get(RFLAGS) & ~_TRAP_AND_DIRECTION)
     thread.mask |= mask | (0 if flags & SA_NODEFER else 1 << (info.number - 1))
     if flags & SA_RESETHAND:
-        actions[info.number] = bytes(32)
+        actions[info.number] = bytes(8) + actions[info.number][8:]
+        process.mirror_action(info.number)
 
 
 def on_alternate_stack(process: Process) -> bool:
@@ -119,7 +122,7 @@ def leave_handler(process: Process) -> None:
         for index in range(_XMM_COUNT):
             start = _FP_XMM + 16 * index
             cpu.set_vector(index, state[start : start + 16])
-    process.thread.mask = mask & ~(1 << 8 | 1 << 18)
+    process.set_mask(mask)
 
 
 def _floating_point(process: Process) -> bytes:

@@ -1,14 +1,14 @@
 """Signals of the guest: what a process remembers about them, and which end it.
 
-The guest's handlers are called for what it sends to itself and for its own faults; what other
-processes send takes its default effect.
+What other processes send, and what waits for the process to unblock it, is with the host's kernel
+(signal_intake.py); here is what only the guest can know: its faults, and its threads.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from struct import pack
+from struct import pack, unpack_from
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyldso.kernel import cpu
@@ -23,31 +23,50 @@ if TYPE_CHECKING:
 
 SIGNAL_COUNT = 64
 _FIRST_REAL_TIME = 32
-INTERRUPT = signal.SIGRTMAX
-"""The host's signal by which pyldso interrupts waits of its own."""
 SIG_DFL, SIG_IGN = 0, 1
-SI_KERNEL, SI_USER, SI_TKILL = 0x80, 0, -6
+SI_KERNEL, SI_USER, SI_TKILL, _SI_TIMER = 0x80, 0, -6, -2
 SEGV_MAPERR, SEGV_ACCERR, BUS_ADRALN, BUS_ADRERR = 1, 2, 1, 2
 ILL_ILLOPN, FPE_INTDIV, FPE_FLTDIV, FPE_FLTINV, TRAP_TRACE = 2, 1, 3, 7, 2
 
 _HARMLESS = frozenset((signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH))
 """Signals whose default is to be ignored (signal(7))."""
+_STOPPING = frozenset((signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU))
+NOT_FATAL = _HARMLESS | _STOPPING
+IGNORED_BY_PYTHON = frozenset((signal.SIGPIPE, signal.SIGXFSZ))
+"""Ignored in every Python process, whether they were when it started or not."""
+UNBLOCKABLE = 1 << (signal.SIGKILL - 1) | 1 << (signal.SIGSTOP - 1)
+
+
+def ignored_at_start() -> frozenset[int]:
+    """Return the signals that were ignored when the host's process started, as far as known."""
+    known = {
+        number
+        for number in range(1, SIGNAL_COUNT + 1)
+        if signal.getsignal(number) is signal.SIG_IGN
+    }
+    return frozenset(known - IGNORED_BY_PYTHON)
 
 
 class SignalState:
     """What all threads of a process share of signals: dispositions, and what was sent to it."""
 
-    __slots__ = ("actions", "pending")
+    __slots__ = ("actions", "pending", "timers")
 
     def __init__(self) -> None:
         self.actions: dict[int, bytes] = {}
         """Dispositions by number (struct kernel sigaction, 32 bytes)."""
         self.pending: dict[int, SignalInfo] = {}
         """Signals sent to the process that all threads block: of one sent twice, the first."""
+        self.timers: dict[int, int] = {}
+        """Timers of timer_create(2), with the thread that they signal or 0 for the process."""
 
     def handler(self, number: int) -> int:
         """Return the handler's address, SIG_DFL or SIG_IGN."""
         return int.from_bytes(self.actions.get(number, bytes(8))[:8], "little")
+
+    def mask_of(self, number: int) -> int:
+        """Return the sigset_t that is blocked while a signal's handler runs."""
+        return int.from_bytes(self.actions.get(number, bytes(32))[24:32], "little")
 
 
 def pending_set(process: Process) -> int:
@@ -56,16 +75,12 @@ def pending_set(process: Process) -> int:
     return sum(1 << (number - 1) for number in numbers)
 
 
-def raise_signal(process: Process, number: int) -> int:
-    """Send a signal to the process itself, for a thread that does not block it (kill(2))."""
-    threads = [process.thread, *process.threads.values()]
-    open_to_it = (thread for thread in threads if not thread.mask >> (number - 1) & 1)
-    thread = next(open_to_it, None)
-    info = own_signal(number, SI_USER)
-    if thread is not None:
-        return send(process, thread, info)
-    process.signals.pending.setdefault(number, info)
-    return 0
+def is_fatal(process: Process, number: int) -> bool:
+    """Tell whether a signal that is sent to the process itself now ends it by its default."""
+    if number == 0 or number in NOT_FATAL or process.signals.handler(number) != SIG_DFL:
+        return False
+    is_free = any(not thread.mask >> (number - 1) & 1 for thread in process.threads.values())
+    return is_free or number == signal.SIGKILL
 
 
 def own_signal(number: int, code: int) -> SignalInfo:
@@ -74,34 +89,51 @@ def own_signal(number: int, code: int) -> SignalInfo:
     return SignalInfo(number, siginfo.ljust(128, b"\0"))
 
 
-def send(process: Process, thread: Thread, info: SignalInfo) -> int:
-    """Send a signal to a thread: 0 where the process goes on."""
-    signals = process.signals
+def receive_signal(process: Process, info: SignalInfo) -> None:
+    """Send a signal to the process, for a thread that does not block it (signal(7))."""
+    _, _, code, timer = unpack_from("<iii4xi", info.siginfo)
+    tid = process.signals.timers.get(timer, 0) if code == _SI_TIMER else 0
+    if tid in process.threads:
+        send(process, process.threads[tid], info)
+        return
+    running = process.thread
+    threads = [running] if running.tid in process.threads else []
+    threads += process.threads.values()
+    open_to_it = (thread for thread in threads if not thread.mask >> (info.number - 1) & 1)
+    thread = next(open_to_it, None)
+    if thread is not None:
+        send(process, thread, info)
+    elif process.signals.handler(info.number) != SIG_IGN:
+        process.signals.pending.setdefault(info.number, info)
+
+
+def send(process: Process, thread: Thread, info: SignalInfo) -> None:
+    """Send a signal to a thread; ProcessEnded where it ends the process."""
     number = info.number
-    handler = signals.handler(number)
+    handler = process.signals.handler(number)
     if number == 0 or handler == SIG_IGN or (handler == SIG_DFL and number in _HARMLESS):
-        return 0
+        return
     if thread.mask >> (number - 1) & 1:
-        thread.pending.setdefault(number, info)
-        return 0
-    if handler != SIG_DFL:
+        if process.scheduler is None or not process.scheduler.is_awaited(thread, info):
+            thread.pending.setdefault(number, info)
+    elif handler != SIG_DFL:
         thread.waiting.append(info)
-        if process.scheduler is not None and thread is not process.thread:
+        if process.scheduler is not None:
             process.scheduler.interrupt(thread)
-        return 0
-    after_syscall = process.cpu.pc + 2
-    code = int.from_bytes(info.siginfo[8:12], "little", signed=True)
-    raise ProcessEnded(Killed(number, after_syscall, None, code))
+    elif number in _STOPPING:
+        os.kill(os.getpid(), number)
+    else:
+        code = int.from_bytes(info.siginfo[8:12], "little", signed=True)
+        raise ProcessEnded(Killed(number, process.cpu.pc, None, code))
 
 
-def deliver_pending(process: Process) -> int:
+def deliver_pending(process: Process) -> None:
     """Deliver what the running thread blocked and no longer does."""
     thread = process.thread
     for pending in (thread.pending, process.signals.pending):
         for number in sorted(pending):
             if not thread.mask >> (number - 1) & 1:
                 send(process, thread, pending.pop(number))
-    return 0
 
 
 def signal_name(number: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from signal import SIGINT
 from typing import NamedTuple
 
 
@@ -45,6 +47,19 @@ class Exhausted(NamedTuple):
 ExitStatus = Exited | Killed | Exhausted
 
 
+class Inherited(NamedTuple):
+    """What a process keeps when another program takes its place (execve(2)), beside its files."""
+
+    ignored: frozenset[int] | None = None
+    """The signals that it ignores; None: those that were ignored when pyldso started."""
+    kept_defaults: frozenset[int] = frozenset((SIGINT,))
+    """Signals by which the first process ends itself, to tell of them, and not by the host."""
+    resource_limits: Mapping[int, bytes] = {}
+    """struct rlimit by resource, of those limits that are not the host's."""
+    family_fd: int = -1
+    """See family.py."""
+
+
 class ProcessReplaced(Exception):  # noqa: N818 - no error: it unwinds to who starts programs
     """The process goes on as another program: execve(2)."""
 
@@ -53,6 +68,7 @@ class ProcessReplaced(Exception):  # noqa: N818 - no error: it unwinds to who st
         self.path = path
         self.argv = argv
         self.envp = envp
+        self.inherited = Inherited()
 
 
 class ProcessEnded(Exception):  # noqa: N818 - no error: it unwinds to the trap loop

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64 import registers
 from pyldso.kernel.exec import check_executable
+from pyldso.kernel.family import prepare_family
 from pyldso.kernel.mmu import READ
+from pyldso.kernel.signal_intake import Interrupted
 from pyldso.kernel.status import ProcessReplaced
 
 if TYPE_CHECKING:
@@ -100,11 +102,16 @@ def _fork(process: Process) -> int:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()  # what waits in a buffer must not be written by both
-    pid = os.fork()
-    if pid:
-        process.children.add(pid)
-    else:
-        process.continue_as_child()
+    prepare_family(process)
+    process.intake.block_all()
+    try:
+        if process.intake.has_signal:
+            raise Interrupted
+        pid = os.fork()
+        if pid == 0:
+            process.continue_as_child()
+    finally:
+        process.mirror_mask()
     return pid
 
 
@@ -114,7 +121,12 @@ def _vfork(process: Process) -> int:
 
     files, sp = process.files, process.cpu.sp
     reading, writing = (files.keep_private(fd) for fd in os.pipe())
-    pid = _fork(process)
+    try:
+        pid = _fork(process)
+    except (OSError, Interrupted):
+        files.close_private(reading)
+        files.close_private(writing)
+        raise
     if not pid:
         files.close_private(reading)
         process.vfork = VforkChild(process, writing, sp)
@@ -137,6 +149,8 @@ def sys_execve(process: Process, path: bytes, argv: int, envp: int) -> int:
     is_own = process.files.own_file(path) is not None
     program = process.files.program_path if is_own else os.fsdecode(path)
     program, arguments = check_executable(process.files, program, arguments)
+    if process.intake.has_signal:
+        raise Interrupted
     process.release_vfork_parent()
     raise ProcessReplaced(program, arguments, environment)
 

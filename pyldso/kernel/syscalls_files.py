@@ -181,7 +181,7 @@ def sys_ioctl(process: Process, fd: int, request: int, argument: int) -> int:
         raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
     size, need = known
     pointer = process.memory.host_pointer(argument, size, need) if size else argument
-    return host_syscall(_IOCTL, fd, request, pointer)
+    return process.intake.call(_IOCTL, fd, request, pointer)
 
 
 def sys_fcntl(process: Process, fd: int, command: int, argument: int) -> int:
@@ -195,7 +195,7 @@ def sys_fcntl(process: Process, fd: int, command: int, argument: int) -> int:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     if command in _WAITING_FCNTLS:
         return process.call_host(_FCNTL, (fd, command, argument))
-    return host_syscall(_FCNTL, fd, command, argument)
+    return process.intake.call(_FCNTL, fd, command, argument)
 
 
 def sys_close_range(process: Process, first: int, last: int, flags: int) -> int:

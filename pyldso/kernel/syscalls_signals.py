@@ -6,27 +6,37 @@ import ctypes
 import errno
 import os
 import signal
+from contextlib import suppress
 from struct import pack, unpack
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64.registers import MINSIGSTKSZ
-from pyldso.kernel.signal_frames import on_alternate_stack
+from pyldso.kernel.family import family_members, is_family
+from pyldso.kernel.host import host_syscall
+from pyldso.kernel.signal_frames import SignalInfo, on_alternate_stack
+from pyldso.kernel.signal_intake import NEVER_BLOCKED
 from pyldso.kernel.signals import (
     SI_TKILL,
+    SI_USER,
     SIGNAL_COUNT,
+    UNBLOCKABLE,
     deliver_pending,
+    is_fatal,
     own_signal,
     pending_set,
-    raise_signal,
+    receive_signal,
     send,
 )
+from pyldso.kernel.thread import ThreadWaits, Wait
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
 _SS_ONSTACK, _SS_DISABLE, _SS_AUTODISARM = 1, 2, 1 << 31
 _SIG_BLOCK, _SIG_UNBLOCK, _SIG_SETMASK = 0, 1, 2
-_UNBLOCKABLE = 1 << (signal.SIGKILL - 1) | 1 << (signal.SIGSTOP - 1)
+_PAUSE, _RT_SIGPENDING, _RT_SIGTIMEDWAIT, _RT_SIGQUEUEINFO, _RT_SIGSUSPEND = 34, 127, 128, 129, 130
+_TGKILL, _PIDFD_SEND_SIGNAL = 234, 424
+_OUT_OF_REACH = "other processes are out of reach"
 
 
 def _error(code: int) -> OSError:
@@ -43,6 +53,7 @@ def sys_rt_sigaction(process: Process, number: int, new: int, old: int, size: in
     previous = actions.get(number, bytes(32))
     if new:
         actions[number] = ctypes.string_at(new, 32)
+        process.mirror_action(number)
     if old:
         ctypes.memmove(old, previous, 32)
     return 0
@@ -71,47 +82,202 @@ def sys_rt_sigprocmask(process: Process, how: int, new: int, old: int, size: int
             raise _error(errno.EINVAL)
     if old:
         ctypes.memmove(old, process.thread.mask.to_bytes(8, "little"), 8)
-    process.thread.mask = mask & ~_UNBLOCKABLE
-    return deliver_pending(process)
+    process.set_mask(mask)
+    deliver_pending(process)
+    return 0
 
 
 def sys_tgkill(process: Process, tgid: int, tid: int, number: int) -> int:
     """tgkill(2)."""
     if tgid <= 0 or tid <= 0 or not 0 <= number <= SIGNAL_COUNT:
         raise _error(errno.EINVAL)
-    thread = process.threads.get(tid)
-    if tgid != os.getpid() or thread is None:
+    if tgid != os.getpid() and tgid == tid:
+        return _send_to_other(process, tgid, number)
+    if tgid != os.getpid() or tid not in process.threads:
         raise _error(errno.ESRCH)
-    return send(process, thread, own_signal(number, SI_TKILL))
+    is_only = len(process.threads) == 1 and tid == tgid
+    if number and (is_fatal(process, number) or not is_only or not process.intake.listens):
+        send(process, process.threads[tid], own_signal(number, SI_TKILL))
+        return 0
+    return host_syscall(_TGKILL, tgid, tgid, number)
 
 
 def sys_tkill(process: Process, tid: int, number: int) -> int:
     """tkill(2)."""
-    return sys_tgkill(process, os.getpid(), tid, number)
+    return sys_tgkill(process, os.getpid() if tid in process.threads else tid, tid, number)
 
 
 def sys_kill(process: Process, pid: int, number: int) -> int:
-    """kill(2): a guest can signal itself and its children."""
+    """kill(2): a guest can signal itself and what it has started."""
     if not 0 <= number <= SIGNAL_COUNT:
         raise _error(errno.EINVAL)
-    if pid in process.children:
-        os.kill(pid, number)
+    if pid == os.getpid():
+        return _send_to_itself(process, number)
+    if pid > 0:
+        return _send_to_other(process, pid, number)
+    everyone = pid == -1
+    group = None if everyone else -pid or os.getpgrp()
+    members = family_members(process, group)
+    if everyone and os.getpid() in members:
+        members.remove(os.getpid())
+    if not members:
+        if not everyone:
+            os.killpg(group or 0, 0)  # ESRCH where nobody is there
+            process.refuse(f"signal to process group {group}", _OUT_OF_REACH)
+            raise _error(errno.EPERM)
+        raise _error(errno.ESRCH)
+    for member in members:
+        if member != os.getpid():
+            with suppress(ProcessLookupError):
+                os.kill(member, number)
+    return _send_to_itself(process, number) if os.getpid() in members else 0
+
+
+def _send_to_itself(process: Process, number: int) -> int:
+    if is_fatal(process, number) or not process.intake.listens:
+        receive_signal(process, own_signal(number, SI_USER))
         return 0
-    if pid not in (os.getpid(), 0, -os.getpgrp()):
-        if number == 0:
-            os.kill(pid, 0)
-            return 0
-        process.refuse(f"signal to process {pid}", "other processes are out of reach")
+    os.kill(os.getpid(), number)
+    return 0
+
+
+def _send_to_other(process: Process, pid: int, number: int) -> int:
+    handle = os.pidfd_open(pid)  # so that it is the one that was looked at
+    try:
+        if number and not is_family(process, pid):
+            process.refuse(f"signal to process {pid}", _OUT_OF_REACH)
+            raise _error(errno.EPERM)
+        return host_syscall(_PIDFD_SEND_SIGNAL, handle, number, 0, 0)
+    finally:
+        os.close(handle)
+
+
+def sys_rt_sigqueueinfo(process: Process, pid: int, number: int, siginfo: int) -> int:
+    """rt_sigqueueinfo(2)."""
+    if number and not is_family(process, pid):
+        os.kill(pid, 0)
+        process.refuse(f"signal to process {pid}", _OUT_OF_REACH)
         raise _error(errno.EPERM)
-    return raise_signal(process, number) if number else 0
+    return host_syscall(_RT_SIGQUEUEINFO, pid, number, siginfo)
+
+
+def sys_rt_tgsigqueueinfo(process: Process, tgid: int, tid: int, number: int, siginfo: int) -> int:
+    """rt_tgsigqueueinfo(2), to the threads of the process itself."""
+    if tgid != os.getpid() or tid not in process.threads:
+        raise _error(errno.ESRCH)
+    info = SignalInfo(number, pack("<i", number) + ctypes.string_at(siginfo, 128)[4:])
+    send(process, process.threads[tid], info)
+    return 0
+
+
+def sys_pidfd_send_signal(
+    process: Process, pidfd: int, number: int, siginfo: int, flags: int
+) -> int:
+    """pidfd_send_signal(2)."""
+    pid = _process_of(pidfd)
+    if number and not is_family(process, pid):
+        process.refuse(f"signal to process {pid}", _OUT_OF_REACH)
+        raise _error(errno.EPERM)
+    return host_syscall(_PIDFD_SEND_SIGNAL, pidfd, number, siginfo, flags)
+
+
+def _process_of(pidfd: int) -> int:
+    """Return the id of the process that a pidfd stands for (pidfd_open(2))."""
+    os.fstat(pidfd)
+    with open(f"/proc/self/fdinfo/{pidfd}", "rb") as file:
+        for line in file:
+            if line.startswith(b"Pid:"):
+                return int(line[4:])
+    raise _error(errno.EBADF)
 
 
 def sys_rt_sigpending(process: Process, pending: int, size: int) -> int:
     """sigpending(2)."""
+    if size > 8:
+        raise _error(errno.EINVAL)
+    own = pending_set(process)
+    if process.intake.listens:
+        host_set = ctypes.c_uint64()
+        host_syscall(_RT_SIGPENDING, ctypes.addressof(host_set), 8)
+        own |= host_set.value & process.thread.mask
+    ctypes.memmove(pending, own.to_bytes(8, "little"), size)
+    return 0
+
+
+# ---- waiting for signals -----------------------------------------------------------------------
+
+
+def sys_pause(process: Process) -> int:
+    """pause(2)."""
+    if len(process.threads) > 1:
+        raise ThreadWaits(Wait())
+    return process.intake.call(_PAUSE)
+
+
+def sys_rt_sigsuspend(process: Process, mask: int, size: int) -> int:
+    """sigsuspend(2)."""
     if size != 8:
         raise _error(errno.EINVAL)
-    ctypes.memmove(pending, pending_set(process).to_bytes(8, "little"), 8)
-    return 0
+    wanted = int.from_bytes(ctypes.string_at(mask, 8), "little")
+    return call_with_mask(process, wanted, _RT_SIGSUSPEND, size)
+
+
+def call_with_mask(
+    process: Process, mask: int, number: int, size: int, *before: int, in_pair: bool = False
+) -> int:
+    """Make a call of the host that sets the mask of blocked signals for the time of its wait.
+
+    The set and its size follow the arguments `before`, `in_pair` by a pointer to both. The
+    handler of a signal that ends the wait runs under that mask, and the former one returns after
+    it (sigsuspend(2), ppoll(2)).
+    """
+    if size != 8:
+        raise _error(errno.EINVAL)
+    mask &= ~UNBLOCKABLE
+    for pending in (process.thread.pending, process.signals.pending):
+        if any(not mask >> (signal_number - 1) & 1 for signal_number in pending):
+            _wait_under(process, mask)
+            deliver_pending(process)
+            raise _error(errno.EINTR)
+    if len(process.threads) > 1:
+        _wait_under(process, mask)
+        process.mirror_mask()
+        if number == _RT_SIGSUSPEND:
+            raise ThreadWaits(Wait())
+        return process.call_host(number, (*before, 0, 0))
+    host_set = ctypes.c_uint64(mask & ~NEVER_BLOCKED)
+    last: tuple[int, ...] = (ctypes.addressof(host_set), 8)
+    pair = (ctypes.c_uint64 * 2)(*last)
+    if in_pair:
+        last = (ctypes.addressof(pair),)
+    try:
+        return process.intake.call(number, *before, *last)
+    except InterruptedError:
+        _wait_under(process, mask)
+        raise
+
+
+def _wait_under(process: Process, mask: int) -> None:
+    """Let the handlers that follow run under a mask, and the present one return behind them."""
+    process.thread.restored_mask = process.thread.mask
+    process.thread.mask = mask
+
+
+def sys_rt_sigtimedwait(
+    process: Process, wanted: int, siginfo: int, timeout: int, size: int
+) -> int:
+    """sigtimedwait(2)."""
+    if size != 8:
+        raise _error(errno.EINVAL)
+    numbers = int.from_bytes(ctypes.string_at(wanted, 8), "little")
+    for pending in (process.thread.pending, process.signals.pending):
+        for number in sorted(pending):
+            if numbers >> (number - 1) & 1:
+                info = pending.pop(number)
+                if siginfo:
+                    ctypes.memmove(siginfo, info.siginfo, 128)
+                return number
+    return process.call_host(_RT_SIGTIMEDWAIT, (wanted, siginfo, timeout, size))
 
 
 def sys_sigaltstack(process: Process, new: int, old: int) -> int:

@@ -1,25 +1,39 @@
-"""System calls that wait: those whose signal mask or set of descriptors needs a look.
-
-A mask for the time of the wait has no effect yet: no signal is delivered to the guest meanwhile.
-"""
+"""System calls that wait, where a mask or a set of descriptors needs a look; and timers."""
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
+from struct import pack, unpack
 from typing import TYPE_CHECKING
+
+from pyldso.kernel.host import host_syscall
+from pyldso.kernel.signals import SIGNAL_COUNT
+from pyldso.kernel.syscalls_signals import call_with_mask
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
-_SELECT, _EPOLL_WAIT, _PSELECT6, _PPOLL = 23, 232, 270, 271
+_SELECT, _EPOLL_WAIT, _PSELECT6, _PPOLL, _EPOLL_PWAIT = 23, 232, 270, 271, 281
+_EPOLL_PWAIT2 = 441
+_TIMER_CREATE, _TIMER_SETTIME, _TIMER_GETTIME = 222, 223, 224
+_TIMER_GETOVERRUN, _TIMER_DELETE = 225, 226
+_SIGALRM = 14
+_SIGEV_SIGNAL, _SIGEV_NONE, _SIGEV_THREAD, _SIGEV_THREAD_ID = 0, 1, 2, 4
+_SIGEVENT = "<QiiI44x"
+_SIGEVENT_SIZE = 64
 _FD_SETSIZE = 1024
+
+
+def _error(code: int) -> OSError:
+    return OSError(code, os.strerror(code))
 
 
 def _check_set_size(count: int) -> None:
     """Refuse more descriptors than the fd_set behind the checked pointers holds."""
     if not 0 <= count <= _FD_SETSIZE:
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        raise _error(errno.EINVAL)
 
 
 def sys_select(
@@ -37,22 +51,104 @@ def sys_pselect6(
     writable: int,
     failed: int,
     timeout: int,
-    _mask: int,
+    mask: int,
 ) -> int:
     """pselect(2)."""
     _check_set_size(count)
-    return process.call_host(_PSELECT6, (count, readable, writable, failed, timeout, 0))
+    place, size = 0, 0
+    if mask:
+        place, size = unpack("<QQ", process.memory.read(mask, 16))
+    before = (count, readable, writable, failed, timeout)
+    if not place:
+        return process.call_host(_PSELECT6, (*before, 0))
+    wanted = process.memory.read_u64(place)
+    return call_with_mask(process, wanted, _PSELECT6, size, *before, in_pair=True)
+
+
+def _wait_under_mask(
+    process: Process, number: int, before: tuple[int, ...], mask: int, size: int
+) -> int:
+    if not mask:
+        return process.call_host(number, (*before, 0, 0))
+    wanted = int.from_bytes(ctypes.string_at(mask, 8), "little")
+    return call_with_mask(process, wanted, number, size, *before)
 
 
 def sys_ppoll(
-    process: Process, fds: int, count: int, timeout: int, _mask: int, _mask_size: int
+    process: Process, fds: int, count: int, timeout: int, mask: int, mask_size: int
 ) -> int:
     """ppoll(2)."""
-    return process.call_host(_PPOLL, (fds, count, timeout, 0, 0))
+    return _wait_under_mask(process, _PPOLL, (fds, count, timeout), mask, mask_size)
 
 
 def sys_epoll_pwait(
-    process: Process, fd: int, events: int, count: int, timeout: int, _mask: int, _size: int
+    process: Process, fd: int, events: int, count: int, timeout: int, mask: int, size: int
 ) -> int:
     """epoll_pwait(2)."""
-    return process.call_host(_EPOLL_WAIT, (fd, events, count, timeout))
+    return _wait_under_mask(process, _EPOLL_PWAIT, (fd, events, count, timeout), mask, size)
+
+
+def sys_epoll_pwait2(
+    process: Process, fd: int, events: int, count: int, timeout: int, mask: int, size: int
+) -> int:
+    """epoll_pwait2(2)."""
+    return _wait_under_mask(process, _EPOLL_PWAIT2, (fd, events, count, timeout), mask, size)
+
+
+# ---- timers of the process: the host's, whose signals come as the guest's -----------------------
+
+
+def sys_timer_create(process: Process, clock: int, event: int, timer: int) -> int:
+    """timer_create(2)."""
+    value, number, kind, tid = 0, _SIGALRM, _SIGEV_SIGNAL, 0
+    if event:
+        value, number, kind, tid = unpack(_SIGEVENT, process.memory.read(event, _SIGEVENT_SIZE))
+    if kind not in (_SIGEV_SIGNAL, _SIGEV_NONE, _SIGEV_THREAD, _SIGEV_THREAD_ID):
+        raise _error(errno.EINVAL)
+    if kind != _SIGEV_NONE and not 1 <= number <= SIGNAL_COUNT:
+        raise _error(errno.EINVAL)
+    if kind == _SIGEV_THREAD_ID and tid not in process.threads:
+        raise _error(errno.EINVAL)
+    process.memory.write_u32(timer, 0)  # EFAULT comes before there is a timer
+    # The host's thread is one; to which of the guest's a signal goes is known by the timer.
+    host_kind = _SIGEV_SIGNAL if kind == _SIGEV_THREAD_ID else kind
+    number_of_timer = ctypes.c_int()
+    place = ctypes.addressof(number_of_timer)
+    if event:
+        wanted = pack(_SIGEVENT, value, number, host_kind, 0)
+        host_syscall(_TIMER_CREATE, clock, wanted, place)
+    else:
+        host_syscall(_TIMER_CREATE, clock, 0, place)
+    process.signals.timers[number_of_timer.value] = tid if kind == _SIGEV_THREAD_ID else 0
+    process.memory.write_u32(timer, number_of_timer.value)
+    return 0
+
+
+def _check_timer(process: Process, timer: int) -> None:
+    if timer not in process.signals.timers:
+        raise _error(errno.EINVAL)
+
+
+def sys_timer_settime(process: Process, timer: int, flags: int, new: int, old: int) -> int:
+    """timer_settime(2)."""
+    _check_timer(process, timer)
+    return host_syscall(_TIMER_SETTIME, timer, flags, new, old)
+
+
+def sys_timer_gettime(process: Process, timer: int, current: int) -> int:
+    """timer_gettime(2)."""
+    _check_timer(process, timer)
+    return host_syscall(_TIMER_GETTIME, timer, current)
+
+
+def sys_timer_getoverrun(process: Process, timer: int) -> int:
+    """timer_getoverrun(2)."""
+    _check_timer(process, timer)
+    return host_syscall(_TIMER_GETOVERRUN, timer)
+
+
+def sys_timer_delete(process: Process, timer: int) -> int:
+    """timer_delete(2)."""
+    _check_timer(process, timer)
+    del process.signals.timers[timer]
+    return host_syscall(_TIMER_DELETE, timer)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pyldso.kernel.signal_frames import SignalInfo
 
 
+RESTARTED = -512
+"""In place of a system call's result: it is made again (Linux's ERESTARTSYS)."""
+
+
 class Wait:
     """What a thread waits for, until the scheduler's `wake`, its deadline, or a signal.
 
@@ -102,6 +106,7 @@ class Thread:
         "mask",
         "pending",
         "registers",
+        "restored_mask",
         "result",
         "robust_list",
         "tid",
@@ -115,6 +120,8 @@ class Thread:
         self.registers: ctypes.c_void_p | None = None
         self.mask = 0
         """The sigset_t of blocked signals."""
+        self.restored_mask: int | None = None
+        """What `mask` was before a call that sets it for the time of its wait."""
         self.pending: dict[int, SignalInfo] = {}
         """Blocked signals that were sent to this thread: of one sent twice, the first."""
         self.waiting: list[SignalInfo] = []

@@ -1,0 +1,59 @@
+"""Which processes belong to a program: those that it and its children have started.
+
+All of them hold a descriptor of the same nameless file, at the same number among pyldso's own: a
+child inherits it, no guest can close it, and no other process has it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyldso.kernel.process import Process
+
+
+def prepare_family(process: Process) -> None:
+    """Mark the process before it forks for the first time."""
+    if process.family_fd < 0:
+        marker = os.memfd_create("pyldso", os.MFD_CLOEXEC)
+        process.family_fd = process.files.keep_private(marker)
+
+
+def is_family(process: Process, pid: int) -> bool:
+    """Tell whether a process is one of the guest's; one that has ended is where it is a child."""
+    if pid == os.getpid():
+        return True
+    if process.family_fd < 0:
+        return False
+    try:
+        status = os.stat(f"/proc/{pid}/fd/{process.family_fd}")
+    except FileNotFoundError:
+        fields = _stat_fields(pid)
+        return fields[:2] == (b"Z", b"%d" % os.getpid())
+    except OSError:
+        return False
+    return os.path.samestat(status, os.fstat(process.family_fd))
+
+
+def family_members(process: Process, group: int | None) -> list[int]:
+    """Return the guest's processes, or those of them in a process group, itself included."""
+    members = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        pid = int(name)
+        if group is not None and _stat_fields(pid)[2:] != (b"%d" % group,):
+            continue
+        if is_family(process, pid):
+            members.append(pid)
+    return members
+
+
+def _stat_fields(pid: int) -> tuple[bytes, ...]:
+    """Return a process's state, parent and process group (proc(5)); none where it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return tuple(file.read().rpartition(b") ")[2].split()[:3])
+    except OSError:
+        return ()
