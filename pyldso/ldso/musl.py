@@ -13,7 +13,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64.registers import CALL_ARGUMENTS, RDI
-from pyldso.elf.constants import DT
+from pyldso.elf.constants import DT, PF
 from pyldso.ldso import dl, tls
 from pyldso.ldso.errors import DlError
 from pyldso.ldso.initialise import (
@@ -34,6 +34,12 @@ PAGE = 4096
 CONTROL_BLOCK = 1024
 """More than sizeof (struct pthread) of any musl."""
 PREVIOUS, NEXT, TID, DETACH_STATE, DETACH_JOINABLE = 0x10, 0x18, 0x30, 0x38, 2
+ROBUST_BEFORE_LOCALE = 32
+"""struct pthread: robust_list is followed by h_errno_val, timer_id and locale."""
+SET_TID_ADDRESS = bytes.fromhex(
+    "b8da000000"  # mov $218,%eax
+    "488d3d"  #     lea distance(%rip),%rdi
+)
 GLOBAL_LOCALE = 0xFFFFFFFFFFFFFFFF
 # struct __libc (src/internal/libc.h), by the distance below its last member, global_locale.
 CAN_DO_THREADS, TLS_HEAD, TLS_SIZE, TLS_ALIGN, TLS_COUNT = 56, 40, 32, 24, 16
@@ -86,8 +92,29 @@ def prepare(namespace: Namespace, stack: InitialStack) -> None:
     if len(changed) != 1:
         raise DlError("", "uselocale does not set the thread's locale: unknown kind of musl")
     global_locale = int.from_bytes(after[changed[0] : changed[0] + 8], "little")
+    robust_list = pointer + changed[0] - ROBUST_BEFORE_LOCALE
+    memory.write_u64(robust_list, robust_list)
+    if lock := _thread_list_lock(namespace):
+        namespace.process.set_tid_address(lock)
     _describe_storage(namespace, global_locale)
     namespace.tls.on_late_module = lambda dso: _describe_late(namespace, global_locale, dso)
+
+
+def _thread_list_lock(namespace: Namespace) -> int:
+    """Return the address of the lock that the kernel opens when the first thread has ended, or 0.
+
+    No symbol names it, but libc hands it to set_tid_address(2) itself, where a process begins.
+    """
+    libc = namespace.libc
+    for phdr in libc.loads if libc is not None else ():
+        if libc is not None and phdr.p_flags & PF.X:
+            code = namespace.memory.read(libc.base + phdr.p_vaddr, phdr.p_filesz)
+            place = code.find(SET_TID_ADDRESS)
+            if place >= 0:
+                end = place + len(SET_TID_ADDRESS) + 4
+                (distance,) = struct.unpack_from("<i", code, end - 4)
+                return int(libc.base + phdr.p_vaddr + end + distance)
+    return 0
 
 
 def _describe_storage(namespace: Namespace, global_locale: int) -> None:

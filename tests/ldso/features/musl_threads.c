@@ -14,8 +14,8 @@ static __thread int count = 30;
 long later(void) { zero += 2; return ++count + zero; }
 //// FILE program.c
 #include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -46,6 +46,15 @@ static void *work(void *argument) {
         pthread_mutex_unlock(&mutex);
     }
     return (void *)result;
+}
+static void *die_with(void *mutex) { pthread_mutex_lock(mutex); return 0; }
+static void *last(void *argument) {
+    pthread_t another;
+    usleep(10000);
+    pthread_create(&another, 0, die_with, &mutex);
+    pthread_join(another, 0);
+    write(1, "last\n", 5);
+    return 0;
 }
 static void *wait_long(void *argument) { for (;;) sleep(100); }
 int main(void) {
@@ -87,5 +96,19 @@ int main(void) {
     int status;
     waitpid(child, &status, 0);
     printf("child %d\n", WEXITSTATUS(status));
-    return 0;
+    pthread_mutexattr_t attributes;
+    pthread_mutex_t recursive, robust;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&recursive, &attributes);
+    for (int i = 0; i < 2; i++) printf("%d ", pthread_mutex_lock(&recursive));
+    for (int i = 0; i < 3; i++) printf("%d ", pthread_mutex_unlock(&recursive));
+    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(&robust, &attributes);
+    pthread_create(&threads[0], 0, die_with, &robust);
+    pthread_join(threads[0], 0);
+    printf("%d\n", pthread_mutex_lock(&robust) == EOWNERDEAD);
+    fflush(stdout);
+    pthread_create(&threads[0], 0, last, 0);
+    pthread_exit(0);
 }
