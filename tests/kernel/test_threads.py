@@ -98,3 +98,62 @@ def test_python_uses_threads(pyldso: Callable[..., Completed], tmp_path: Path) -
     native = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     own = pyldso("run", *command)
     assert (own.stdout, own.returncode) == (native.stdout, 0)
+
+
+ENDINGS = r"""
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static void *spin(void *argument) { for (;;) ; }
+static void *wait_for_ever(void *argument) { for (;;) pause(); }
+static void *end(void *how) {
+    usleep(1000);
+    if (!strcmp(how, "exit")) exit(5);
+    if (!strcmp(how, "fault")) *(volatile int *)8 = 1;
+    if (!strcmp(how, "abort")) abort();
+    if (!strcmp(how, "forever")) for (;;) sleep(1000);
+    return 0;
+}
+int main(int argc, char **argv) {
+    pthread_t thread;
+    pthread_create(&thread, 0, wait_for_ever, 0);
+    if (argc > 2) pthread_create(&thread, 0, spin, 0);
+    pthread_create(&thread, 0, end, argv[1]);
+    pthread_join(thread, 0);
+    return 3;
+}
+"""
+
+
+@pytest.mark.parametrize("others", [(), ("spin",)], ids=["waiting", "spinning"])
+@pytest.mark.parametrize("how", ["exit", "fault", "abort", "return"])
+def test_any_thread_can_end_the_process(
+    how: str,
+    others: tuple[str, ...],
+    compile_c: Callable[..., str],
+    run_native: Callable[..., tuple[int, bytes, bytes]],
+    pyldso: Callable[..., Completed],
+) -> None:
+    program = compile_c(ENDINGS, "-O1", "-pthread")
+    own = pyldso("run", program, how, *others)
+    assert own.returncode == run_native(program, how, *others)[0]
+    assert ("address 0x8 (pc" in own.stderr) == (how == "fault")
+
+
+@pytest.mark.parametrize("others", [(), ("spin",)], ids=["waiting", "spinning"])
+def test_limits_hold_whatever_the_threads_do(
+    others: tuple[str, ...], compile_c: Callable[..., str], pyldso: Callable[..., Completed]
+) -> None:
+    program = compile_c(ENDINGS, "-O1", "-pthread")
+    own = pyldso("run", "--timeout", "1.5", program, "forever", *others)
+    assert own.returncode == 124
+    assert "stopped: it has run for 1.5 seconds" in own.stderr
+
+
+def test_instructions_of_all_threads_count(
+    compile_c: Callable[..., str], pyldso: Callable[..., Completed]
+) -> None:
+    program = compile_c(ENDINGS, "-O1", "-pthread")
+    own = pyldso("run", "--max-insns", "30000000", program, "forever", "spin")
+    assert own.returncode == 121

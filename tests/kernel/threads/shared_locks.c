@@ -80,6 +80,17 @@ struct shared {
     int value, turns;
 };
 
+static void *wait_for_post(void *argument) {
+    struct shared *shared = argument;
+    sem_wait(&shared->semaphore);
+    __atomic_add_fetch(&shared->turns, 1000, __ATOMIC_SEQ_CST);
+    return 0;
+}
+static void *spin(void *flag) {
+    while (*(volatile int *)flag) ;
+    return 0;
+}
+
 int main(void) {
     pthread_t threads[4];
     initialise(&robust, 1, PTHREAD_PRIO_NONE, 0);
@@ -158,5 +169,19 @@ int main(void) {
     pthread_mutex_unlock(&shared->robust);
     waitpid(child, 0, 0);
     printf("turns %d, value %d\n", shared->turns, shared->value);
+    fflush(stdout);
+    int spinning = 1;
+    pthread_create(&threads[0], 0, wait_for_post, shared);
+    pthread_create(&threads[1], 0, wait_for_post, shared);
+    pthread_create(&threads[2], 0, spin, &spinning);
+    usleep(10000);
+    child = fork();
+    if (!child) _exit(sem_post(&shared->semaphore));
+    sem_post(&shared->semaphore);
+    for (int i = 0; i < 2; i++) pthread_join(threads[i], 0);
+    spinning = 0;
+    pthread_join(threads[2], 0);
+    waitpid(child, 0, 0);
+    printf("posted %d\n", shared->turns);
     return 0;
 }

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <spawn.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -42,9 +41,11 @@ static void leave_a_value(const char *path) {
     read(order[0], text, 2);
     printf("%s: %d, errno %d, status %d, order %s\n", path, reached, error, status, text);
 }
-static atomic_int counted, stop;
-static void *count(void *argument) {
-    while (!stop) counted++;
+static int question[2], answer[2];
+static void *reply(void *argument) {
+    char c;
+    read(question[0], &c, 1);
+    write(answer[1], "a", 1);
     return 0;
 }
 int main(void) {
@@ -56,16 +57,21 @@ int main(void) {
         printf("no program %d\n", spawn("/etc/passwd") == -EACCES);
         leave_a_value("/bin/sh");
         leave_a_value("/nowhere/sh");
-        if (!i) pthread_create(&thread, 0, count, 0);
+        if (!i) {
+            pipe(question);
+            pipe(answer);
+            pthread_create(&thread, 0, reply, 0);
+        }
     }
-    int before = counted;
+    char c = 0;
     pid_t child = vfork();
-    if (!child) {
-        usleep(30000);
+    if (!child) {  /* the other thread goes on meanwhile, or this would wait for ever */
+        write(question[1], "q", 1);
+        read(answer[0], &c, 1);
         _exit(3);
     }
-    printf("others went on %d, status %d\n", counted > before, wait_status(child));
-    stop = 1;
+    int status = wait_status(child);
+    printf("answered %c, status %d\n", c, status);
     pthread_join(thread, 0);
     return 0;
 }
