@@ -48,7 +48,13 @@ from pyldso.ldso.lookup import find_in
 from pyldso.ldso.namespace import Namespace
 from pyldso.ldso.personality import Personality, UnknownLibc
 from pyldso.ldso.search import LibrarySearch, OpenedFile, Source, built_in_directories
-from pyldso.ldso.segments import check_file_size, map_segments, read_phdrs
+from pyldso.ldso.segments import (
+    check_file_size,
+    make_stack_executable,
+    map_segments,
+    read_phdrs,
+    wants_executable_stack,
+)
 from pyldso.ldso.startup import (
     announce_final_statistics,
     announce_statistics,
@@ -419,6 +425,8 @@ def prepare_start(
 
         options.out(auxiliary_vector(process.memory, stack.auxv_address))
     namespace.arguments = (stack.argc, stack.argv_address, stack.envp_address)
+    if namespace.has_executable_stack and not wants_executable_stack(program.phdrs):
+        make_stack_executable(namespace)  # for a library
     namespace.argv0_address = process.memory.read_u64(stack.argv_address)
     tls.install(namespace, stack.random_address)
     namespace.dl_functions = DlFunctions(namespace)
@@ -565,6 +573,7 @@ def map_executable(namespace: Namespace, options: RunOptions, path: str) -> Prog
 def add_program(namespace: Namespace, options: RunOptions, dso: Dso) -> None:
     """Make `dso` the namespace's first file."""
     dso.label = options.argv[0]
+    namespace.has_executable_stack = wants_executable_stack(dso.phdrs)
     try:
         executable = namespace.process.readlink("/proc/self/exe")
     except OSError:

@@ -29,7 +29,13 @@ from pyldso.ldso.errors import DlError, reading
 from pyldso.ldso.events import LibraryNeeded, LinkMapMade
 from pyldso.ldso.namespace import Namespace
 from pyldso.ldso.search import OpenedFile, Source
-from pyldso.ldso.segments import check_file_size, map_segments, read_phdrs
+from pyldso.ldso.segments import (
+    check_file_size,
+    make_stack_executable,
+    map_segments,
+    read_phdrs,
+    wants_executable_stack,
+)
 
 FIRST_READ = 832
 """What ld.so reads of a file at first: the ELF header and usually all program headers."""
@@ -256,6 +262,7 @@ def _map_library(
     if complaint := _flags_complaint(dso, mode):
         process.munmap(page_down(dso.start), page_up(dso.end) - page_down(dso.start))
         raise DlError(opened.path, complaint)
+    _provide_stack(namespace, dso)
     if namespace.audit:
         namespace.audit.changing(namespace)
     namespace.add(dso)
@@ -264,6 +271,19 @@ def _map_library(
     if namespace.audit:
         namespace.audit.opened(namespace, dso)
     return dso
+
+
+def _provide_stack(namespace: Namespace, dso: Dso) -> None:
+    """Make the stack executable where `dso` wants it; before the start it is only noted."""
+    first = namespace.family[0]
+    if first.has_executable_stack or not wants_executable_stack(dso.phdrs):
+        return
+    first.has_executable_stack = True
+    try:
+        make_stack_executable(first)
+    except OSError as error:
+        message = "cannot enable executable stack as shared object requires"
+        raise DlError(dso.path, message, error.errno or 0) from None
 
 
 def _flags_complaint(dso: Dso, mode: Mode) -> str:

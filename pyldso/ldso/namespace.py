@@ -78,6 +78,7 @@ class Namespace:
         """argc, argv and envp, which initialisers are called with."""
         self.initialised: list[Dso] = []
         """The files in the order in which their initialisers began to run."""
+        self.has_executable_stack = False
         self.argv0_address = 0
         self.adjusts_dynamic = False
         """The C library reads relocated addresses in dynamic sections (glibc)."""

@@ -30,6 +30,24 @@ def protection(p_flags: int) -> int:
     )
 
 
+def wants_executable_stack(phdrs: Iterable[Phdr]) -> bool:
+    """Tell whether a file wants to run code on the stack: without PT_GNU_STACK it may."""
+    flags = next((phdr.p_flags for phdr in phdrs if phdr.p_type == PT.GNU_STACK), PF.X)
+    return bool(flags & PF.X)
+
+
+def make_stack_executable(namespace: Namespace) -> None:
+    """Make the first stack executable, as the files that are loaded want it.
+
+    Raises OSError where that is not allowed.
+    """
+    _, argv_address, _ = namespace.arguments
+    stack = namespace.memory.find(argv_address)
+    if stack is not None:
+        prot = PROT_READ | PROT_WRITE | PROT_EXEC
+        namespace.process.mprotect(stack.start, stack.end - stack.start, prot)
+
+
 def read_phdrs(path: str, header: bytes) -> tuple[Ehdr, list[Phdr]]:
     """Return the ELF header and the program headers; DlError where they cannot be loaded."""
     ehdr = Ehdr(*EHDR.unpack_from(header))
