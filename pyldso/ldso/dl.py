@@ -13,11 +13,11 @@ from pyldso.events import Topic
 from pyldso.ldso import tls
 from pyldso.ldso.dl_info import dlinfo
 from pyldso.ldso.dso import Version
-from pyldso.ldso.errors import DAMAGED, SYMBOL_LOOKUP, DlError
-from pyldso.ldso.events import FileClosed, FileOpened, LookupFailed
+from pyldso.ldso.errors import DAMAGED, DlError
 from pyldso.ldso.lookup import (
     SymbolReference,
     announce_binding,
+    announced,
     definition_address,
     find_symbol,
     note_dependency,
@@ -100,7 +100,7 @@ class DlFunctions:
         number = (namespace_id ^ 1 << 63) - (1 << 63)
         _check_mode(mode)
         if number == LM_ID_BASE:
-            return self._open(self._namespace, file, mode, caller)
+            return self._open(self._namespace, file, mode, caller, is_explicit=True)
         if not file:
             raise DlError("", "invalid namespace", errno.EINVAL)
         family = self._namespace.family
@@ -109,28 +109,31 @@ class DlFunctions:
             if chosen is None:
                 name = self._text(file)
                 raise DlError(name, "invalid target namespace in dlmopen()", errno.EINVAL)
-            return self._open(chosen, file, mode, caller)
+            return self._open(chosen, file, mode, caller, is_explicit=True)
         if len(family) >= NAMESPACE_LIMIT:
             message = "no more namespaces available for dlmopen()"
             raise DlError(self._text(file), message, errno.EINVAL)
         fresh = self._namespace.sibling()
         try:
-            return self._open(fresh, file, mode, caller)
+            return self._open(fresh, file, mode, caller, is_explicit=True)
         finally:
             if not fresh.objects:
                 family.remove(fresh)
 
-    def _open(self, namespace: Namespace, file: int, mode: int, caller: int) -> int:
+    def _open(
+        self, namespace: Namespace, file: int, mode: int, caller: int, *, is_explicit: bool = False
+    ) -> int:
         _check_mode(mode)
         name = self._text(file) if file else ""
+        asker: Dso | None = self._caller(caller)
+        if is_explicit and "/" in name and "$" not in name:
+            asker = None  # the name says all
         if mode & RTLD_BINDING_MASK == 0:
             raise DlError(name, "invalid mode for dlopen()", errno.EINVAL)
         with namespace.lock:
-            dso = open_object(namespace, name, mode & 0xFFFFFFFF, self._caller(caller))
+            dso = open_object(namespace, name, mode & 0xFFFFFFFF, asker)
         if dso is None:
             return 0
-        if namespace.events.wanted & Topic.FILES:
-            namespace.events.emit(FileOpened(dso.label, dso.owner.id, dso.direct_opencount))
         return dso.link_map
 
     def dlclose(self, handle: int) -> int:
@@ -145,15 +148,14 @@ class DlFunctions:
 
     def _close(self, handle: int) -> int:
         dso = self._namespace.by_link_map(handle)
+        if dso is not None and dso.is_nodelete:
+            return 0
         if dso is None or (dso.direct_opencount == 0 and not dso.is_initial):
             label = dso.name if dso else ""
             raise DlError(label, "shared object not open")
         if dso.direct_opencount == 0:
             raise DlError(dso.name, "shared object not open")
-        namespace = dso.owner
-        if namespace.events.wanted & Topic.FILES:
-            namespace.events.emit(FileClosed(dso.label, dso.direct_opencount - 1))
-        close_object(namespace, dso)
+        close_object(dso.owner, dso)
         return 0
 
     def dlsym(self, handle: int, name: int, caller: int) -> int:
@@ -175,14 +177,12 @@ class DlFunctions:
         reference = SymbolReference(name, version, is_plt=True, newest=True)
         definition = find_symbol(namespace, reference, scopes)
         if definition is None:
-            error = undefined_symbol(label, name, version)
-            if namespace.events.wanted & Topic.FILES:
-                namespace.events.emit(LookupFailed(label, SYMBOL_LOOKUP, error.message, True))
-            raise error
+            raise announced(namespace, undefined_symbol(label, name, version))
         if namespace.events.wanted & Topic.BINDINGS:
-            announce_binding(namespace, by, definition.dso, name, version)
+            asker = namespace.by_link_map(handle) or by
+            announce_binding(namespace, asker, definition.dso, name, version)
         if handle == RTLD_DEFAULT:  # a handle keeps its file loaded by itself
-            note_dependency(by, definition.dso)
+            note_dependency(namespace, by, definition.dso)
         if definition.symbol.type == STT.TLS:
             return tls.block_address(namespace, definition.dso) + definition.symbol.st_value
         address = definition_address(namespace, definition)

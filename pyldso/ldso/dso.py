@@ -300,6 +300,8 @@ class GnuHash:
     def __init__(self, dso: Dso, table: memoryview) -> None:
         words = table[: len(table) & ~3].cast("I")
         self._bucket_count, self._first, bloom_size, self._shift = words[:4].tolist()
+        if 16 + 8 * bloom_size > len(table):
+            raise IndexError("the bloom filter leads out of bounds")
         self._bloom = table[16 : 16 + 8 * bloom_size].cast("Q")
         self._bloom_mask = bloom_size - 1
         start = 4 + 2 * bloom_size

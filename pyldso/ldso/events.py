@@ -32,6 +32,7 @@ class SearchBegun(Event, topic=Topic.LIBS):
     """A name without a slash is looked for."""
 
     name: str
+    namespace: int
 
 
 class SearchPath(Event, topic=Topic.LIBS):
@@ -66,12 +67,18 @@ class VersionChecked(Event, topic=Topic.VERSIONS):
     version: str
     file: str
     by: str
+    namespace: int
 
 
 class ScopeBuilt(Event, topic=Topic.SCOPES):
-    """The scopes in which the references of `name` are looked up, each a tuple of files."""
+    """The scopes in which the references of `name` are looked up, each a tuple of files.
+
+    They are those from number `first` on.
+    """
 
     name: str
+    namespace: int
+    first: int
     scopes: tuple[tuple[str, ...], ...]
 
 
@@ -84,6 +91,7 @@ class SymbolLookedUp(Event, topic=Topic.SYMBOLS):
 
     name: str
     file: str
+    namespace: int
 
 
 class SymbolBound(Event, topic=Topic.BINDINGS):
@@ -91,12 +99,13 @@ class SymbolBound(Event, topic=Topic.BINDINGS):
 
     file: str
     to: str
+    namespace: int
     symbol: str
     version: str
     is_protected: bool
 
 
-class LookupFailed(Event, topic=Topic.FILES):
+class LookupFailed(Event, topic=Topic.CALLS | Topic.SCOPES):
     """A lookup failed; where `is_fatal` is false, the linker goes on."""
 
     file: str
@@ -134,6 +143,7 @@ class FiniCalled(Event, topic=Topic.CALLS):
     """The finalisers of a file run."""
 
     name: str
+    namespace: int
 
 
 class FileOpened(Event, topic=Topic.FILES):
@@ -168,3 +178,26 @@ class LoaderStatistics(Event, topic=Topic.STATISTICS):
     relocations: int
     cached_relocations: int
     relative_relocations: int
+
+
+class DependencyNoted(Event, topic=Topic.FILES):
+    """A file uses another that it does not need by name, and which stays loaded with it."""
+
+    name: str
+    by: str
+    namespace: int
+
+
+class KeptLoaded(Event, topic=Topic.FILES):
+    """A file will never be unloaded: by its own flag, or (`is_asked`) by that of dlopen."""
+
+    name: str
+    namespace: int
+    is_asked: bool
+
+
+class MadeGlobal(Event, topic=Topic.SCOPES):
+    """A file joins the global scope."""
+
+    name: str
+    namespace: int

@@ -110,7 +110,7 @@ def run_finalisers(namespace: Namespace, objects: Sequence[Dso]) -> None:
             continue
         dso.is_initialised = False
         if namespace.events.wanted & Topic.CALLS:
-            namespace.events.emit(FiniCalled(dso.name))
+            namespace.events.emit(FiniCalled(dso.name, dso.owner.id))
         for function in reversed(dso.function_array(DT.FINI_ARRAY, DT.FINI_ARRAYSZ)):
             namespace.process.call(function)
         if DT.FINI in dso.dynamic:

@@ -174,9 +174,8 @@ def load_library(
     interpreter = namespace.interpreter
     if interpreter and interpreter not in namespace.objects and interpreter.answers_to(name):
         return adopt_interpreter(namespace, interpreter)
-    if namespace.events.wanted & Topic.FILES:
-        by = loader.label if loader else namespace.program_name
-        number = loader.owner.id if loader else 0
+    if namespace.events.wanted & Topic.FILES and loader is not None:
+        by, number = loader.label, loader.owner.id
         is_dlopen = bool(mode & Mode.DLOPEN) and not mode & Mode.DEPENDENCY
         namespace.events.emit(LibraryNeeded(name, namespace.id, by, number, is_dlopen))
     opened = _open_library(namespace, name, loader)
@@ -210,7 +209,8 @@ def _open_library(namespace: Namespace, name: str, loader: Dso | None) -> Opened
                 raise DlError("", "cannot open shared object file")
         if "/" in wanted:
             return opener(wanted, Source.NAME)
-        return namespace.search.find(wanted, loader, search_chain(namespace, loader), opener)
+        chain = search_chain(namespace, loader)
+        return namespace.search.find(wanted, loader, chain, opener, namespace.id)
     except OSError as error:
         if opener.found_other_class:
             raise DlError(name, "wrong ELF class: ELFCLASS32") from None

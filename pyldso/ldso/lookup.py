@@ -11,7 +11,7 @@ from pyldso.elf.records import Sym
 from pyldso.events import Topic
 from pyldso.ldso.dso import Dso, Version
 from pyldso.ldso.errors import DAMAGED, SYMBOL_LOOKUP, DlError, InconsistencyError, reading
-from pyldso.ldso.events import SymbolBound, SymbolLookedUp
+from pyldso.ldso.events import DependencyNoted, LookupFailed, SymbolBound, SymbolLookedUp
 from pyldso.ldso.namespace import Namespace
 
 FOUND_TYPES = frozenset({STT.NOTYPE, STT.OBJECT, STT.FUNC, STT.COMMON, STT.TLS, STT.GNU_IFUNC})
@@ -57,7 +57,9 @@ def find_symbol(
             if dso is skip:
                 continue
             if watched:
-                namespace.events.emit(SymbolLookedUp(name.decode(errors="replace"), dso.label))
+                namespace.events.emit(
+                    SymbolLookedUp(name.decode(errors="replace"), dso.label, dso.owner.id)
+                )
             try:
                 indices = dso.hash.find(name, gnu)
                 if not indices:
@@ -157,7 +159,7 @@ def resolve(
     if definition is None:
         if symbol.binding == STB.WEAK:
             return None
-        raise undefined_symbol(dso.label, name, version)
+        raise announced(namespace, undefined_symbol(dso.label, name, version))
     if symbol.visibility == STV.PROTECTED and definition.dso is not dso:
         definition = Definition(dso, symbol) if symbol.is_defined else definition
     if (
@@ -167,7 +169,7 @@ def resolve(
         _warn_of_protected(namespace, definition, name, symbol, is_plt=is_plt, is_copy=skip is dso)
     if namespace.events.wanted & Topic.BINDINGS:
         announce_binding(namespace, dso, definition.dso, name, version)
-    note_dependency(dso, definition.dso)
+    note_dependency(namespace, dso, definition.dso)
     return definition
 
 
@@ -202,6 +204,7 @@ def announce_binding(
         SymbolBound(
             dso.label,
             to.label,
+            dso.owner.id,
             name.decode(errors="replace"),
             version.name.decode(errors="replace") if version else "",
             False,
@@ -238,9 +241,18 @@ def find_in(namespace: Namespace, dso: Dso | None, name: bytes) -> Sym | None:
     return None
 
 
-def note_dependency(dso: Dso, target: Dso) -> None:
+def announced(namespace: Namespace, error: DlError) -> DlError:
+    """Return an error of a lookup, after telling those who watch."""
+    if namespace.events.wanted & (Topic.CALLS | Topic.SCOPES):
+        namespace.events.emit(LookupFailed(error.object_name, SYMBOL_LOOKUP, error.message, True))
+    return error
+
+
+def note_dependency(namespace: Namespace, dso: Dso, target: Dso) -> None:
     """Remember that `dso` uses `target`, which must not be unloaded before it (add_dependency)."""
     if target is not dso and not target.is_initial and target not in dso.searchlist:
+        if namespace.events.wanted & Topic.FILES and target not in dso.relocation_dependencies:
+            namespace.events.emit(DependencyNoted(target.label, dso.label, target.owner.id))
         dso.relocation_dependencies.add(target)
 
 

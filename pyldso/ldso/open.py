@@ -9,7 +9,14 @@ from pyldso.events import Topic
 from pyldso.kernel.memory import page_down, page_up
 from pyldso.ldso import link_map, tls
 from pyldso.ldso.errors import DlError, VersionError
-from pyldso.ldso.events import LinkMapDestroyed
+from pyldso.ldso.events import (
+    FileClosed,
+    FileOpened,
+    KeptLoaded,
+    LinkMapDestroyed,
+    MadeGlobal,
+    ScopeBuilt,
+)
 from pyldso.ldso.initialise import dependencies_first, run_finalisers, run_initialisers
 from pyldso.ldso.load import Mode, load_dependencies, load_library
 from pyldso.ldso.lookup import find_in
@@ -63,12 +70,17 @@ def open_object(namespace: Namespace, name: str, mode: int, caller: Dso | None) 
     if namespace.audit:
         namespace.audit.changed(namespace)
     dso.direct_opencount += 1
-    dso.is_nodelete |= bool(mode & RTLD_NODELETE)
+    is_kept = bool(mode & RTLD_NODELETE and not dso.is_nodelete)
+    dso.is_nodelete |= is_kept
     if mode & RTLD_GLOBAL:
         _make_global(namespace, dso.searchlist)
     if namespace.libc is not None and not had_libc:
         namespace.call_early_init(namespace.libc)
     run_initialisers(namespace, dso.searchlist, current_arguments(caller or namespace.program))
+    if namespace.events.wanted & Topic.FILES:
+        namespace.events.emit(FileOpened(dso.label, namespace.id, dso.direct_opencount))
+        if is_kept:
+            namespace.events.emit(KeptLoaded(dso.label, namespace.id, True))
     return dso
 
 
@@ -99,7 +111,11 @@ def _prepare(namespace: Namespace, opened: Dso, added: Sequence[Dso], mode: int)
         if namespace.adjusts_dynamic and dso.real is None:
             link_map.adjust_dynamic(namespace, dso)
         tls.add_late_module(namespace, dso)
+    is_first = not opened.is_initial and not opened.direct_opencount
+    watched = is_first and bool(namespace.events.wanted & Topic.SCOPES)
+    shown: list[tuple[Dso, int]] = []
     for dso in opened.searchlist:
+        shown.append((dso, 0 if dso in added or dso.is_initial else len(dso.scopes)))
         if dso in added:
             scopes = [namespace.global_scope]
             if opened.searchlist is not namespace.global_scope:
@@ -110,12 +126,26 @@ def _prepare(namespace: Namespace, opened: Dso, added: Sequence[Dso], mode: int)
             dso.searchlist = dso.searchlist or own_searchlist(dso)
         elif not dso.is_initial and opened.searchlist not in dso.scopes:
             dso.scopes.append(opened.searchlist)
+    if watched:
+        announce_scopes(namespace, opened)
     is_lazy = namespace.is_lazy and not mode & RTLD_NOW
     for dso in dependencies_first(added):
         if dso.real is None:
             relocate(namespace, dso, is_lazy=is_lazy)
             protect_relro(namespace, dso)
             tls.fill_late_block(namespace, dso)
+            if dso.is_nodelete and namespace.events.wanted & Topic.FILES:
+                namespace.events.emit(KeptLoaded(dso.label, namespace.id, False))
+    for dso, first in shown if watched else ():
+        announce_scopes(namespace, dso, first)
+
+
+def announce_scopes(namespace: Namespace, dso: Dso, first: int = 0) -> None:
+    """Emit the scopes of a file from number `first` on; ld.so itself shows none."""
+    is_interpreter = dso is namespace.interpreter and dso.real is None
+    parts = () if is_interpreter else dso.scopes[first:]
+    labels = tuple(tuple(member.label for member in part) for part in parts)
+    namespace.events.emit(ScopeBuilt(dso.label, namespace.id, first, labels))
 
 
 def own_searchlist(dso: Dso) -> list[Dso]:
@@ -131,6 +161,8 @@ def _make_global(namespace: Namespace, searchlist: Sequence[Dso]) -> None:
     for dso in searchlist:
         if dso not in namespace.global_scope:
             namespace.global_scope.append(dso)
+            if namespace.events.wanted & Topic.SCOPES:
+                namespace.events.emit(MadeGlobal(dso.label, namespace.id))
             dso.is_global = True
 
 
@@ -140,10 +172,12 @@ def close_object(namespace: Namespace, dso: Dso) -> None:
     A call from a destructor only makes the one that is under way look once more, when it is done.
     """
     dso.direct_opencount -= 1
-    if dso.is_initial or dso.direct_opencount:
-        return
-    if namespace.close_state != CloseState.NONE:
-        namespace.close_state = CloseState.AGAIN
+    is_used = dso.is_initial or bool(dso.direct_opencount)
+    if is_used or namespace.close_state != CloseState.NONE:
+        if not is_used:
+            namespace.close_state = CloseState.AGAIN
+        if namespace.events.wanted & Topic.FILES:
+            namespace.events.emit(FileClosed(dso.label, dso.direct_opencount))
         return
     namespace.close_state = CloseState.AGAIN
     try:
@@ -167,7 +201,7 @@ def _close_unused(namespace: Namespace) -> None:
     if namespace.audit and unused:
         namespace.audit.activity(namespace, LA_ACT_DELETE)
     link_map.set_debug_state(namespace, link_map.RT_DELETE)
-    unload(namespace, unused)
+    unload(namespace, list(reversed(order)))
     if namespace.audit and unused:
         namespace.audit.activity(namespace, LA_ACT_CONSISTENT)
     link_map.set_debug_state(namespace, link_map.RT_CONSISTENT)

@@ -156,15 +156,16 @@ class LibrarySearch:
         return text
 
     def find(
-        self, name: str, loader: Dso | None, chain: Sequence[Dso], opener: Opener
+        self, name: str, loader: Dso | None, chain: Sequence[Dso], opener: Opener, namespace: int
     ) -> OpenedFile:
         """Return the file for `name` as wanted by `loader`; FileNotFoundError where there is none.
 
         `chain` is the loader, who loaded it, and so on up to the program: their RPATHs count.
+        `namespace` is the number of the one that it is for.
         """
         watched = bool(self._events.wanted & Topic.LIBS)
         if watched:
-            self._events.emit(SearchBegun(name))
+            self._events.emit(SearchBegun(name, namespace))
         found = self._find(name, loader, chain, opener)
         if watched:
             self._events.emit(SearchEnded(name, found.path if found else ""))

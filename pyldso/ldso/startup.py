@@ -10,10 +10,10 @@ from pyldso.errors import LoadError
 from pyldso.events import Topic
 from pyldso.ldso import glibc, link_map
 from pyldso.ldso.bare import BARE
-from pyldso.ldso.events import ControlTransferred, LoaderStatistics, ScopeBuilt, ScopesListed
+from pyldso.ldso.events import ControlTransferred, LoaderStatistics, ScopesListed
 from pyldso.ldso.initialise import dependencies_first, finalisation_order, run_finalisers
 from pyldso.ldso.lookup import find_in
-from pyldso.ldso.open import ISA_LEVELS, ISA_TOO_LOW, own_searchlist
+from pyldso.ldso.open import ISA_LEVELS, ISA_TOO_LOW, announce_scopes, own_searchlist
 from pyldso.ldso.personality import Personality, UnknownLibc
 from pyldso.ldso.relocate import (
     protect_relro,
@@ -69,9 +69,7 @@ def build_scopes(namespace: Namespace) -> None:
         dso.searchlist = scope if dso is namespace.program else own_searchlist(dso)
         dso.scopes = [[dso], scope] if dso.is_symbolic else [scope]
         if watched:
-            labels = tuple(tuple(member.label for member in part) for part in dso.scopes)
-            is_interpreter = dso is namespace.interpreter
-            namespace.events.emit(ScopeBuilt(dso.label, () if is_interpreter else labels))
+            announce_scopes(namespace, dso)
 
 
 def publish_link_maps(namespace: Namespace) -> None:

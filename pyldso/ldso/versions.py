@@ -33,7 +33,9 @@ def check_versions(namespace: Namespace, objects: Iterable[Dso]) -> list[str]:
                 continue
             version = need.name.decode(errors="replace")
             if namespace.events.wanted & Topic.VERSIONS:
-                namespace.events.emit(VersionChecked(version, target.label, dso.label))
+                namespace.events.emit(
+                    VersionChecked(version, target.label, dso.label, dso.owner.id)
+                )
             if DT.VERDEF not in target.dynamic:
                 text = "no version information available"
                 line = f"{namespace.program_name}: {target.label}: {text} (required by {dso.label})"

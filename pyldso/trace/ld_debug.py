@@ -98,14 +98,14 @@ def _link_map_made(event: Any) -> str:
 
 def _version_checked(event: Any) -> str:
     return (
-        f"checking for version `{event.version}' in file {event.file} [0] "
-        f"required by file {event.by} [0]"
+        f"checking for version `{event.version}' in file {event.file} [{event.namespace}] "
+        f"required by file {event.by} [{event.namespace}]"
     )
 
 
 def _scope_built(event: Any) -> str:
-    lines = [f"object={event.name} [0]"]
-    for number, scope in enumerate(event.scopes):
+    lines = [f"object={event.name} [{event.namespace}]"]
+    for number, scope in enumerate(event.scopes, event.first):
         lines.append(f" scope {number}: {' '.join(scope)}")
     if not event.scopes:
         lines.append(" no scope")
@@ -116,7 +116,8 @@ def _symbol_bound(event: Any) -> str:
     kind = "protected" if event.is_protected else "normal"
     version = f" [{event.version}]" if event.version else ""
     return (
-        f"binding file {event.file} [0] to {event.to} [0]: {kind} symbol `{event.symbol}'{version}"
+        f"binding file {event.file} [{event.namespace}] to {event.to} [{event.namespace}]:"
+        f" {kind} symbol `{event.symbol}'{version}"
     )
 
 
@@ -157,7 +158,7 @@ def _statistics(event: Any) -> str:
 _WORDINGS: dict[type[Event], Callable[[Any], str]] = {
     ld.LibraryNeeded: _library_needed,
     ld.LinkMapMade: _link_map_made,
-    ld.SearchBegun: lambda event: f"find library={event.name} [0]; searching",
+    ld.SearchBegun: lambda event: f"find library={event.name} [{event.namespace}]; searching",
     ld.SearchPath: _search_path,
     ld.CacheSearched: lambda event: f" search cache={event.path}",
     ld.PathTried: lambda event: f"  trying file={event.path}",
@@ -165,14 +166,16 @@ _WORDINGS: dict[type[Event], Callable[[Any], str]] = {
     ld.VersionChecked: _version_checked,
     ld.ScopesListed: lambda event: "\nInitial object scopes",
     ld.ScopeBuilt: _scope_built,
-    ld.SymbolLookedUp: lambda event: f"symbol={event.name};  lookup in file={event.file} [0]",
+    ld.SymbolLookedUp: lambda event: (
+        f"symbol={event.name};  lookup in file={event.file} [{event.namespace}]"
+    ),
     ld.SymbolBound: _symbol_bound,
     ld.LookupFailed: _lookup_failed,
     ld.RelocationBegun: _relocation_begun,
     ld.InitCalled: lambda event: f"\ncalling init: {event.name}\n",
     ld.ProgramInitialised: lambda event: f"\ninitialize program: {event.name}\n",
     ld.ControlTransferred: lambda event: f"\ntransferring control: {event.name}\n",
-    ld.FiniCalled: lambda event: f"\ncalling fini: {event.name} [0]\n",
+    ld.FiniCalled: lambda event: f"\ncalling fini: {event.name} [{event.namespace}]\n",
     ld.FileOpened: lambda event: (
         f"opening file={event.name} [{event.namespace}];"
         f" direct_opencount={event.direct_opencount}\n"
@@ -184,4 +187,14 @@ _WORDINGS: dict[type[Event], Callable[[Any], str]] = {
         f"\nfile={event.name} [{event.namespace}];  destroying link map"
     ),
     ld.LoaderStatistics: _statistics,
+    ld.DependencyNoted: lambda event: (
+        f"\nfile={event.name} [{event.namespace}];  needed by {event.by} [{event.namespace}]"
+        " (relocation dependency)\n"
+    ),
+    ld.KeptLoaded: lambda event: (
+        f"marking {event.name} [{event.namespace}] as NODELETE"
+        if event.is_asked
+        else f"activating NODELETE for {event.name} [{event.namespace}]"
+    ),
+    ld.MadeGlobal: lambda event: f"add {event.name} [{event.namespace}] to global scope",
 }

@@ -43,6 +43,14 @@ class Feature:
             if self.files:
                 self.files[list(self.files)[-1]] = "".join(lines)
 
+    def build(self, folder: Path, tool: Callable[..., Completed]) -> None:
+        """Write and build the files in a folder."""
+        for name, text in self.files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+        for build in self.builds:
+            tool(*build.split(), cwd=folder)
+
 
 @pytest.mark.parametrize("path", FEATURES, ids=[path.stem for path in FEATURES])
 def test_runs_as_natively(
@@ -50,11 +58,7 @@ def test_runs_as_natively(
 ) -> None:
     feature = Feature(path)
     assert feature.runs
-    for name, text in feature.files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    for build in feature.builds:
-        tool(*build.split(), cwd=tmp_path)
+    feature.build(tmp_path, tool)
     for run in feature.runs:
         words = run.split()
         variables = {}

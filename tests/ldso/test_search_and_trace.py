@@ -10,6 +10,7 @@ import pytest
 from processes import Completed
 
 from .conftest import LD_SO, Native
+from .test_features import Feature
 
 Pyldso = Callable[..., Completed]
 Tool = Callable[..., Completed]
@@ -199,6 +200,46 @@ def test_debug_prints_what_ld_debug_prints(
     allowed = {line for line in real if any(text in line for text in own)}
     assert set(ours) - set(real) == set()
     assert set(real) - set(ours) - allowed == set()
+
+
+@pytest.mark.parametrize(
+    ("feature", "words", "arguments"),
+    [
+        ("order", ("files", "scopes", "bindings", "libs"), ("./dl", "./libb.so", "./libarr.so")),
+        ("unloading", ("files", "scopes", "bindings"), ("./main",)),
+        ("namespaces", ("files", "versions", "reloc", "libs"), ("./main",)),
+    ],
+)
+def test_debug_follows_dlopen_and_dlclose(
+    feature: str,
+    words: tuple[str, ...],
+    arguments: tuple[str, ...],
+    tmp_path: Path,
+    tool: Tool,
+    native: Native,
+    pyldso: Pyldso,
+) -> None:
+    """Line by line, but for what ld.so does for itself and folders of other glibcs and CPUs."""
+    own = (
+        "ld-linux",
+        "`malloc'",
+        "`calloc'",
+        "`realloc'",
+        "`free'",
+        "/tls",
+        "/x86_64/",
+        "v3",
+        "v4",
+    )
+
+    def lines(text: str) -> list[str]:
+        return [line for line in plain(text) if not any(word in line for word in own)]
+
+    Feature(Path(__file__).parent / "features" / f"{feature}.c").build(tmp_path, tool)
+    for word in words:
+        real = native(*arguments, LD_DEBUG=word)
+        ours = pyldso("run", f"--debug={word}", *arguments)
+        assert lines(ours.stderr) == lines(real.stderr), word
 
 
 def test_bindings_come_lazily_and_in_order(program: Path, native: Native, pyldso: Pyldso) -> None:
