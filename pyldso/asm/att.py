@@ -59,6 +59,13 @@ _SHIFTS = frozenset(
         "btc",
     ]
 )
+# What `lock` may stand before (Intel SDM 2, LOCK).
+_LOCKABLE = frozenset(
+    (
+        "adc", "add", "and", "btc", "btr", "bts", "cmpxchg", "cmpxchg8b", "cmpxchg16b", "dec",
+        "inc", "neg", "not", "or", "sbb", "sub", "xadd", "xchg", "xor",
+    )
+)  # fmt: skip
 _BITS = {"b": 8, "w": 16, "l": 32, "q": 64}
 _BYTE_IMMEDIATE = frozenset(["int", "outb", "outw", "outl", "inb", "inw", "inl", "aam", "aad"])
 
@@ -131,6 +138,15 @@ def _read_pseudo_prefix(text: str) -> str:
     if word == "{nooptimize}" and mnemonic:
         return text[match.start(2) :]
     raise StatementError(f"`{match[1]}' is not supported here", match[1])
+
+
+def _check_lockable(mnemonic: str, operands: str) -> None:
+    """Raise StatementError for an instruction that the processor does not run after `lock`."""
+    name = mnemonic if mnemonic in _LOCKABLE else mnemonic[:-1]
+    if name not in _LOCKABLE or not re.search(r"[(\[:]|[\w.]+(?:,|\Z)", operands):
+        raise StatementError(
+            f"`{mnemonic}' cannot follow `lock'", mnemonic, "`lock' takes what changes memory"
+        )
 
 
 def _alone(prefixes: bytes) -> list[Item]:
@@ -220,6 +236,8 @@ class AttReader:
             # call *(%rax), which the linker recognises by its relocation (psABI, TLS descriptors)
             call: list[Item] = [Mark(tree, R_X86_64.TLSDESC_CALL), b"\xff\x10"]
             return [*_alone(prefixes), *call], is_positional
+        if b"\xf0"[0] in prefixes:
+            _check_lockable(mnemonic, operands)
         self._prefixes = prefixes
         if mnemonic[:4] == "vcmp":
             mnemonic, operands = self._comparison(mnemonic, operands)
@@ -363,6 +381,8 @@ class AttReader:
             self._prefixes += b"\x67"
         out += "(" + ("%" + addressing_register(base) if base else "")
         if index:
+            if index.lower() in ("rsp", "esp", "rip", "eip"):
+                raise StatementError(f"`%{index}' cannot be an index", f"%{index}")
             out += ",%" + addressing_register(index)
             if scale:
                 if scale not in ("1", "2", "4", "8"):

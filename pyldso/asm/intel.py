@@ -86,6 +86,8 @@ class _Address:
                 self._set_index(registers[0], "1")
         if self.index in ("rsp", "esp") and self.scale == "1":
             self.base, self.index = self.index, self.base
+        if self.index in ("rsp", "esp", "rip", "eip"):
+            raise StatementError(f"`{self.index}' cannot be an index", self.index)
         self.rest = "".join(rest).removeprefix("+")
 
     def _set_index(self, register: str, scale: str) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
+from pyldso.asm.att import split_operands
 from pyldso.asm.encoder import INTEL, INVALID, NOT_SYMBOLIC, Template
 from pyldso.asm.errors import StatementError
+from pyldso.asm.evex import needs_evex
+from pyldso.asm.registers import suffix_of
 from pyldso.asm.special import BRANCHES, CONDITION_CODES, FIXED, FIXED_BRANCHES, PREFIXES
 from pyldso.asm.stand_ins import STAND_INS, VEX
 from pyldso.spelling import similar
@@ -61,7 +66,9 @@ def explain(template: Template) -> StatementError:
     known = known_mnemonics()
     if mnemonic in known:
         return _explain_operands(mnemonic, template)
-    if mnemonic[:1] == "v" and (mnemonic[1:] in known or "mm" in template.text):
+    if mnemonic[:1] == "v" and mnemonic[1:] in known and not needs_evex(template.text):
+        return _explain_operands(mnemonic, template)
+    if mnemonic[:1] == "v" and "mm" in template.text:
         return StatementError(
             f"`{mnemonic}' with these operands is not supported",
             mnemonic,
@@ -73,13 +80,44 @@ def explain(template: Template) -> StatementError:
 
 
 def _explain_operands(mnemonic: str, template: Template) -> StatementError:
-    _, _, operands = template.text.partition(" ")
-    hint = ""
-    has_register = "%" in operands.replace("%riz", "")
-    if template.syntax != INTEL and operands and not has_register and "$" not in operands:
+    _, _, text = template.text.partition(" ")
+    message, token, hint = f"invalid operands for `{mnemonic}'", mnemonic, ""
+    operands = split_operands(text)
+    is_att = template.syntax != INTEL
+    has_register = "%" in text.replace("%riz", "")
+    memories = [operand for operand in operands if re.search(r"[(\[](?!\d\))", operand)]
+    sizes = {operand: suffix_of(operand.lstrip("%")) for operand in operands}
+    sizes = {operand: size for operand, size in sizes.items() if size}
+    suffix = mnemonic[-1] if mnemonic[:-1] in _SIZED else ""
+    if is_att and text and not has_register and "$" not in text:
         hint = "in AT&T syntax a register is written %rax and a number $1"
-    elif "(" in operands and ", %" not in operands and mnemonic[-1] not in "bwlq":
-        hint = f"the size is not clear: write `{mnemonic}l' or another of b, w, l, q"
-    elif operands.count("(") > 1:
+    elif is_att and len(operands) > 1 and operands[-1][0] == "$" and mnemonic not in _TO_PORT:
+        hint = "a number cannot be the destination, which comes last"
+    elif len(memories) > 1:
         hint = "at most one operand can be in memory"
-    return StatementError(f"invalid operands for `{mnemonic}'", mnemonic, hint)
+    elif memories and not sizes and not has_vector(text) and mnemonic in _SIZED:
+        hint = f"the size is not clear: write `{mnemonic}l' or another of b, w, l, q"
+    elif mnemonic.rstrip("wlq") in ("push", "pop", "call", "jmp") and set(sizes.values()) == {"l"}:
+        token = next(iter(sizes))
+        hint = "in 64-bit code it takes registers of 64 bits"
+    elif suffix in _BITS and any(size != suffix for size in sizes.values()):
+        token = next(operand for operand, size in sizes.items() if size != suffix)
+        bits = _BITS[sizes[token]]
+        hint = f"`{token}' has {bits} bits, but `{mnemonic}' works on {_BITS[suffix]}"
+    elif mnemonic in _SHIFTS and len(sizes) == 2 and "%cl" not in sizes:
+        token, hint = operands[0], "the count is a number or %cl"
+    elif len(set(sizes.values())) > 1 and mnemonic in _SIZED and len(sizes) == 2:
+        first, second = sizes
+        token = second
+        hint = f"`{first}' has {_BITS[sizes[first]]} bits, `{second}' {_BITS[sizes[second]]}"
+    return StatementError(message, token, hint)
+
+
+def has_vector(text: str) -> bool:
+    """Tell whether operands name a vector register, which gives an instruction its size."""
+    return re.search(r"\b[xyz]?mm\d", text) is not None
+
+
+_BITS = {"b": 8, "w": 16, "l": 32, "q": 64}
+_SHIFTS = ("rcl", "rcr", "rol", "ror", "sal", "sar", "shl", "shr")
+_TO_PORT = ("out", "outb", "outw", "outl", "enter", "enterq")

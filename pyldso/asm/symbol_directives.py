@@ -36,6 +36,9 @@ def _names(assembly: Assembly, operands: str) -> list[AsmSymbol]:
     names = [unquote(name) for name in split_operands(operands)]
     if not all(names):
         raise StatementError("expected the name of a symbol", operands)
+    for name in names:
+        if name[0].isdigit():
+            raise StatementError(f"`{name}' is no name of a symbol", name)
     return [assembly.lookup(name) for name in names]
 
 
