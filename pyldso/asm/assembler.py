@@ -54,7 +54,7 @@ DEFAULT_OPTIONS = AsmOptions()
 _LARGEST_CONTENTS = 256 << 20
 
 # Lines remembered: more would be memory without end, fewer are parsed too often.
-_MOST_KNOWN = 40_000
+_MOST_KNOWN = 20_000
 
 # Place 1 is the command line, where --defsym stands.
 _FIRST_PLACE = 2
@@ -250,7 +250,7 @@ class Assembler:
             if assembly.line_table is not None:
                 assembly.mark_line()
             # Not remembered: few branches stand twice, and all together they take much memory.
-            assembly.add(Branch(*BRANCHES[word], assembly.lookup(first), ""))
+            assembly.add(Branch(BRANCHES[word], assembly.lookup(first)))
         else:
             return False
         return True
@@ -529,7 +529,7 @@ class Assembler:
 
     def _check_empty(self, laid: Laid) -> None:
         if laid.fixups or any(laid.fixed):
-            place = laid.fixups[0].place if laid.fixups else self.assembly.place
+            place = next((fixup.place for fixup in laid.fixups), self.assembly.place)
             self.assembly.report(
                 f"section {laid.section.name} takes no file space and cannot hold data", place=place
             )

@@ -268,8 +268,10 @@ class AttReader:
             template = fixed_template(opcode + bytes(width))
             template.fields = ((len(opcode), width, "b"),)
             return Instruction(template, ((tree, modifier),)), is_positional
-        short, near = BRANCHES[mnemonic]
-        return Branch(short, near, tree, modifier), is_positional
+        jump = BRANCHES[mnemonic]
+        if modifier:
+            jump = jump._replace(modifier=modifier)
+        return Branch(jump, tree), is_positional
 
     def _ordinary(self, mnemonic: str, operands: str) -> tuple[Item, bool]:
         fields = Fields(self._scope)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pyldso.arch.x86_64.relocations import R_X86_64 as R
 from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import GOT_NAME, Expression, Value, address_of, evaluate, signed
-from pyldso.asm.fragments import Fixup, Laid
+from pyldso.asm.fragments import Field, Fixup, Laid
 from pyldso.asm.symbols import AsmSection, AsmSymbol, is_local_label
 from pyldso.elf.constants import SHF, STB, STT
 
@@ -83,42 +83,42 @@ def resolve(laid: Laid, fixup: Fixup, contents: bytearray) -> AsmRelocation | No
 
     Raises StatementError where neither is possible or the value does not fit.
     """
-    section = laid.section
+    section, field = laid.section, fixup.field
     place = section.starts[fixup.fragment] + fixup.offset
-    is_pcrel = fixup.kind in "rbjp"
+    is_pcrel = field.kind in "rbjp"
     value = evaluate(fixup.tree)
     constant = value.constant
-    if fixup.kind == "m":
-        return _mark(fixup, value, _marked_place(laid, fixup.at, place))
+    if field.kind == "m":
+        return _mark(int(field.modifier), value, _marked_place(laid, fixup.at, place))
     if value.minus is not None:
         if value.plus is None or is_pcrel or value.minus.section is not section:
             raise _cannot_subtract(value)
         constant += place - address_of(value.minus)
         is_pcrel = True
     if value.plus is None and not is_pcrel:
-        if fixup.modifier:
-            raise StatementError(f"`@{fixup.modifier}' needs a symbol")
-        _store(contents, place, fixup, constant)
+        if field.modifier:
+            raise StatementError(f"`@{field.modifier}' needs a symbol")
+        _store(contents, place, field, constant)
         return None
     target = value.plus
     if (
         target is not None
         and is_pcrel
         and target.section is section
-        and fixup.modifier in ("", "PLT")
-        and not _is_replaceable(target, fixup.kind == "j" and not fixup.modifier)
+        and field.modifier in ("", "PLT")
+        and not _is_replaceable(target, field.kind == "j" and not field.modifier)
     ):
         distance = constant + address_of(target) - place
-        if fixup.kind != "n":
-            distance -= fixup.tail
-        _store(contents, place, fixup, distance)
+        if field.kind != "n":
+            distance -= field.tail
+        _store(contents, place, field, distance)
         return None
-    r_type = _choose_type(fixup, value, is_pcrel)
-    if is_pcrel and fixup.kind in "rbj":
-        constant -= fixup.tail
-    elif fixup.kind == "i" and value.minus is None and r_type in (R.GOTPC32, R.GOTPC64):
+    r_type = _choose_type(field, value, is_pcrel)
+    if is_pcrel and field.kind in "rbj":
+        constant -= field.tail
+    elif field.kind == "i" and value.minus is None and r_type in (R.GOTPC32, R.GOTPC64):
         # The distance to the GOT counts from the start of the instruction.
-        constant += len(fixup.code) - fixup.tail
+        constant += len(field.code) - field.tail
     return _against(target, r_type, place, constant, is_pcrel, section)
 
 
@@ -138,8 +138,7 @@ def merged(relocations: list[AsmRelocation], elsewhere: list[AsmRelocation]) -> 
     return joined if head is None else [*joined, head, *waiting]
 
 
-def _mark(fixup: Fixup, value: Value, place: int) -> AsmRelocation:
-    r_type = int(fixup.modifier)
+def _mark(r_type: int, value: Value, place: int) -> AsmRelocation:
     if value.plus is not None:
         value.plus.is_used = True
         if r_type in _TLS_TYPES:
@@ -178,25 +177,25 @@ def _is_replaceable(symbol: AsmSymbol, is_jump: bool = False) -> bool:
     return symbol.binding == STB.WEAK if is_jump else symbol.is_external
 
 
-def _choose_type(fixup: Fixup, value: Value, is_pcrel: bool) -> int:
-    size, word = fixup.size, fixup.modifier
+def _choose_type(field: Field, value: Value, is_pcrel: bool) -> int:
+    size, word = field.size, field.modifier
     if word:
         found = _WORDS.get((word, size, is_pcrel))
         if found is None:
             if word not in WORDS:
                 raise StatementError(f"unknown relocation word `@{word}'", f"@{word}")
             raise StatementError(f"`@{word}' does not fit a field of {size} bytes here")
-        return _relaxable_type(fixup) if found == R.GOTPCREL and fixup.kind == "r" else found
+        return _relaxable_type(field.code) if found == R.GOTPCREL and field.kind == "r" else found
     if value.plus is not None and value.plus.name == GOT_NAME:
         if size == 4:
             return R.GOTPC32
         if size == 8:
             return R.GOTPC64
-    if fixup.kind in "bj":
+    if field.kind in "bj":
         return R.PLT32 if size == 4 else _RELATIVE[size]
     if is_pcrel:
         return _RELATIVE[size]
-    if size == 4 and (fixup.kind == "d" or (fixup.kind == "i" and _sign_extends(fixup.code))):
+    if size == 4 and (field.kind == "d" or (field.kind == "i" and _sign_extends(field.code))):
         return R.ABS32S
     return _ABSOLUTE[size]
 
@@ -217,12 +216,12 @@ def _sign_extends(code: bytes) -> bool:
     return bool(rex & 8) or code[place : place + 1] == b"\x68"
 
 
-def _relaxable_type(fixup: Fixup) -> int:
-    rex, place = _opcode_start(fixup.code)
-    opcode = fixup.code[place]
-    if opcode not in _RELAXABLE or len(fixup.code) != place + 6:
+def _relaxable_type(code: bytes) -> int:
+    rex, place = _opcode_start(code)
+    opcode = code[place]
+    if opcode not in _RELAXABLE or len(code) != place + 6:
         return R.GOTPCREL
-    if opcode == 0xFF and fixup.code[place + 1] >> 3 & 7 not in (2, 4):
+    if opcode == 0xFF and code[place + 1] >> 3 & 7 not in (2, 4):
         return R.GOTPCREL
     return R.REX_GOTPCRELX if rex else R.GOTPCRELX
 
@@ -272,11 +271,11 @@ def _is_reducible(
     return not is_once or home is section or is_local_label(target.name)
 
 
-def _store(contents: bytearray, place: int, fixup: Fixup, value: int) -> None:
+def _store(contents: bytearray, place: int, field: Field, value: int) -> None:
     """Write a number, after a check that the field holds it."""
-    size = fixup.size
+    size = field.size
     bits = 8 * size
-    if fixup.kind in "rbjd":
+    if field.kind in "rbjd":
         fits = -(1 << bits - 1) <= value < 1 << bits - 1
     else:
         fits = -(1 << bits - 1) <= value < 1 << bits

@@ -15,6 +15,7 @@ from pyldso.asm.encoder import Code, Template
 from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import Expression, Operation, absolute, evaluate
 from pyldso.asm.nops import nop_fill
+from pyldso.asm.special import Jump
 from pyldso.asm.symbols import AsmSection, AsmSymbol, Stream
 from pyldso.elf.constants import STB, STT
 
@@ -27,12 +28,10 @@ class Instruction(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """A jump to a symbol: the opcodes of its short and near forms."""
+    """A jump to a symbol, in its short or its near form."""
 
-    short: bytes
-    near: bytes
+    jump: Jump
     target: Expression
-    modifier: str
 
 
 class Data(NamedTuple):
@@ -86,24 +85,77 @@ class Mark(NamedTuple):
 
 _FieldOperand = tuple[tuple[int, int, str], tuple[Expression, str]]
 
-Variable = Branch | Align | Fill | Org | Leb
+Variable = Jump | Align | Fill | Org | Leb
 _MEASURING = (Leb, Fill, Org)
-Item = Template | Instruction | bytes | AsmSymbol | Data | Mark | Variable
+Item = Template | Instruction | Branch | bytes | AsmSymbol | Data | Mark | Align | Fill | Org | Leb
+
+
+class Field(NamedTuple):
+    """What many fields have in common.
+
+    `tail` bytes lie between the start of a field and what PC-relative counts from; `code` is the
+    instruction, where the relocation depends on it.
+    """
+
+    size: int
+    kind: str
+    modifier: str
+    tail: int
+    code: bytes = b""
 
 
 class Fixup(NamedTuple):
-    """A field to fill in: `tail` bytes lie between its start and what PC-relative counts from."""
+    """A field to fill in: where it is, what it holds, and which source line made it."""
 
     fragment: int
     offset: int
-    size: int
-    kind: str
+    field: Field
     tree: Expression
-    modifier: str
-    tail: int
-    code: bytes
     place: int
-    at: Expression | None = None
+    at: Expression | None
+
+
+class Fixups:
+    """The fields of a section in columns: a large source has many, which differ in little."""
+
+    __slots__ = ("_elsewhere", "_fields", "_fragments", "_offsets", "_places", "_shared", "_trees")
+
+    def __init__(self) -> None:
+        self._fragments = array("I")
+        self._offsets = array("I")
+        self._fields: list[Field] = []
+        self._trees: list[Expression] = []
+        self._places = array("I")
+        self._elsewhere: dict[int, Expression] = {}
+        """Where else in the section a `.reloc` is for, by its number."""
+        self._shared: dict[Field, Field] = {}
+
+    def __len__(self) -> int:
+        return len(self._trees)
+
+    def __iter__(self) -> Iterator[Fixup]:
+        at = self._elsewhere.get
+        numbers = map(at, range(len(self)))
+        columns = (self._fragments, self._offsets, self._fields, self._trees, self._places)
+        return map(Fixup, *columns, numbers)
+
+    def add(
+        self,
+        fragment: int,
+        offset: int,
+        field: Field,
+        tree: Expression,
+        place: int,
+        at: Expression | None = None,
+    ) -> None:
+        """Append a field that stands `offset` bytes into a fragment."""
+        if at is not None:
+            self._elsewhere[len(self)] = at
+        self._fragments.append(fragment)
+        self._offsets.append(offset)
+        self._fields.append(self._shared.setdefault(field, field))
+        self._trees.append(tree)
+        self._places.append(place)
 
 
 class LayoutError(Exception):
@@ -134,7 +186,8 @@ class LineMarks:
 class Laid:
     """A section being laid out.
 
-    `lengths[i]` bytes of `fixed` are followed by `variables[i]`, which takes `sizes[i]` bytes.
+    `lengths[i]` bytes of `fixed` are followed by `variables[i]`, which takes `sizes[i]` bytes, and
+    which for a jump leads to `targets[i]`.
     """
 
     __slots__ = (
@@ -147,6 +200,7 @@ class Laid:
         "section",
         "sizes",
         "start",
+        "targets",
         "variables",
     )
 
@@ -155,12 +209,13 @@ class Laid:
         self.fixed = bytearray()
         self.start = 0
         """Where in `fixed` the bytes after the last piece start."""
-        self.lengths: list[int] = []
+        self.lengths = array("I")
         self.variables: list[Variable] = []
+        self.targets: list[Expression] = []
         self.places = array("I")
         self.sizes: list[int] = []
         self.regions = array("I")
-        self.fixups: list[Fixup] = []
+        self.fixups = Fixups()
         self.line_marks = LineMarks()
         """Of each instruction, in sections that keep lines."""
 
@@ -171,6 +226,7 @@ class Laid:
         copied.start = self.start
         copied.lengths += self.lengths
         copied.variables += self.variables
+        copied.targets += self.targets
         copied.places += self.places
         return copied
 
@@ -178,7 +234,10 @@ class Laid:
         """Let go of the pieces, once they are joined: the memory is wanted for the object."""
         self.fixed = bytearray()
         self.variables.clear()
-        self.fixups.clear()
+        self.targets.clear()
+        self.sizes.clear()
+        self.places = self.regions = array("I")
+        self.fixups = Fixups()
 
     @property
     def measures(self) -> bool:
@@ -243,9 +302,9 @@ def chop(section: AsmSection, ahead: Laid | None = None) -> Laid:
     laid.regions.append(region)
     laid.lengths.append(len(laid.fixed) - laid.start)
     starts = array("q", [0])
-    for index, variable in enumerate(laid.variables):
-        at = starts[-1] + laid.lengths[index]
-        size = _first_size(laid, variable, at)
+    for index, length in enumerate(laid.lengths[:-1]):
+        at = starts[-1] + length
+        size = _first_size(laid, index, at)
         laid.sizes.append(size)
         starts.append(at + size)
     section.starts = starts
@@ -280,49 +339,38 @@ def _chop_stream(laid: Laid, stream: Stream) -> None:
             fields: Iterable[_FieldOperand] = zip(item.template.fields, item.operands, strict=True)
             if len(item.operands) > 1:
                 fields = sorted(fields, key=lambda pair: pair[0][0])
-            for (offset, size, field), (tree, modifier) in fields:
-                tail = len(code) - offset
+            for (offset, size, kind), (tree, modifier) in fields:
                 where = len(fixed) - start + offset
-                fixups.append(
-                    Fixup(fragment, where, size, field, tree, modifier, tail, code, place)
-                )
+                matters = code if kind == "i" or (kind == "r" and modifier == "GOTPCREL") else b""
+                field = Field(size, kind, modifier, len(code) - offset, matters)
+                fixups.add(fragment, where, field, tree, place)
             fixed += code
         elif isinstance(item, Data):
-            where = len(fixed) - start
-            field = "p" if item.is_pcrel else "n"
-            fixups.append(
-                Fixup(fragment, where, item.size, field, item.tree, item.modifier, 0, b"", place)
-            )
+            field = Field(item.size, "p" if item.is_pcrel else "n", item.modifier, 0)
+            fixups.add(fragment, len(fixed) - start, field, item.tree, place)
             fixed += bytes(item.size)
         elif isinstance(item, Mark):
-            fixups.append(
-                Fixup(
-                    fragment,
-                    len(fixed) - start,
-                    0,
-                    "m",
-                    item.tree,
-                    str(item.r_type),
-                    0,
-                    b"",
-                    place,
-                    item.at,
-                )
-            )
+            field = Field(0, "m", str(item.r_type), 0)
+            fixups.add(fragment, len(fixed) - start, field, item.tree, place, item.at)
         elif isinstance(item, Leb) and (number := _settled_number(item.tree)) is not None:
             fixed += leb128(number, item.is_signed)
         else:
             # A Variable is left; `type() is`, quicker here than isinstance, does not tell mypy so.
-            laid.variables.append(item)  # type: ignore[arg-type]
+            if isinstance(item, Branch):
+                laid.variables.append(item.jump)
+                laid.targets.append(item.target)
+            else:
+                laid.variables.append(item)  # type: ignore[arg-type]
+                laid.targets.append(0)
             laid.places.append(place)
             fragment += 1
             laid.lengths.append(len(fixed) - start)
             laid.start = start = len(fixed)
 
 
-def _is_near(laid: Laid, branch: Branch) -> bool:
-    """Tell whether a branch can never be short: a target that is elsewhere or may be replaced."""
-    value = evaluate(branch.target)
+def _is_near(laid: Laid, modifier: str, tree: Expression) -> bool:
+    """Tell whether a jump can never be short: a target that is elsewhere or may be replaced."""
+    value = evaluate(tree)
     target = value.plus
     return (
         target is None
@@ -330,7 +378,7 @@ def _is_near(laid: Laid, branch: Branch) -> bool:
         or target.section is not laid.section
         or target.type == STT.GNU_IFUNC
         or target.binding == STB.WEAK
-        or bool(branch.modifier and (branch.modifier != "PLT" or target.is_external))
+        or bool(modifier and (modifier != "PLT" or target.is_external))
     )
 
 
@@ -353,13 +401,14 @@ def _settled_number(tree: Expression) -> int | None:
     return None
 
 
-def _first_size(laid: Laid, variable: Variable, at: int) -> int:
-    """Return the size from which relaxation starts: branches short, LEB128 one byte."""
+def _first_size(laid: Laid, index: int, at: int) -> int:
+    """Return the size from which relaxation starts: jumps short, LEB128 one byte."""
+    variable = laid.variables[index]
     if isinstance(variable, Align):
         return variable_size(variable, at)
-    if isinstance(variable, Branch):
+    if isinstance(variable, Jump):
         try:
-            is_near = _is_near(laid, variable)
+            is_near = _is_near(laid, variable.modifier, laid.targets[index])
         except StatementError:
             is_near = True
         return len(variable.near) + 4 if is_near else len(variable.short) + 1
@@ -369,7 +418,7 @@ def _first_size(laid: Laid, variable: Variable, at: int) -> int:
 
 
 def variable_size(variable: Variable, at: int) -> int:
-    """Return the bytes that a piece other than a branch takes by the present layout.
+    """Return the bytes that a piece other than a jump takes by the present layout.
 
     Raises StatementError where that is not known.
     """
@@ -389,7 +438,7 @@ def variable_size(variable: Variable, at: int) -> int:
         if target < at:
             raise StatementError("attempt to move `.org' backwards")
         return target - at
-    raise StatementError("internal: branch has no other size")
+    raise StatementError("internal: a jump has no other size")
 
 
 def leb128(value: int, is_signed: bool) -> bytes:
@@ -416,11 +465,11 @@ def join(laid: Laid) -> bytearray:
         out += fixed[start:end]
         start = end
         size = laid.sizes[index]
-        if isinstance(variable, Branch):
+        if isinstance(variable, Jump):
             is_short = size == len(variable.short) + 1
             opcode = variable.short if is_short else variable.near
             width = size - len(opcode)
-            tree = variable.target
+            tree = laid.targets[index]
             if is_short and type(tree) is AsmSymbol and tree.equated is None:
                 # Short ones are decided: nearly all branches are that.
                 distance = tree.address - len(out) - size
@@ -429,19 +478,8 @@ def join(laid: Laid) -> bytearray:
                     out.append(distance & 0xFF)
                     continue
             where = laid.lengths[index] + len(opcode)
-            laid.fixups.append(
-                Fixup(
-                    index,
-                    where,
-                    width,
-                    "j",
-                    variable.target,
-                    variable.modifier,
-                    width,
-                    b"",
-                    laid.places[index],
-                )
-            )
+            field = Field(width, "j", variable.modifier, width)
+            laid.fixups.add(index, where, field, tree, laid.places[index])
             out += opcode + bytes(width)
         else:
             out += _padding(laid.section, variable, size)

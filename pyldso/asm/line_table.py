@@ -8,7 +8,8 @@ from __future__ import annotations
 import posixpath
 
 from pyldso.asm.expression import Operation, address_of
-from pyldso.asm.fragments import Branch, Data, Item, Laid, leb128
+from pyldso.asm.fragments import Data, Item, Laid, leb128
+from pyldso.asm.special import Jump
 from pyldso.asm.symbols import AsmSection, AsmSymbol
 
 _LINE_BASE, _LINE_RANGE, _OPCODE_BASE = -5, 14, 13
@@ -264,7 +265,7 @@ def _may_stand_still(previous: AsmSymbol, label: AsmSymbol, laid: Laid) -> bool:
     if label.fragment == previous.fragment:
         return label.offset == previous.offset
     end = laid.lengths[previous.fragment]
-    if isinstance(laid.variables[previous.fragment], Branch):
+    if isinstance(laid.variables[previous.fragment], Jump):
         end += 1  # the opcode of a jump belongs to the fragment that the jump ends
     return label.offset == 0 and previous.offset >= end
 

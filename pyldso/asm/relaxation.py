@@ -21,12 +21,12 @@ from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import Expression, Operation, address_of, evaluate
 from pyldso.asm.fragments import (
     Align,
-    Branch,
     Laid,
     LayoutError,
     Leb,
     variable_size,
 )
+from pyldso.asm.special import Jump
 from pyldso.asm.symbols import AsmSymbol
 
 _MOST_PASSES = 1000
@@ -76,7 +76,7 @@ class _Open:
         self.size = array("q")
         self.before = array("q")
         self.mask = array("q")
-        """One less than an alignment; 0 for a branch."""
+        """One less than an alignment; 0 for a jump."""
         self.most = array("q")
         """What a branch takes once it is not short; the most that an alignment may skip."""
         self.run = array("q")
@@ -127,8 +127,8 @@ def _find_targets(laid: Laid) -> _Targets | None:
     """Return the targets of the branches of a section; None where one is too intricate."""
     targets = _Targets(len(laid.variables))
     for index, variable in enumerate(laid.variables):
-        if type(variable) is Branch and laid.sizes[index] == len(variable.short) + 1:
-            found = _label_and_distance(variable.target)
+        if type(variable) is Jump and laid.sizes[index] == len(variable.short) + 1:
+            found = _label_and_distance(laid.targets[index])
             if found is None or found[0].section is not laid.section:
                 return None
             targets.fragments[index] = found[0].fragment
@@ -165,7 +165,7 @@ def _find_open(laid: Laid, targets: _Targets) -> tuple[_Open, array[int]]:
     for index, variable in enumerate(laid.variables):
         if type(variable) is Align:
             end += lengths[index] + variable.alignment - 1
-        elif type(variable) is Branch and sizes[index] == 2:
+        elif type(variable) is Jump and sizes[index] == 2:
             end += lengths[index] + len(variable.near) + 4
         else:
             end += lengths[index] + sizes[index]
@@ -174,7 +174,7 @@ def _find_open(laid: Laid, targets: _Targets) -> tuple[_Open, array[int]]:
     for index, variable in enumerate(laid.variables):
         if type(variable) is Align:
             pieces.add(index, sizes[index], variable.alignment - 1, variable.maximum, False)
-        elif type(variable) is Branch and sizes[index] == 2:
+        elif type(variable) is Jump and sizes[index] == 2:
             fragment, offset = targets.fragments[index], targets.offsets[index]
             if fragment > index:
                 is_decided = largest[fragment] + offset - largest[index + 1] <= 127
@@ -253,11 +253,11 @@ def _relax_section(laid: Laid, count: int) -> bool:
     for index, variable in enumerate(laid.variables):
         starts[index] += stretch
         size = sizes[index]
-        if type(variable) is Branch:
+        if type(variable) is Jump:
             if size != len(variable.short) + 1:
                 continue
             at = starts[index] + lengths[index]
-            wanted = _branch_size(laid, index, variable, at, stretch)
+            wanted = _jump_size(laid, index, variable, at, stretch)
         else:
             at = starts[index] + lengths[index]
             try:
@@ -277,11 +277,11 @@ def _relax_section(laid: Laid, count: int) -> bool:
     return changed
 
 
-def _branch_size(laid: Laid, index: int, branch: Branch, at: int, stretch: int) -> int:
-    value = evaluate(branch.target)
+def _jump_size(laid: Laid, index: int, jump: Jump, at: int, stretch: int) -> int:
+    value = evaluate(laid.targets[index])
     target = value.plus
     if target is None:
-        return len(branch.near) + 4
+        return len(jump.near) + 4
     base = target
     while base.equated is not None:
         inner = evaluate(base.equated)
@@ -296,5 +296,5 @@ def _branch_size(laid: Laid, index: int, branch: Branch, at: int, stretch: int) 
         elif address < at + 1:
             # What came before has grown past it: a forward branch must not look backward.
             return laid.sizes[index]
-    distance = address - at - len(branch.short) - 1
-    return len(branch.short) + 1 if -128 <= distance <= 127 else len(branch.near) + 4
+    distance = address - at - len(jump.short) - 1
+    return len(jump.short) + 1 if -128 <= distance <= 127 else len(jump.near) + 4

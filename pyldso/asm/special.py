@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 _CONDITIONS = "o|no|b c nae|ae nb nc|e z|ne nz|be na|a nbe|s|ns|p pe|np po|l nge|ge nl|le ng|g nle"
 
@@ -10,12 +11,20 @@ CONDITION_CODES: dict[str, int] = {
     name: code for code, names in enumerate(_CONDITIONS.split("|")) for name in names.split()
 }
 
-# Mnemonic -> (opcode with rel8 or nothing, opcode with rel32).
-BRANCHES: dict[str, tuple[bytes, bytes]] = {
-    "jmp": (b"\xeb", b"\xe9"),
-    "jmpq": (b"\xeb", b"\xe9"),
+
+class Jump(NamedTuple):
+    """How a jump is written: the opcodes with rel8 and rel32, and the relocation word."""
+
+    short: bytes
+    near: bytes
+    modifier: str = ""
+
+
+BRANCHES: dict[str, Jump] = {
+    "jmp": Jump(b"\xeb", b"\xe9"),
+    "jmpq": Jump(b"\xeb", b"\xe9"),
     **{
-        "j" + name: (bytes([0x70 + code]), bytes([0x0F, 0x80 + code]))
+        "j" + name: Jump(bytes([0x70 + code]), bytes([0x0F, 0x80 + code]))
         for name, code in CONDITION_CODES.items()
     },
 }
