@@ -21,6 +21,7 @@ from pyldso.errors import PyldsoError
 from pyldso.linker.apply import Constants
 from pyldso.linker.chunk import StringTable
 from pyldso.linker.create import Synthetic, TlsBase
+from pyldso.linker.dynsym import ADDRESS_MASK
 from pyldso.linker.layout import Layout
 from pyldso.linker.resolve import SymbolTable
 from pyldso.linker.symbols import Column, Rank, Resolved
@@ -69,7 +70,8 @@ def set_value(target: Resolved, tls_start: int) -> None:
             place = place.merge.section
         if place.output is not None:
             target.chunk = place.output
-            target.value = place.output.address + place.offset + offset
+            # a symbol may claim any distance from its section: addresses wrap around
+            target.value = place.output.address + place.offset + offset & ADDRESS_MASK
             if place.section.sh_flags & TLS:
                 target.tls_start = tls_start
     elif symbol is not None and target.rank > Rank.SHARED and not target.boundary:

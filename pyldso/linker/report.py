@@ -112,22 +112,25 @@ class Reporter:
 
     def undefined(self, undefined: dict[Resolved, list[Place]]) -> list[Diagnostic]:
         """Return an error for each undefined symbol, with its first references."""
+        shown = self._options.error_limit or len(undefined)
         diagnostics: list[Diagnostic] = []
         for target, places in undefined.items():
-            notes = [
-                note
-                for place in places[:REFERENCES_SHOWN]
-                for note in self.place_notes("referenced by", place)
-            ]
-            more = len(places) - REFERENCES_SHOWN
-            if more > 0:
-                notes.append(f">>> referenced {more} more time{'s' * (more > 1)}")
-            if len(diagnostics) < (self._options.error_limit or len(undefined)):
-                notes += self.hints(target.name)
+            is_shown = len(diagnostics) < shown  # of the others only the number is told
+            notes = self.reference_notes(places) + self.hints(target.name) if is_shown else []
             kind = "hidden symbol" if target.is_hidden else "symbol"
             text = f"undefined {kind}: {self.readable(target.name)}"
             diagnostics.append(Diagnostic(text, notes=tuple(notes)))
         return diagnostics
+
+    def reference_notes(self, places: list[Place]) -> list[str]:
+        """Return the first references, and how many more there are."""
+        notes: list[str] = []
+        for place in places[:REFERENCES_SHOWN]:
+            notes += self.place_notes("referenced by", place)
+        more = len(places) - REFERENCES_SHOWN
+        if more > 0:
+            notes.append(f">>> referenced {more} more time{'s' * (more > 1)}")
+        return notes
 
     def undefined_warnings(self, sections: Sequence[InputSection]) -> list[Diagnostic]:
         """Return as warnings what `undefined` says (`--warn-unresolved-symbols`)."""

@@ -8,6 +8,7 @@ from struct import Struct
 from pyldso.arch.machine import Machine, PltFormat
 from pyldso.elf.constants import DT, SHF, SHT
 from pyldso.elf.records import DYN, RELA
+from pyldso.elf.rela import RelaTable
 from pyldso.linker.chunk import Chunk
 from pyldso.linker.scan import AddendOf, DynamicRelocation
 from pyldso.linker.symbols import Resolved
@@ -209,8 +210,7 @@ class Rela(Chunk):
 
     def write(self, buffer: memoryview) -> None:
         """Write the records."""
-        for index, record in enumerate(self.records()):
-            RELA.pack_into(buffer, index * RELA.size, *record)
+        buffer[:] = RelaTable.of(self.records()).content
 
 
 class RelaDyn(Rela):

@@ -108,6 +108,29 @@ def test_a_mistake_is_told_as_lld_tells_it(bench, pyldso, mistake) -> None:
     assert {line for line in facts(theirs) if " more time" not in line} <= said, ours.stderr
 
 
+ABSOLUTE = """
+extern int data; int own = 4; __thread int t; int arr[9];
+int *get(void) { return &data; }
+int load(int i) { return (&own)[i] + t; }
+const char *text(void) { return "text"; }
+int index(int i) { return arr[i]; }
+"""
+
+
+def test_code_for_fixed_addresses_is_told_as_lld_tells_it(bench, pyldso) -> None:
+    objects = build(bench, {"a.c": ABSOLUTE}, "-fno-pic", "-mcmodel=small", "-fno-builtin", "-O1")
+    theirs = facts(bench.failing_tool("ld.lld", "-shared", "-o", "by_lld", *objects).stderr)
+    ours = pyldso("mkso", "-nostdlib", "-o", "out", *objects)
+    said = facts(ours.stderr)
+    assert {line for line in theirs if line.startswith(">>>")} <= said, ours.stderr
+    for line in theirs:
+        found = re.search(r"relocation (\w+) cannot be used against symbol '(\w+)'", line)
+        if found:
+            text = f"relocation {found[1]} cannot be used against symbol {found[2]}"
+            assert f"error: {text}; recompile with -fPIC" in said
+    assert len([line for line in said if "recompile with -fPIC" in line]) == 5
+
+
 @pytest.mark.parametrize("flag", ["-gdwarf-2", "-gdwarf-3", "-gdwarf-4", "-gdwarf-5", "-gz"])
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_lines_of_every_version_of_dwarf_are_read(bench, pyldso, flag, compiler) -> None:
