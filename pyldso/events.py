@@ -76,13 +76,13 @@ class EventStream:
     __slots__ = ("_subscribers", "wanted")
 
     def __init__(self) -> None:
-        self.wanted = Topic(0)
+        self.wanted = 0
         self._subscribers: list[tuple[Topic, Subscriber]] = []
 
     def subscribe(self, topics: Topic, subscriber: Subscriber) -> None:
         """Call `subscriber` with every later event of `topics`, in order of subscription."""
         self._subscribers.append((topics, subscriber))
-        self.wanted |= topics
+        self.wanted |= int(topics)
 
     def emit(self, event: Event) -> None:
         """Hand `event` to those who asked for its topic."""

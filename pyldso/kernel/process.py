@@ -70,6 +70,8 @@ _STUB_SIZE = 16 * 0x1000
 _HLT = b"\xf4"
 _RETURN_OFFSET = 16
 """Where in the stub pages `call` returns to, and `run` never does."""
+_SYSCALLS = int(Topic.SYSCALLS)
+"""As a plain number: every system call asks whether somebody watches, and enum's `&` is slow."""
 _UNKNOWN_SYSCALL = -errno.ENOSYS
 _SYSCALL = b"\x0f\x05"
 _RET = b"\xc3"
@@ -256,7 +258,7 @@ class Process:
         `ask` gives the answer, the call's result, and what stands then in its buffer, the place of
         which is b"" in `arguments`.
         """
-        if not self.events.wanted & Topic.SYSCALLS:
+        if not self.events.wanted & _SYSCALLS:
             return ask()[0]
         number = self._number(name)
         try:
@@ -402,7 +404,7 @@ class Process:
         self._release_threads()
         self.release_vfork_parent()
         self.status, self.exit_status = status, status.exit_status
-        if self.events.wanted & Topic.SYSCALLS:
+        if self.events.wanted & _SYSCALLS:
             end: tuple[int, int, int | None] = (0, 0, None)
             if isinstance(status, Killed):
                 end = status.signal, status.code, status.address
@@ -536,7 +538,7 @@ class Process:
                 self.intake.set_action(python_ignores, SIG_DFL, 0, is_kept=False)
         for number in ignored:
             self.signals.actions[number] = SIG_IGN.to_bytes(32, "little")
-        if self.events.wanted & Topic.SYSCALLS:  # to show them
+        if self.events.wanted & _SYSCALLS:  # to show them
             self._kept_defaults = frozenset(range(1, SIGNAL_COUNT + 1)) - NOT_FATAL - {SIGKILL}
         for number in self._kept_defaults - ignored:
             self.mirror_action(number)
@@ -610,7 +612,7 @@ class Process:
             self._return_to_system_call()
         else:
             self.cpu.set(registers.RAX, result & _MASK)
-        if self.events.wanted & Topic.SYSCALLS:
+        if self.events.wanted & _SYSCALLS:
             self.events.emit(SyscallExited(number, tuple(arguments), result))
 
     def _system_call(self, number: int, arguments: list[int]) -> int:
@@ -627,7 +629,7 @@ class Process:
         except ProcessEnded as end:
             if isinstance(end.status, Killed) and end.status.pc == self.cpu.pc:
                 end.status = end.status._replace(pc=end.status.pc + len(_SYSCALL))
-            if self.events.wanted & Topic.SYSCALLS:
+            if self.events.wanted & _SYSCALLS:
                 self.events.emit(SyscallEntered(number, tuple(arguments)))
             raise
         return result
@@ -701,7 +703,7 @@ class Process:
         self.signals.pending.clear()
         self.signals.timers.clear()
         self.intake.continue_as_child()
-        if not self.events.wanted & Topic.SYSCALLS:
+        if not self.events.wanted & _SYSCALLS:
             kept, self._kept_defaults = self._kept_defaults, frozenset()
             for number in kept:
                 self.mirror_action(number)

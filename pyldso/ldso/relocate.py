@@ -92,7 +92,7 @@ def relocate_interpreter(namespace: Namespace, dso: Dso) -> None:
     """
     dso.scopes = [[dso]]
     events = namespace.events
-    wanted, events.wanted = events.wanted, Topic(0)  # ld.so relocates itself in silence
+    wanted, events.wanted = events.wanted, 0  # ld.so relocates itself in silence
     try:
         with reading(dso.label, "relocation table"):
             _relocate(namespace, dso, False)
