@@ -43,7 +43,7 @@ from pyldso.asm.objects import build_object
 from pyldso.asm.relaxation import relax
 from pyldso.asm.source_map import FileLines, Lines
 from pyldso.asm.special import BRANCHES
-from pyldso.asm.symbols import AsmSection, AsmSymbol
+from pyldso.asm.symbols import AsmSection, AsmSymbol, PlaceTakenError
 from pyldso.elf.constants import SHF, SHT
 from pyldso.elf.object import ObjectFile
 from pyldso.errors import AsmError, Diagnostic
@@ -55,6 +55,7 @@ _LARGEST_CONTENTS = 256 << 20
 
 # Lines remembered: more would be memory without end, fewer are parsed too often.
 _MOST_KNOWN = 20_000
+_MOST_ITEMS = 8000
 
 # Place 1 is the command line, where --defsym stands.
 _FIRST_PLACE = 2
@@ -94,7 +95,11 @@ def assemble_with_warnings(
     # Nothing here is garbage before the end, and looking for it takes a fifth of the time.
     gc.disable()
     try:
-        built = assembler.assemble(text)
+        try:
+            built = assembler.assemble(text)
+        except PlaceTakenError:
+            assembler = Assembler(path, options, assembler.encoder, forgets=False)
+            built = assembler.assemble(text)
     except TooManyErrorsError:
         built = None
     finally:
@@ -107,11 +112,19 @@ def assemble_with_warnings(
 
 
 class Assembler:
-    """One source on its way through the pipeline."""
+    """One source on its way through the pipeline.
 
-    def __init__(self, path: str, options: AsmOptions, encoder: Encoder) -> None:
+    It `forgets` the items of code that it has read, which a subsection below 0 does not allow.
+    """
+
+    def __init__(
+        self, path: str, options: AsmOptions, encoder: Encoder, *, forgets: bool = True
+    ) -> None:
         self.assembly = Assembly(path, options)
         self.encoder = encoder
+        self._forgets = forgets
+        self._most_items = _MOST_ITEMS
+        """So many items of a section are waited for before what was read is encoded."""
         self._readers = {ATT: AttReader(self.assembly)}
         self.assembly.encode_pending = self.encode_pending
         self._size = 0
@@ -121,7 +134,7 @@ class Assembler:
         self._new_lines: list[str] = []
         """Those of them whose instruction is still to be encoded."""
         self._has_refused = False
-        """An instruction has no encoding: nothing is forgotten from here on."""
+        """An instruction has no encoding."""
         self._directives: dict[str, tuple[Directive, str, str]] = {}
         """Lines that are one directive of OFTEN_REPEATED, and how to obey it again."""
 
@@ -223,6 +236,8 @@ class Assembler:
             elif label.is_defined or name[:2] != ".L":
                 return False
             assembly.put_label(label)
+            if len(assembly.stream.items) > self._most_items:
+                self.encode_waiting()
             return True
         match = _SIMPLE_LINE.match(line)
         if assembly.macros:
@@ -365,16 +380,17 @@ class Assembler:
             raise StatementError("the size of an instruction before this is not known")
 
     def encode(self) -> None:
-        """Encode the rest, and report each line whose instruction has no encoding."""
+        """Encode the rest."""
         self.encode_waiting()
-        if self._has_refused:
-            self._report_bad_instructions()
         # From here on nothing is read.
         self._known.clear()
         self._readers.clear()
 
     def encode_waiting(self) -> None:
-        """Encode what waits, and let code become fragments: a large source takes little memory."""
+        """Encode what waits, and let code become fragments: a large source takes little memory.
+
+        Each line whose instruction has no encoding is reported.
+        """
         waiting = [template for one in self._readers.values() for template in one.take_waiting()]
         self.encoder.encode(waiting)
         self._has_refused |= any(template.error for template in waiting)
@@ -386,10 +402,13 @@ class Assembler:
         self._new_lines.clear()
         if len(known) > _MOST_KNOWN:
             known.clear()
-        if not self._has_refused:
+        if self._has_refused:
+            self._report_bad_instructions()
+        if self._forgets:
             for section in self.assembly.sections.values():
                 if section.is_code:
                     chop_ahead(section)
+        self._most_items = len(self.assembly.stream.items) + _MOST_ITEMS
 
     def _reader(self) -> AttReader:
         """Return the reader of the present syntax."""
@@ -407,10 +426,11 @@ class Assembler:
         bad: list[tuple[int, Template]] = []
         for section in assembly.sections.values():
             for stream in section.streams.values():
-                for item, place in zip(stream.items, stream.places, strict=True):
+                for index, item in enumerate(stream.items):
                     template = item.template if isinstance(item, Instruction) else item
                     if isinstance(template, Template) and template.error:
-                        bad.append((place, template))
+                        bad.append((stream.places[index], template))
+                        stream.items[index] = b""  # it has been reported
         for place, template in sorted(bad, key=lambda pair: pair[0]):
             assembly.error(explain(template), place)
 

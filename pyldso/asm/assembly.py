@@ -61,7 +61,7 @@ class Assembly:
         """In the order in which gas puts them into the symbol table."""
         self.namesakes: list[AsmSymbol] = []
         """Of sections whose name another section had before; they follow those in order."""
-        self.file_names: list[str] = []
+        self.file_name: str | None = None
         self.in_data = False
         """The operands of `.long` and its kin are read: gas lists no `.L` name for them."""
         self.is_first_mention = False

@@ -82,8 +82,8 @@ def _build_symbols(
 ) -> dict[AsmSymbol, int]:
     """Fill the symbol table; return the index of each symbol that is in it."""
     built.symbols.append(Symbol(""))
-    for name in assembly.file_names[:1]:
-        built.symbols.append(Symbol(name, type=STT.FILE, shndx=SHN.ABS))
+    if assembly.file_name is not None:
+        built.symbols.append(Symbol(assembly.file_name, type=STT.FILE, shndx=SHN.ABS))
     signatures = {group.signature for group in built.groups}
     rows: list[tuple[AsmSymbol, Symbol]] = []
     versioned: list[tuple[AsmSymbol, Symbol]] = []

@@ -224,7 +224,15 @@ def file(assembly: Assembly, name: str, operands: str) -> None:
 
         numbered_file(assembly, operands)
         return
-    assembly.file_names.append(unquote(operands))
+    name = unquote(operands)
+    if assembly.file_name is None:
+        assembly.file_name = name
+        return
+    # The first one opens the symbol table, and all others take their turn (elf_file_symbol).
+    symbol = AsmSymbol(name)
+    symbol.type, symbol.equated = STT.FILE, 0
+    symbol.is_listed = symbol.is_used = True
+    assembly.ordered_symbols.append(symbol)
 
 
 def ignore(assembly: Assembly, name: str, operands: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from pyldso.asm.errors import StatementError
 from pyldso.elf.constants import SHF, SHN, SHT, STB, STT, STV
 
 if TYPE_CHECKING:
@@ -157,6 +156,10 @@ class Stream:
         self.places.append(place)
 
 
+class PlaceTakenError(Exception):
+    """A subsection goes before code whose place is taken: the source must be read again."""
+
+
 class AsmSection:
     """A section under construction: streams of items first, bytes after layout.
 
@@ -230,11 +233,11 @@ class AsmSection:
     def stream(self, subsection: int = 0) -> Stream:
         """Return the items of a subsection, empty at first.
 
-        Raises StatementError for one that goes before code whose place is taken.
+        Raises PlaceTakenError for one that goes before code whose items are forgotten.
         """
         if subsection not in self.streams:
             if subsection < 0 and self.laid is not None:
-                raise StatementError(f"subsection {subsection} must stand before subsection 0")
+                raise PlaceTakenError
             self.streams[subsection] = Stream(self)
         return self.streams[subsection]
 

@@ -55,6 +55,7 @@ def test_its_object_is_that_of_gnu_as(large: Path, gnu_as: str, pyldso) -> None:
         ("\tnop", "no newline at the end"),
         ('\t.ascii "' + "x" * 100_000 + '"\n', "a line longer than a piece"),
         ("\t.text 1\n\tje .La0\n\t.text 0\n\tnop\n", "subsections after much code"),
+        ("\t.text -1\nz:\tje .La0\n\t.text\n\tje z\n", "a subsection before all code"),
         ("x:\tjmp y\n\tnop\ny:\n\t.long .La1-f1\n\t.fill y-x\n", "distances"),
     ],
 )
@@ -108,3 +109,14 @@ def test_memory_grows_with_names_and_not_with_lines(large: Path, pyldso_script: 
     grown = peak(large) - peak(half)
     # Functions as small as these are mostly names; of a compiler's code it is half of that.
     assert grown < 20 * (large.stat().st_size - half.stat().st_size)
+
+
+def test_an_instruction_without_encoding_is_reported_wherever_it_stands_again(
+    large: Path, pyldso
+) -> None:
+    lines = large.read_text().splitlines()
+    lines[100] = lines[40_000] = "\taddl %eax, %rbx"
+    large.write_text("\n".join(lines))
+    done = pyldso("mkso", "-c", large)
+    places = [line.removeprefix(str(large)) for line in done.stderr.splitlines() if "error" in line]
+    assert [place.split(" error")[0] for place in places] == [":101:13:", ":40001:13:"]

@@ -76,3 +76,6 @@ tls_one: .quad 3
 	.long visible@PLT, object-., visible-object_end
 object_end:
 	.quad object-., visible@GOTPCREL
+	.file "second.c"
+	.file "symbols.c"
+late_local:
