@@ -193,6 +193,7 @@ def complaints_of(path: Path) -> list[str]:
 
 LINT_IS_OLD = (
     "non-default vis", "'stapsdt'", "'.relr.dyn' has wrong type", "contains no writable sections",
+    "unknown object file note type",
 )  # fmt: skip
-"""It does not know that protected symbols are exported, the notes of libc's probes, SHT_RELR, and
+"""It does not know that protected symbols are exported, notes of other people, SHT_RELR, and
 segments that hold .bss alone, of which GNU ld's have complaints, too."""
