@@ -54,6 +54,10 @@ SYMBOL_OPTIONS = (
            "Let them be an error (the default).", SYMBOL, constant=False),
     Option(("-Bno-symbolic",), "symbolic", "Undo -Bsymbolic and -Bsymbolic-functions.", SYMBOL,
            constant=False),
+    Option(("--dynamic-list-cpp-new",), "dynamic_list_new",
+           "Put operator new and delete on the dynamic list.", SYMBOL),
+    Option(("--dynamic-list-cpp-typeinfo",), "dynamic_list_typeinfo",
+           "Put the types of C++ on the dynamic list.", SYMBOL),
     Option(("--dynamic-list-data",), "dynamic_list_data", "Put all variables on the dynamic list.",
            SYMBOL),
     Option(("--export-dynamic-symbol-list",), "export_dynamic_symbol_lists",
@@ -105,9 +109,9 @@ TUNING_OPTIONS = (
         ),
         IGNORED, "They tune other linkers, or are always so here.", ACCEPTED,
     ),
-    Option(("--hash-size", "--thread-count", "--spare-dynamic-tags"), IGNORED,
-           "The same, with a number.", ACCEPTED, "N"),
-    Option(("--sort-common", "--orphan-handling", "--error-handling-script", "-A"), IGNORED,
+    Option(("--hash-size", "--thread-count", "--spare-dynamic-tags", "-A"), IGNORED,
+           "The same, with a number or word.", ACCEPTED, "N"),
+    Option(("--sort-common", "--orphan-handling", "--error-handling-script"), IGNORED,
            "The same, with a word.", ACCEPTED, "WORD", is_optional=True),
     Option(("-rpath-link", "--rpath-link"), IGNORED,
            "Libraries of libraries are not searched for.", ACCEPTED, "DIR"),
@@ -124,6 +128,8 @@ OUTPUT_OPTIONS = (
            OUTPUT_KIND),
     Option(("-X", "--discard-locals", "--discard-none"), IGNORED,
            "Labels of compilers (.L) are left out anyway.", ACCEPTED),
+    Option(("--package-metadata",), "package_metadata",
+           "Let a note hold JSON about the package that the output is of.", OUTPUT_KIND, "JSON"),
     Option(("--image-base", "-Ttext-segment"), "image_base",
            "Let the output start at ADDRESS: 0x400000, or 0 if position-independent.",
            OUTPUT_KIND, "ADDRESS"),
@@ -174,6 +180,8 @@ SECTION_OPTIONS = (
            SECTION),
     Option(("--no-gc-sections",), "gc_sections", "Keep them (the default).", SECTION,
            constant=False),
+    Option(("--gc-keep-exported",), "gc_keep_exported",
+           "Keep all that a program might export.", SECTION),
     Option(("--print-gc-sections",), "print_gc_sections", "Name them.", SECTION),
     Option(("--no-print-gc-sections",), "print_gc_sections", "Do not (the default).", SECTION,
            constant=False),
@@ -227,6 +235,12 @@ def image_base(arguments: Arguments) -> int | None:
         raise UsageError(f"option '--image-base': {text} is not the start of a page of the user's")
     return address
 
+
+CPP_LISTS = {
+    "dynamic_list_new": ("operator new*", "operator delete*"),
+    "dynamic_list_typeinfo": ("typeinfo for*", "typeinfo name for*"),
+}
+"""By option the readable names of C++ that it puts on the dynamic list."""
 
 UNRESOLVED_METHODS = (
     "report-all", "ignore-all", "ignore-in-object-files", "ignore-in-shared-libs",
@@ -291,6 +305,11 @@ def with_ld_options(options: LinkOptions, arguments: Arguments) -> LinkOptions:
         demangles=not arguments.flag("no_demangle"),
         fatal_warnings=arguments.flag("fatal_warnings"),
         warns_of_text_relocations=arguments.flag("warn_textrel"),
+        dynamic_list_globs=[
+            glob for dest, globs in CPP_LISTS.items() if arguments.flag(dest) for glob in globs
+        ],
+        gc_keep_exported=arguments.flag("gc_keep_exported"),
+        package_metadata=arguments.last("package_metadata"),
         dynamic_list_data=arguments.flag("dynamic_list_data"),
         export_dynamic_symbol_lists=arguments.all("export_dynamic_symbol_lists"),
         filters=arguments.all("filter"),

@@ -57,6 +57,7 @@ from pyldso.linker.notes import (
     BuildId,
     Note,
     merge_properties,
+    package_note,
     property_note,
     wants_marked_jumps,
 )
@@ -291,6 +292,8 @@ def check_options(options: LinkOptions) -> None:
             options.warn(Diagnostic(f"-z {word} ignored", severity="warning"))
     if options.hash_style not in HASH_STYLES:
         raise PyldsoError(f"--hash-style={options.hash_style}: use {', '.join(HASH_STYLES)}")
+    if (options.filters or options.auxiliary) and not options.is_shared:
+        raise PyldsoError("a filter (-F, -f) is a library: use -shared, too")
     if options.compress_debug not in ("none", *PACKED_STYLES):
         words = ", ".join(("none", *PACKED_STYLES))
         raise PyldsoError(f"--compress-debug-sections={options.compress_debug}: use {words}")
@@ -345,7 +348,9 @@ def drop_garbage(symbols: SymbolTable, options: LinkOptions) -> None:
     entry = wanted_entry(options)
     roots = [*([entry] if entry else []), *asked_for(options)]
     keeps_named = not options.has_z("start-stop-gc")
-    for member in collect_garbage(symbols, roots, keeps_named=keeps_named):
+    for member in collect_garbage(
+        symbols, roots, keeps_named=keeps_named, keeps_global=options.gc_keep_exported
+    ):
         if options.print_gc_sections:
             name, owner = member.section.name, member.owner.name
             options.say(f"removing unused section '{name}' in file '{owner}'")
@@ -412,9 +417,13 @@ def frame_chunks(frame: EhFrame | None, options: LinkOptions) -> list[Chunk]:
 
 
 def create_notes(properties: dict[int, int], options: LinkOptions) -> list[Note]:
-    """Return the build-id and the combined properties of the inputs."""
+    """Return the build-id, the combined properties of the inputs, and what package it is of."""
     build_id = None if options.build_id == "none" else BuildId(options.build_id)
-    notes = [build_id, property_note(properties)]
+    package = package_note(options.package_metadata) if options.package_metadata else None
+    if options.package_metadata and package is None:
+        text = f"--package-metadata={options.package_metadata} is no JSON object, and ignored"
+        options.warn(Diagnostic(text, severity="warning"))
+    notes = [build_id, property_note(properties), package]
     return [note for note in notes if note is not None]
 
 

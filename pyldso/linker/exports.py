@@ -50,6 +50,8 @@ def read_export_rules(options: LinkOptions) -> ExportRules:
         nodes += parse_dynamic_list(read_text(path), path).nodes
     if options.export_dynamic_symbols:
         nodes.append(export_list(options.export_dynamic_symbols))
+    if options.dynamic_list_globs:
+        nodes.append(export_list(options.dynamic_list_globs, is_cplusplus=True))
     if nodes:
         dynamic_list = VersionScript(nodes)
     return ExportRules(versions, dynamic_list, options.dynamic_list_data)

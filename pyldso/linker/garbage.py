@@ -23,12 +23,17 @@ EDGES = ("__start_", "__stop_")
 
 
 def collect_garbage(
-    symbols: SymbolTable, roots: Iterable[str], *, keeps_named: bool = True
+    symbols: SymbolTable,
+    roots: Iterable[str],
+    *,
+    keeps_named: bool = True,
+    keeps_global: bool = False,
 ) -> list[InputSection]:
     """Drop the sections in memory that nothing reaches, and return them.
 
     `roots` are names that must stay; exported symbols do so anyway. Where it `keeps_named`,
     `__start_NAME` reaches all sections of that name; `-z start-stop-gc` says that it does not.
+    Where it `keeps_global`, what is not hidden stays as if it were exported.
     """
     marker = Marker(symbols, keeps_named=keeps_named)
     for name in (*roots, "_init", "_fini"):
@@ -36,7 +41,7 @@ def collect_garbage(
         if resolved is not None:
             marker.reach(resolved)
     for resolved in symbols.resolved.values():
-        if resolved.is_exported:
+        if resolved.is_exported or (keeps_global and not resolved.is_hidden):
             marker.reach(resolved)
     for linked in symbols.objects:
         for member in linked.sections:

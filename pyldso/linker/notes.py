@@ -8,6 +8,7 @@ from struct import Struct
 
 from pyldso.elf.constants import (
     GNU_PROPERTY_X86_FEATURE_1_AND,
+    NT_FDO_PACKAGING_METADATA,
     NT_GNU_BUILD_ID,
     NT_GNU_PROPERTY_TYPE_0,
     SHF,
@@ -15,12 +16,13 @@ from pyldso.elf.constants import (
 )
 from pyldso.elf.records import NHDR
 from pyldso.errors import PyldsoError
-from pyldso.linker.chunk import BytesChunk
+from pyldso.linker.chunk import BytesChunk, encoded
 from pyldso.linker.symbols import LinkedObject
 
 PROPERTY = Struct("<III")
 """pr_type, pr_datasz and a four-byte value."""
 OWNER = b"GNU\0"
+PACKAGER = b"FDO\0"
 FEATURE_1_IBT, FEATURE_1_SHSTK = 1, 2
 """GNU_PROPERTY_X86_FEATURE_1_*: marked jump targets, and a shadow stack."""
 
@@ -49,6 +51,25 @@ class Note(BytesChunk):
 
     def seal(self, image: bytearray) -> None:
         """Put into the finished image what depends on all of it."""
+
+
+def package_note(text: str) -> Note | None:
+    """Return .note.package with JSON about a package, None where it is none.
+
+    The form is systemd's (systemd.io/ELF_PACKAGE_METADATA).
+    """
+    import json  # few links have such a note
+
+    try:
+        known = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(known, dict | list):
+        return None
+    body = encoded(text) + b"\0"
+    body += bytes(-len(body) % 4)
+    header = NHDR.pack(len(PACKAGER), len(body), NT_FDO_PACKAGING_METADATA)
+    return Note(".note.package", header + PACKAGER + body, 4)
 
 
 DIGEST_SIZES = {"sha1": 20, "md5": 16}

@@ -120,6 +120,8 @@ class LinkOptions(NamedTuple):
     dynamic_lists: Sequence[str] = ()
     export_dynamic_symbols: Sequence[str] = ()
     """Names and patterns of `--export-dynamic-symbol`."""
+    dynamic_list_globs: Sequence[str] = ()
+    """Patterns of readable C++ names on the dynamic list."""
     dynamic_list_data: bool = False
     """Let the dynamic list have all variables."""
     export_dynamic_symbol_lists: Sequence[str] = ()
@@ -138,6 +140,10 @@ class LinkOptions(NamedTuple):
     """`NAME=EXPRESSION` each."""
     gc_sections: bool = False
     print_gc_sections: bool = False
+    gc_keep_exported: bool = False
+    """Collect nothing that a program might export."""
+    package_metadata: str | None = None
+    """JSON for .note.package."""
     nostdlib: bool = False
     """Leave out libc."""
     nostartfiles: bool = False

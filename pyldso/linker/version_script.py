@@ -222,11 +222,11 @@ def parse_dynamic_list(text: str, path: str) -> VersionScript:
     return script
 
 
-def export_list(globs: Iterable[str]) -> VersionNode:
+def export_list(globs: Iterable[str], *, is_cplusplus: bool = False) -> VersionNode:
     """Return a node that exports names and patterns (`--export-dynamic-symbol`)."""
     node = VersionNode("")
     for text in globs:
-        node.exported.add(Pattern(text, not WILDCARDS & set(text), is_cplusplus=False))
+        node.exported.add(Pattern(text, not WILDCARDS & set(text), is_cplusplus=is_cplusplus))
     return node
 
 
