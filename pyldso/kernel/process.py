@@ -371,7 +371,11 @@ class Process:
         self._prepare_call(arguments)
         watch = cpu.watch_reads(start, length, on_read)
         try:
-            cpu.start(function, self._return_address)
+            place = function
+            while cpu.start(place, self._return_address) is None:
+                place = cpu.pc
+                if place == self._return_address or self._pending_traps or (first and reads):
+                    break  # else it was stopped for another thread
         finally:
             cpu.unwatch(watch)
             self._pending_traps.clear()
