@@ -74,7 +74,12 @@ from pyldso.linker.sections import (
 from pyldso.linker.symbols import Rank
 from pyldso.linker.symtab import Symtab
 from pyldso.linker.versions import VersionPlan
-from pyldso.linker.warnings import spoken_warnings, stack_warning, text_relocation_warning
+from pyldso.linker.warnings import (
+    common_warning,
+    spoken_warnings,
+    stack_warning,
+    text_relocation_warning,
+)
 from pyldso.output import write_whole
 
 HASH_STYLES = ("gnu", "sysv", "both")
@@ -387,6 +392,8 @@ def warn_of_inputs(
 ) -> None:
     """Tell of what the inputs warn of themselves, of executable stacks, and of DT_TEXTREL."""
     found = spoken_warnings(symbols, sections, reporter)
+    if options.warns_of_commons:
+        found += [common_warning(clash, reporter) for clash in symbols.common_clashes]
     if not options.has_z("execstack") and not options.has_z("noexecstack"):
         found += map(stack_warning, executable_stack_notes(symbols))
     if demands.has_text_relocations and options.warns_of_text_relocations:

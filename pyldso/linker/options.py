@@ -184,6 +184,7 @@ class LinkOptions(NamedTuple):
     fatal_warnings: bool = False
     """Let the first warning be an error."""
     warns_of_text_relocations: bool = False
+    warns_of_commons: bool = False
     verify: bool = False
     pic: bool = False
     """How sources among the inputs are compiled."""

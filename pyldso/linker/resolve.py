@@ -33,6 +33,16 @@ class Duplicate(NamedTuple):
     second_symbol: Symbol
 
 
+class CommonClash(NamedTuple):
+    """A common symbol that meets another definition; a size is None where it is no common one."""
+
+    name: str
+    first: LinkedObject
+    first_size: int | None
+    second: LinkedObject
+    second_size: int | None
+
+
 Builtins = Mapping[str, Callable[[], ObjectFile]]
 """By the name that pulls it in: an object that pyldso brings along (`_start`, `atexit`)."""
 
@@ -49,6 +59,7 @@ class SymbolTable:
         "_providers",
         "_references",
         "_wrapped",
+        "common_clashes",
         "duplicates",
         "objects",
         "resolved",
@@ -60,6 +71,7 @@ class SymbolTable:
         self.objects: list[LinkedObject] = []
         self.shared: list[LinkedShared] = []
         self.duplicates: list[Duplicate] = []
+        self.common_clashes: list[CommonClash] = []
         self._comdats: dict[str, Group] = {}
         self._providers: list[Provider] = []
         self._references: References = {}
@@ -156,6 +168,8 @@ class SymbolTable:
             resolved.is_weak_reference = False
             resolved.is_referenced = True
         elif rank > resolved.rank:
+            if resolved.rank == Rank.COMMON:
+                self._note_common(resolved, linked, symbol)
             resolved.rank = rank
             resolved.symbol = symbol
             resolved.file = linked
@@ -170,9 +184,19 @@ class SymbolTable:
             if isinstance(first, LinkedObject):
                 duplicate = Duplicate(symbol.name, first, resolved.symbol, linked, symbol)
                 self.duplicates.append(duplicate)
-        elif rank == resolved.rank == Rank.COMMON and resolved.symbol is not None:
-            grow_common(resolved.symbol, symbol)
+        elif rank == Rank.COMMON:
+            self._note_common(resolved, linked, symbol)
+            if resolved.rank == Rank.COMMON and resolved.symbol is not None:
+                grow_common(resolved.symbol, symbol)
         return resolved
+
+    def _note_common(self, resolved: Resolved, second: LinkedObject, symbol: Symbol) -> None:
+        """Note that one of two definitions is a common symbol (`--warn-common`)."""
+        if isinstance(resolved.file, LinkedObject) and resolved.symbol is not None:
+            sizes = [one.st_size if one.shndx == SHN.COMMON else None
+                     for one in (resolved.symbol, symbol)]  # fmt: skip
+            clash = CommonClash(symbol.name, resolved.file, sizes[0], second, sizes[1])
+            self.common_clashes.append(clash)
 
     def _refer(self, symbol: Symbol, *, is_discarded: bool) -> Resolved:
         name = self._wrapped.get(symbol.name, symbol.name) if self._wrapped else symbol.name

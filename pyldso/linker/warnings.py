@@ -8,7 +8,7 @@ from pyldso.elf.object_reader import contents, read_section_table
 from pyldso.errors import Diagnostic, ElfFormatError
 from pyldso.linker.inputs import LinkedShared
 from pyldso.linker.report import Reporter
-from pyldso.linker.resolve import SymbolTable
+from pyldso.linker.resolve import CommonClash, SymbolTable
 from pyldso.linker.scan import Place
 from pyldso.linker.sections import WARNING_PREFIX, InputSection
 
@@ -64,6 +64,22 @@ def texts_of_library(shared: LinkedShared) -> Iterator[tuple[str, str]]:
 def text_of(body: bytes) -> str:
     """Return the text of a warning section."""
     return body.partition(b"\0")[0].decode("utf-8", "replace")
+
+
+def common_warning(clash: CommonClash, reporter: Reporter) -> Diagnostic:
+    """Return the warning of `--warn-common` about two definitions, one at least a common symbol."""
+    shown, old, new = f"`{reporter.readable(clash.name)}'", clash.first_size, clash.second_size
+    first, second = clash.first.name, clash.second.name
+    if old is not None and new is not None:
+        if old == new:
+            return Diagnostic(f"{second} and {first}: multiple common of {shown}", None, "warning")
+        how = "overridden by larger" if old > new else "overriding smaller"
+        text = f"common of {shown} {how} common from {first}"
+    elif new is None:
+        text = f"definition of {shown} overriding common from {first}"
+    else:
+        text = f"common of {shown} overridden by definition from {first}"
+    return Diagnostic(f"{second}: {text}", severity="warning")
 
 
 def stack_warning(member: InputSection) -> Diagnostic:

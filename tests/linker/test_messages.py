@@ -224,3 +224,34 @@ def test_an_executable_stack_is_told(bench, pyldso) -> None:
     done = pyldso("link", "a.o", "-o", "out")
     assert done.stderr.split("warning: ")[1] == theirs.split("warning: ")[1]
     assert pyldso("link", "a.o", "-o", "out", "-Wl,-z,execstack").stderr == ""
+
+
+def warnings(text: str) -> list[str]:
+    return [line.replace("warning: ", "") for line in text.splitlines() if "warning: " in line]
+
+
+def test_common_symbols_that_clash_are_told(bench, pyldso) -> None:
+    sources = {
+        "a": "int x; int y[2]; int z[9]; int d;",
+        "b": "int x; int y[5]; int z[3]; int d = 4;",
+        "c": "int d; int main(void) { return 0; }",
+    }
+    objects = [bench.compile(f"{name}.o", text, "-fcommon") for name, text in sources.items()]
+    theirs = bench.tool("ld", "--warn-common", "-e", "main", "-o", "by_ld", *objects).stderr
+    done = pyldso("link", "-Wl,--warn-common", "-o", "out", *objects)
+    assert len(warnings(theirs)) == 5
+    assert warnings(done.stderr) == [
+        line.replace("ld: ", "pyldso: ", 1) for line in warnings(theirs)
+    ]
+    assert pyldso("link", "-o", "out", *objects).stderr == ""
+
+
+def test_relocations_of_code_are_told_where_they_are_allowed(bench, pyldso) -> None:
+    bench.compile(
+        "a.o", ".globl f\nf: movabs $data, %rax\nret\n.data\n.globl data\ndata: .quad 1\n"
+    )
+    words = ["-z", "notext", "--warn-textrel", "-o", "by_ld", "a.o"]
+    theirs = bench.tool("ld", "-shared", *words).stderr
+    done = pyldso("mkso", "-nostdlib", "-Wl,-z,notext,--warn-textrel", "-o", "out.so", "a.o")
+    assert warnings(theirs)[-1] == "ld: creating DT_TEXTREL in a shared object"
+    assert warnings(done.stderr) == ["pyldso: creating DT_TEXTREL in a shared object"]
