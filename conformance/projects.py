@@ -150,7 +150,9 @@ PROJECTS = (
             make install HAVE_TCL= DESTDIR=$PWD/installed
             cd installed/usr/local
             LD_LIBRARY_PATH=lib bin/sqlite3 :memory: "select 'installed... Ok'" """,
-        passed=r"^\S+\.\.\. Ok$|^\d+ errors out of (\d+) tests",
+        passed=r"^\S+\.\.\. Ok$|^0 errors",
+        # how often memory can run out in a test is not the same at each run
+        volatile=r"^\S*(?:transient|persistent)\.\d+\.\.\. Ok$",
         needs=("tclsh",),
     ),
     Project(
