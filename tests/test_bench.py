@@ -62,3 +62,19 @@ def test_copies_of_a_source_do_not_clash(tmp_path: Path) -> None:
     bases = ("f", "g", "counter", ".LC0")
     assert names == {base + suffix for base in bases for suffix in ("", "_1", "_2")}
     assert any(symbol.name == "puts" and not symbol.is_defined for symbol in made.symbols)
+
+
+def test_objects_of_a_block_are_a_program(tmp_path: Path) -> None:
+    from bench.objects import BLOCK
+    from pyldso.link import link
+    from pyldso.linker.options import InputFile, LinkOptions
+
+    assert run_module("bench.objects", str(BLOCK), str(tmp_path)).returncode == 0
+    objects = [InputFile(str(path)) for path in sorted(tmp_path.iterdir())]
+    assert len(objects) == BLOCK
+    options = LinkOptions(
+        output=str(tmp_path / "out"), inputs=objects, entry="main", nostdlib=True,
+        nostartfiles=True,
+    )  # fmt: skip
+    link(options)
+    assert (tmp_path / "out").stat().st_size > BLOCK * 700
