@@ -37,11 +37,19 @@ class Hints:
         found = self._versions(name) or self._language(plain) or self._library(plain)
         if not found:
             guess = similar(plain, self._names, CUTOFF)
-            found = self._meant(self._demangle(guess), guess) if guess else []
+            if guess and self._are_alike(plain, guess):
+                found = self._meant(self._demangle(guess), guess)
         if name.startswith(VTABLE):
             found.append(">>> the vtable is where the class's first virtual function is defined "
                          "that is neither inline nor pure; it may be missing")  # fmt: skip
         return found
+
+    def _are_alike(self, name: str, guess: str) -> bool:
+        """Tell whether C++ functions are alike without their parameters, which say little."""
+        if not (name.startswith(MANGLED) and guess.startswith(MANGLED)):
+            return True
+        function, other = (self._demangle(one).partition("(")[0] for one in (name, guess))
+        return function == other or bool(similar(function, [other], CUTOFF))
 
     def _meant(self, shown: str, name: str) -> list[str]:
         return [f">>> did you mean: {shown}", f">>> defined in: {self._names[name]}"]

@@ -178,6 +178,24 @@ def test_a_library_that_was_forgotten_is_named(bench, pyldso, source, note) -> N
     assert (f"libm.so.6 defines it: {note}" in done.stderr) if note else "add -l" not in done.stderr
 
 
+def test_only_the_name_of_a_function_is_compared_for_what_was_meant(bench, pyldso) -> None:
+    source = """#include <string>
+    struct T { void go(const std::string &, int) const; };
+    void T::%s(const std::string &, %s) const {} int main() { T().go("", 1); }"""
+    source = source.replace(
+        "int) const; };", "int) const; void %s(const std::string &, %s) const; };"
+    )
+    for name, parameter, note in [
+        ("gone", "int", ">>> did you mean: T::gone("),
+        ("go", "long", ">>> did you mean: T::go("),
+        ("come", "int", ""),
+    ]:
+        words = (name, parameter) * 2
+        bench.compile("m.o", source % words, compiler="g++")
+        done = pyldso("link", "m.o", "-lstdc++", cwd=bench.folder)
+        assert note in done.stderr if note else "did you mean" not in done.stderr
+
+
 def test_names_are_left_mangled_on_request(bench, pyldso) -> None:
     objects = build(bench, MISTAKES["a method"])
     assert "undefined symbol: S::f(long) const" in pyldso("link", *objects).stderr
