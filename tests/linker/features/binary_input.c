@@ -9,7 +9,6 @@
 //// PRINTS 12 twelve bytes
 //// SHOW nm data.o | cut -d' ' -f2-
 //// LACKS mold: it has no -b
-//// DIFFERS lld output: it does not have the size as an absolute symbol in every form
 //// FILE m.c
 #include <stdio.h>
 extern const char _binary_some_file_txt_start[], _binary_some_file_txt_end[];

@@ -11,7 +11,7 @@
 //// LINK gcc -shared -o libx.so x.o -Wl,-Bsymbolic-functions -Wl,-soname,libx.so
 //// RUN ./a
 //// PRINTS 1 20
-//// DIFFERS mold output dynamic: it sets no DT_SYMBOLIC
+//// DIFFERS mold output: it sets no DT_SYMBOLIC
 //// FILE x.c
 int f(void) { return 1; }
 int v = 2;

@@ -3,7 +3,7 @@
 //// LINK gcc -o m m.o ./libx.so -Wl,-rpath,.
 //// RUN ./m
 //// PRINTS 3 5
-//// DIFFERS lld output symbols: it prefers the program's common symbol
+//// DIFFERS lld output: it prefers the program's common symbol
 //// FILE x.c
 int v = 3;
 void set(int n) { v = n; }

@@ -9,7 +9,6 @@
 //// PRINTS 3
 //// PRINTS 3
 //// LACKS lld mold: they do not know the options
-//// DIFFERS ld symbols: it exports _edata and __bss_start as data
 //// FILE m.cc
 #include <cstdio>
 #include <cstdlib>

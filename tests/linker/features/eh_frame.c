@@ -9,7 +9,6 @@
 //// SHOW readelf -lW n o | grep -c GNU_EH_FRAME
 //// PRINTS 1
 //// DIFFERS mold output segments: it makes the table always
-//// DIFFERS lld output: it keeps the CIEs of crt files apart
 //// FILE a.c
 int used(void) { return 3; }
 int dropped(void) { return 4; }

@@ -12,7 +12,6 @@
 //// PRINTS caught 3 cleaned
 //// PRINTS caught 3 cleaned
 //// COMPARE a d libx.so
-//// DIFFERS mold symbols: it exports typeinfo that a library has too
 //// FILE x.cc
 #include <stdexcept>
 struct Failure : std::runtime_error { int code; Failure(int n) : runtime_error("failure"), code(n) {} };

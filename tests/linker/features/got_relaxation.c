@@ -11,7 +11,6 @@
 //// PRINTS 5 6 7 1 1 1 1
 //// SHOW for p in a b d; do objdump -d --disassemble=load $p | awk '/load>:$/ {on=1} on && NF {print $NF}' | grep -c 'rip'; done
 //// SHOW objdump -d --disassemble=load a | grep -o -e 'lea ' -e 'mov ' | sort | uniq -c | sed 's/^ *//'
-//// DIFFERS lld output: it has no --no-relax in 14
 //// DIFFERS mold output: it disassembles the same code with other names
 //// FILE t.s
 .text

@@ -16,8 +16,6 @@
 //// PRINTS 7 7 1
 //// DIFFERS ld output: in a PIE of its making the pointer and the address are not equal
 //// DIFFERS mold output: as ld, also in fixed programs
-//// DIFFERS mold symbols: it calls an IFUNC that is exported a function
-//// DIFFERS lld symbols: it calls an IFUNC whose address is taken a function
 //// FILE m.c
 #include <stdio.h>
 static int answer(void) { return 42; }

@@ -9,7 +9,7 @@
 //// PRINTS status 127
 //// LACKS lld: it has no -I
 //// DIFFERS ld symbols: it imports nothing that it is told to ignore
-//// DIFFERS mold symbols dynamic segments: it does not import what it is told to ignore
+//// DIFFERS mold symbols: it does not import what it is told to ignore
 //// FILE m.c
 #include <stdio.h>
 int main(void) { printf("%d\n", 1); return 0; }

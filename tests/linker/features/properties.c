@@ -8,8 +8,8 @@
 //// LINK ld -o e full.o none.o -e main -z ibt -z shstk
 //// LINK ld -o f full.o x.o -e main -z x86-64-v3
 //// SHOW for p in a b c d e f; do readelf -nW $p | grep -e 'x86'; done
-//// DIFFERS lld output notes: it keeps no ISA, and its -z ibt wants another word
-//// DIFFERS mold output notes segments: it keeps no ISA
+//// DIFFERS lld output: it keeps no ISA, and its -z ibt wants another word
+//// DIFFERS mold output segments: it keeps no ISA
 //// FILE isa.s
 .section .note.GNU-stack,"",@progbits
 //// FILE x.c

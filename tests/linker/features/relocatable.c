@@ -7,7 +7,6 @@
 //// SHOW readelf -hW all.o | grep -E 'Type:|Entry'
 //// SHOW nm all.o
 //// COMPARE m
-//// DIFFERS lld output: it keeps no symbols of sections
 //// FILE x.c
 int y(int);
 static int scale = 3;

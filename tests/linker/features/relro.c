@@ -14,7 +14,6 @@
 //// PRINTS 7
 //// PRINTS 139
 //// SHOW for p in a b c d; do readelf -dW $p | grep -E 'FLAGS' | sed 's/ *$//; s/.*Flags: //; s/.*FLAGS) *//'; done
-//// DIFFERS mold output: it protects nothing of data that is not relocated
 //// FILE m.c
 #include <stdio.h>
 int seven = 7;

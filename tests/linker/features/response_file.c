@@ -4,7 +4,7 @@
 //// RUN ./m
 //// PRINTS status 3
 //// DIFFERS lld dynamic segments: it writes a dynamic section without need
-//// DIFFERS mold dynamic segments output: as lld, and it counts names of --defsym as addresses in the image
+//// DIFFERS mold segments output: as lld, and it counts names of --defsym as addresses in the image
 //// FILE words
 -e begin
 "a b.o" @more

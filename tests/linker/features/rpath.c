@@ -8,7 +8,6 @@
 //// PRINTS 1
 //// PRINTS 1
 //// DIFFERS lld dynamic: it keeps a folder that is named twice
-//// DIFFERS mold dynamic: it keeps a folder that is named twice
 //// FILE x.c
 int x(void) { return 1; }
 //// FILE m.c

@@ -17,7 +17,7 @@
 //// PRINTS 6
 //// PRINTS 6
 //// PRINTS hello 6
-//// DIFFERS lld output segments: it orders the sections anew
+//// DIFFERS lld output: it orders the sections anew
 //// DIFFERS mold output segments: it orders the sections anew
 //// FILE m.c
 int data_word = 5, bss_word;

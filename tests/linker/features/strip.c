@@ -12,7 +12,6 @@
 //// PRINTS 1
 //// PRINTS 1
 //// SHOW for p in a b c d e; do readelf -SW $p | grep -c -e '\.debug_info' -e '\.symtab'; nm $p 2>/dev/null | grep -o -e ' local' -e ' global' -e '\.Lmark' | sort; done
-//// DIFFERS lld output: its -x keeps less
 //// DIFFERS mold output: its -S drops .symtab, too
 //// FILE l.s
 .text

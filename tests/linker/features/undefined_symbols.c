@@ -9,8 +9,7 @@
 //// PRINTS lazy
 //// PRINTS lazy
 //// DIFFERS ld output symbols: 2.40 leaves a relocation of type 0, at which ld.so stops
-//// DIFFERS lld symbols versions dynamic segments: it calls address 0 instead
-//// DIFFERS mold symbols versions dynamic segments: it calls address 0 instead
+//// DIFFERS mold symbols: it calls address 0 instead
 //// FILE m.c
 #include <stdio.h>
 int nowhere(void);

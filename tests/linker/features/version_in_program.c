@@ -4,8 +4,6 @@
 //// LINK gcc -o n m.o -Wl,--version-script=m.map
 //// RUN ./m
 //// PRINTS 1 0
-//// DIFFERS ld symbols: it exports _edata, __bss_start and _end, too
-//// DIFFERS lld versions: it writes no inheritance of versions
 //// DIFFERS mold symbols versions: a version script of it exports from a program
 //// FILE m.map
 PROGRAM_1 { global: plugin_*; local: *; };
