@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pyldso.errors import AsmError, PyldsoError
+from pyldso.errors import PyldsoError
 from pyldso.linker.options import InputFile, LinkOptions
 from pyldso.mkso import MksoOptions, mkso
 
@@ -83,7 +83,7 @@ def test_the_errors_of_all_sources_come_together(bench) -> None:
     Path("one.s").write_text("movl %eaz, %ebx\n")
     Path("two.s").write_text("nop\nnosuchthing %eax\n")
     for compile_only in (False, True):
-        with pytest.raises(AsmError) as caught:
+        with pytest.raises(PyldsoError) as caught:
             mkso(MksoOptions(options("one.s", "two.s", output="x.so"), compile_only=compile_only))
         text = caught.value.render()
         assert "one.s:1:" in text
