@@ -491,7 +491,7 @@ def new_namespace(options: RunOptions, process: Process) -> Namespace:
         process,
         library_path,
         inhibit_cache=options.inhibit_cache,
-        inhibit_rpath=options.inhibit_rpath or "",
+        inhibit_rpath=options.inhibit_rpath,
     )
     namespace = Namespace(process, search, options.argv[0])
     namespace.warn = lambda line: options.err(f"{line}\n")

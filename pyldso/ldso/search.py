@@ -132,13 +132,13 @@ class LibrarySearch:
         library_path: str,
         *,
         inhibit_cache: bool = False,
-        inhibit_rpath: str = "",
+        inhibit_rpath: str | None = None,
     ) -> None:
         self._process = process
         self._events: EventStream = process.events
         self._library_path = library_path
         self._inhibit_cache = inhibit_cache
-        self._inhibit_rpath = inhibit_rpath.split(":") if inhibit_rpath else []
+        self._inhibit_rpath = [] if inhibit_rpath is None else inhibit_rpath.split(":")
         self._cache: LibraryCache | None = None
         self._cache_was_read = False
         self._exists: dict[str, bool] = {}

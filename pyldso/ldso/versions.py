@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterable
 
 from pyldso.elf.constants import DT
-from pyldso.elf.dynamic import parse_verneed
+from pyldso.elf.dynamic import parse_verneed, sysv_hash
 from pyldso.events import Topic
 from pyldso.ldso.dso import MANY, Dso
-from pyldso.ldso.errors import VersionError, reading
+from pyldso.ldso.errors import DlError, VersionError, reading
 from pyldso.ldso.events import VersionChecked
 from pyldso.ldso.namespace import Namespace
+
+RELR_VERSION = b"GLIBC_ABI_DT_RELR"
 
 
 def check_versions(namespace: Namespace, objects: Iterable[Dso]) -> list[str]:
@@ -27,6 +29,7 @@ def check_versions(namespace: Namespace, objects: Iterable[Dso]) -> list[str]:
         with reading(dso.label, "version table"):
             table = bytes(dso.tail(dso.dynamic[DT.VERNEED]))
             needs = parse_verneed(table, MANY, dso.strings)
+        _check_relr(namespace, dso, {need.name for need in needs})
         for need in needs:
             target = provider(namespace, need.file.decode(errors="surrogateescape"))
             if target is None:
@@ -41,12 +44,27 @@ def check_versions(namespace: Namespace, objects: Iterable[Dso]) -> list[str]:
                 line = f"{namespace.program_name}: {target.label}: {text} (required by {dso.label})"
                 if line not in warnings:
                     warnings.append(line)
-            elif not defines(target, need.name, need.hash) and not need.is_weak:
+            elif not defines(target, need.name, need.hash):
                 text = f"version `{version}' not found (required by {dso.label})"
-                missing.append(f"{namespace.program_name}: {target.label}: {text}")
+                lead = f"{namespace.program_name}: {target.label}: "
+                if need.is_weak:
+                    warnings.append(f"{lead}weak {text}")
+                else:
+                    missing.append(lead + text)
     if missing:
         raise VersionError("\n".join(missing))
     return warnings
+
+
+def _check_relr(namespace: Namespace, dso: Dso, needed: set[bytes]) -> None:
+    """Refuse DT_RELR in a file that does not say so to a libc whose ld.so wants to be told."""
+    if DT.RELR not in dso.dynamic or RELR_VERSION in needed:
+        return
+    for tag, name in dso.needed:
+        if tag == DT.NEEDED and name.startswith("libc.so."):
+            libc = provider(namespace, name)
+            if libc is not None and defines(libc, RELR_VERSION, sysv_hash(RELR_VERSION)):
+                raise DlError(dso.label, "DT_RELR without GLIBC_ABI_DT_RELR dependency")
 
 
 def provider(namespace: Namespace, name: str) -> Dso | None:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from processes import Completed, run_command
 
-from pyldso.elf.constants import DT, ELFOSABI_GNU, ET, PT
-from pyldso.elf.records import DYN, EHDR, PHDR, Ehdr, Phdr
+from pyldso.elf.constants import DT, ELFOSABI_GNU, ET, PT, VER_FLG_WEAK
+from pyldso.elf.records import DYN, EHDR, PHDR, VERNAUX, VERNEED, Ehdr, Phdr
 
 SOURCES = {
     "v.c": "int count = 3; int get(void) { return count; } __thread int t = 5;"
@@ -118,11 +118,11 @@ RELOCATED: list[tuple[int, int]] = [(0, 99), (3, 99), (3, 24), (5, 255), (5, 5),
 
 
 class Library:
-    """The library's bytes, and where its headers and tables are."""
+    """The library's (or the program's) bytes, and where its headers and tables are."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "whole.so") -> None:
         self.folder = folder
-        self.whole = (folder / "whole.so").read_bytes()
+        self.whole = (folder / name).read_bytes()
         self.ehdr = Ehdr(*EHDR.unpack_from(self.whole))
         end = self.ehdr.e_phoff + self.ehdr.e_phnum * PHDR.size
         rows = PHDR.iter_unpack(self.whole[self.ehdr.e_phoff : end])
@@ -211,3 +211,32 @@ def test_relocation_type(
     # The first segment's addresses are its offsets.
     struct.pack_into("<I", data, library.dynamic(DT.RELA)[1] + 24 * index + 8, r_type)
     library.compare(bytes(data), pyldso)
+
+
+@pytest.mark.parametrize("is_weak", [False, True])
+def test_need_of_a_version_that_is_gone(
+    is_weak: bool, library: Library, pyldso: Callable[..., Completed]
+) -> None:
+    """A weak need (VER_FLG_WEAK) is no error by itself: the reference fails when it is bound."""
+    main = library.folder / "main"
+    original = main.read_bytes()
+    data = bytearray(original)
+    program = Library(library.folder, "main")
+    at = program.dynamic(DT.VERNEED)[1]  # in the first segment: its addresses are its offsets
+    strings = program.dynamic(DT.STRTAB)[1]
+    while True:
+        _, count, _, aux, following = VERNEED.unpack_from(data, at)
+        place = at + aux
+        for _ in range(count):
+            _, _, _, name, step = VERNAUX.unpack_from(data, place)
+            if data[strings + name : strings + name + 3] == b"V1\0" and is_weak:
+                struct.pack_into("<H", data, place + 4, VER_FLG_WEAK)
+            place += step
+        if not following:
+            break
+        at += following
+    main.write_bytes(data)
+    try:
+        library.compare(library.whole.replace(b"\0V1\0", b"\0V9\0"), pyldso)
+    finally:
+        main.write_bytes(original)

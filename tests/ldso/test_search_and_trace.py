@@ -62,7 +62,12 @@ def test_library_search(
 def test_library_path_option_and_inhibited_rpath(
     tree: Path, native: Native, pyldso: Pyldso
 ) -> None:
-    for options in (("--library-path", "c"), ("--inhibit-rpath", "./rpath", "--library-path", "a")):
+    for options in (
+        ("--library-path", "c"),
+        ("--inhibit-rpath", "./rpath", "--library-path", "a"),
+        ("--inhibit-rpath", "", "--library-path", "a"),  # the program's own name
+        ("--inhibit-rpath", "x:y"),
+    ):
         real = native(str(LD_SO), *options, "./rpath")
         ours = pyldso("run", *options, "./rpath")
         assert (ours.stdout, ours.returncode) == (real.stdout, real.returncode)
