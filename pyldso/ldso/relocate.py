@@ -35,11 +35,19 @@ class Rows:
 
     __slots__ = ("addends", "infos", "offsets")
 
-    def __init__(self, table: memoryview) -> None:
-        words = table.cast("Q")
+    def __init__(self, dso: Dso, vaddr: int, size: int) -> None:
+        words = _words(dso, vaddr, size - size % 24)
         self.offsets: list[int] = words[0::3].tolist()
         self.infos: list[int] = words[1::3].tolist()
         self.addends: list[int] = words[2::3].tolist()
+
+
+def _words(dso: Dso, vaddr: int, size: int) -> memoryview:
+    """Return a table's 8-byte words; IndexError where it leads out of its segment."""
+    table = dso.tail(vaddr)[:size]
+    if len(table) < size:
+        raise IndexError(f"it leads out of its segment from address {vaddr:#x} on")
+    return table.cast("Q")
 
 
 class WordWriter:
@@ -108,7 +116,7 @@ def rebind_interpreter(namespace: Namespace, dso: Dso) -> None:
     for tag, size_tag in ((DT.RELA, DT.RELASZ), (DT.JMPREL, DT.PLTRELSZ)):
         size = dso.dynamic.get(size_tag, 0)
         if tag in dso.dynamic and size:
-            rows = Rows(dso.tail(dso.dynamic[tag])[: size - size % 24])
+            rows = Rows(dso, dso.dynamic[tag], size)
             for index, info in enumerate(rows.infos):
                 if info >> 32:
                     binder.apply_one(rows, index)
@@ -126,7 +134,7 @@ def symbol_references(dso: Dso, *, is_lazy: bool) -> Iterator[tuple[int, bool]]:
         if tag not in dso.dynamic or not size:
             continue
         with reading(dso.label, "relocation table"):
-            rows = Rows(dso.tail(dso.dynamic[tag])[: size - size % 24])
+            rows = Rows(dso, dso.dynamic[tag], size)
         for info in rows.infos:
             is_plt = info & 0xFFFFFFFF == R_X86_64.JUMP_SLOT
             key = (info >> 32, is_plt)
@@ -177,12 +185,12 @@ def _relocate(namespace: Namespace, dso: Dso, lazy: bool) -> None:
         start, size = dynamic[DT.RELA], dynamic.get(DT.RELASZ, 0)
         if start <= plt_start < start + size and plt_start + plt_size == start + size:
             size -= plt_size  # DT_RELASZ may count the PLT's rows, which follow
-        rows = Rows(dso.tail(start)[: size - size % 24])
+        rows = Rows(dso, start, size)
         count = _relative_count(rows, dynamic.get(DT.RELACOUNT, 0))
         _apply_relative(namespace, dso, writer, rows, count)
         binder.apply(rows, count)
     if DT.JMPREL in dynamic and plt_size:
-        rows = Rows(dso.tail(plt_start)[: plt_size - plt_size % 24])
+        rows = Rows(dso, plt_start, plt_size)
         if lazy:
             _apply_lazy(namespace, dso, writer, rows, binder)
         else:
@@ -224,7 +232,7 @@ def _apply_relr(namespace: Namespace, dso: Dso, writer: WordWriter) -> None:
     size = dso.dynamic.get(DT.RELRSZ, 0)
     offsets: list[int] = []
     where = 0
-    for entry in dso.tail(dso.dynamic[DT.RELR])[: size - size % 8].cast("Q").tolist():
+    for entry in _words(dso, dso.dynamic[DT.RELR], size - size % 8).tolist():
         if not entry & 1:
             offsets.append(entry)
             where = entry + 8
