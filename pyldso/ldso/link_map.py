@@ -84,6 +84,15 @@ def remove_link_map(namespace: Namespace, dso: Dso) -> None:
     namespace.heap.free(dso.name_address, len(dso.name.encode(errors="surrogateescape")) + 1, 1)
 
 
+def has_thread_destructors(namespace: Namespace, dso: Dso) -> bool:
+    """Tell whether a thread has yet to destroy what the file's code has made in it.
+
+    Their number (l_tls_dtor_count) is the one member behind l_info that libc itself writes.
+    """
+    start = L_INFO + 8 * INDEXED_TAGS
+    return any(namespace.memory.read(dso.link_map + start, SIZE - start))
+
+
 def adjust_dynamic(namespace: Namespace, dso: Dso) -> None:
     """Turn addresses in the dynamic section into those of the running process, as glibc does."""
     for index, (tag, value) in enumerate(dso.dynamic_entries):

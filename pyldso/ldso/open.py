@@ -210,11 +210,14 @@ def _close_unused(namespace: Namespace) -> None:
 
 
 def _used_objects(namespace: Namespace) -> set[Dso]:
-    """Return the files that handles, other files or their own flags keep (mark and sweep)."""
+    """Return the files that handles, other files, threads or their own flags keep (mark, sweep)."""
     waiting = [
         dso
         for dso in namespace.objects
-        if dso.is_initial or dso.is_nodelete or dso.direct_opencount
+        if dso.is_initial
+        or dso.is_nodelete
+        or dso.direct_opencount
+        or link_map.has_thread_destructors(namespace, dso)
     ]
     used = set(waiting)
     while waiting:

@@ -5,6 +5,7 @@
 //// BUILD gcc -shared -fpic -ftls-model=initial-exec -o libstatic.so static.c
 //// BUILD gcc -shared -fpic -mtls-dialect=gnu2 -DSIZE=20000 -o libbig.so descriptor.c
 //// BUILD g++ -shared -fpic -o libdestructor.so destructor.cc
+//// BUILD g++ -shared -fpic -o libkept.so kept.cc
 //// BUILD g++ -std=c++17 -rdynamic -pthread -o program program.cc -ldl
 //// RUN ./program
 //// RUN LD_BIND_NOW=1 ./program
@@ -30,6 +31,12 @@ extern std::atomic<int> destroyed;
 struct Counted { int value = 5; ~Counted() { destroyed += value; } };
 static thread_local Counted counted;
 extern "C" int destructor(void) { return ++counted.value; }
+//// FILE kept.cc
+#include <cstdio>
+struct Noisy { int value = 3; ~Noisy() { std::printf("destroyed %d\n", value); } };
+static thread_local Noisy noisy;
+extern "C" int use(void) { return ++noisy.value; }
+__attribute__((destructor)) static void unloaded(void) { std::puts("unloaded"); }
 //// FILE program.cc
 #include <atomic>
 #include <condition_variable>
@@ -95,8 +102,18 @@ int main() {
     }
     for (auto function : functions) std::printf("%d ", function());
     std::printf("\ndestroyed %d\n", (int)destroyed);
-    void *handles[8];
-    char name[64];
+    std::thread keeping([] {
+        void *handle = dlopen("./libkept.so", RTLD_NOW);
+        int (*use)(void) = (int (*)(void))dlsym(handle, "use");
+        std::printf("used %d\n", use());
+        std::printf("closed %d\n", dlclose(handle));
+        handle = dlopen("./libkept.so", RTLD_NOW | RTLD_NOLOAD);
+        std::printf("still there %d\n", handle && !dlclose(handle));
+    });
+    keeping.join();
+    void *kept = dlopen("./libkept.so", RTLD_NOW | RTLD_NOLOAD);
+    std::printf("still there %d\n", kept && !dlclose(kept));
+    std::printf("gone %d\n", !dlopen("./libkept.so", RTLD_NOW | RTLD_NOLOAD));
     std::thread failing([] { dlopen("./none.so", RTLD_NOW); std::printf("%s\n", dlerror()); std::printf("%d\n", !dlerror()); });
     failing.join();
     std::printf("%d\n", dlerror() == nullptr);
