@@ -328,9 +328,10 @@ def cannot_execute(path: str, error: OSError) -> LoadError:
 def finish(options: RunOptions, process: Process, status: ExitStatus) -> int:
     """Tell of a fatal signal, and return the exit status as a shell counts it."""
     if isinstance(status, Killed):
-        from pyldso.trace.symbolize import describe_end
+        if not status.is_sent:
+            from pyldso.trace.symbolize import describe_end
 
-        options.err(f"{options.argv[0]}: {describe_end(process, status)}\n")
+            options.err(f"{options.argv[0]}: {describe_end(process, status)}\n")
         if os.getpid() != options.first_process:
             die_of(status.signal)  # another process of the guest waits, and looks for the signal
     elif isinstance(status, Exhausted) and status.reason:

@@ -36,6 +36,11 @@ class Killed(NamedTuple):
         """What a shell would show as `$?`."""
         return 128 + self.signal
 
+    @property
+    def is_sent(self) -> bool:
+        """Whether kill(2) sent it, of which a shell tells; Ctrl-C is told of like a fault."""
+        return self.code == 0 and self.signal != SIGINT
+
 
 class Exhausted(NamedTuple):
     """The process has reached a limit of its run; `reason` is empty where another tells of it."""

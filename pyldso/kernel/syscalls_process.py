@@ -137,6 +137,24 @@ def sys_not_permitted(process: Process, *_arguments: int | bytes) -> int:
     raise _error(errno.EPERM)
 
 
+def sys_set_uids(_process: Process, *wanted: int) -> int:
+    """setuid(2), setreuid(2) and setresuid(2): a guest stays who it is."""
+    return _keep_ids(wanted, os.getresuid())
+
+
+def sys_set_gids(_process: Process, *wanted: int) -> int:
+    """setgid(2), setregid(2) and setresgid(2): a guest stays who it is."""
+    return _keep_ids(wanted, os.getresgid())
+
+
+def _keep_ids(wanted: tuple[int, ...], current: tuple[int, int, int]) -> int:
+    if len(wanted) == 1:  # the effective one
+        current = (current[1],) * 3
+    if any(new not in (-1, old) for new, old in zip(wanted, current, strict=False)):
+        raise _error(errno.EPERM)
+    return 0
+
+
 def _refuse_others(process: Process, pid: int) -> None:
     if pid and pid not in process.threads:
         process.refuse(f"process {pid}", "other processes are out of reach")
