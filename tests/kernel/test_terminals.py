@@ -88,6 +88,7 @@ def converse(session: Session) -> None:
     session.type(b"sleep 100 &\n", r"^\[1\] \d+$")
     session.type(b"jobs\n", r"^\[1\]\+  Running +sleep 100 &$")
     session.launch(b"fg\n")
+    time.sleep(0.5)  # a stop that comes before the shell's SIGCONT is lost
     session.press(b"\x1a", r"^\[1\]\+  Stopped +sleep 100\n(.*\n)*% $")
     session.type(b"echo status $?\n", "^status 148$")
     session.type(b"bg\n", r"^\[1\]\+ sleep 100 &$")
