@@ -74,7 +74,7 @@ conformance-run: $(VENV)/installed
 # By hand, as root: unpacks systems with other C libraries from Debian, and runs programs under each.
 conformance-libc: $(VENV)/installed
 	sh conformance/sysroots.sh $(VENV)/systems
-	sh conformance/fetch.sh $(CORPUS) lua sqlite
+	sh conformance/fetch.sh $(CORPUS) bash lua sqlite
 	$(BIN)/python -m conformance.libc_matrix $(VENV)/systems $(CORPUS)
 
 # An ordinary installation, as a user gets it: `pip install -e .` adds milliseconds to every start.

@@ -3,14 +3,15 @@
     python -m conformance.libc_matrix SYSTEMS [CORPUS]
 
 SYSTEMS is a folder that conformance/sysroots.sh has filled. Programs of our own are compiled
-against each system's headers and start files. For musl, for which Debian has no programs, lua and
-sqlite3 are compiled from the sources of CORPUS, a folder that conformance/fetch.sh has filled. The
-native run is `chroot`, so root is needed.
+against each system's headers and start files. For musl, for which Debian has no programs, lua,
+sqlite3 and bash are compiled from the sources of CORPUS, a folder that conformance/fetch.sh has
+filled. The native run is `chroot`, so root is needed.
 Prints a table in Markdown, and what differs below it; exits with 1 where something does.
 """
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -72,7 +73,12 @@ COMMANDS = {
     "dlopen+TLS": ["/tmp/dlopen"],
     "locale": ["/tmp/locale"],
     "ls": ["/bin/ls", "-ln", "/usr/bin"],
-    "bash": ["/bin/bash", "-c", 'for i in {1..3}; do echo "$i" | cat; done; x=$(pwd); echo $x'],
+    "bash": [
+        "/bin/bash", "-c",
+        'for i in {1..3}; do echo "$i" | while read n; do echo "<$n>"; done; done; '
+        "x=$(pwd); echo $x; (exit 3); echo $?; type -t cat && echo four | cat; "
+        '[[ abc =~ b(.) ]] && echo "${BASH_REMATCH[1]^}"',
+    ],
     "lua": [
         "/usr/bin/lua5.4", "-e",
         "local t = {} for i = 1, 9 do t[#t + 1] = ('%5.2f'):format(math.sqrt(i) ^ 3) end "
@@ -102,7 +108,7 @@ def build(system: Path) -> None:
 
 
 def build_for_musl(system: Path, corpus: Path) -> None:
-    """Compile lua and the shell of sqlite3 for musl."""
+    """Compile lua, the shell of sqlite3 and bash for musl."""
     folder = system / "usr/bin"
     folder.mkdir(parents=True, exist_ok=True)
     lua, sqlite = corpus / "lua/src", corpus / "sqlite/build"
@@ -113,6 +119,12 @@ def build_for_musl(system: Path, corpus: Path) -> None:
     }.items():
         if not program.exists():
             subprocess.run(["musl-gcc", "-O1", "-w", "-o", program, *arguments], check=True)
+    bash = corpus / "bash"
+    if not (folder / "bash").exists():
+        options = "--quiet CC=musl-gcc --without-bash-malloc --disable-nls --disable-readline"
+        build = f"mkdir -p musl && cd musl && ../configure {options} && make -s CFLAGS='-O1 -w'"
+        subprocess.run(["sh", "-c", build], cwd=bash, check=True, capture_output=True)
+        shutil.copy(bash / "musl/bash", folder / "bash")
 
 
 def outcome(words: list[str]) -> tuple[int, bytes, bytes]:
