@@ -53,8 +53,9 @@ DEFAULT_OPTIONS = AsmOptions()
 # More than this in one object is a slip in an alignment or a fill.
 _LARGEST_CONTENTS = 256 << 20
 
-# Lines remembered: more would be memory without end, fewer are parsed too often.
-_MOST_KNOWN = 20_000
+# Lines remembered, and again as many older ones: more would be memory without end, and fewer are
+# parsed too often.
+_MOST_KNOWN = 6000
 _MOST_ITEMS = 8000
 
 # Place 1 is the command line, where --defsym stands.
@@ -131,6 +132,8 @@ class Assembler:
         """Bytes of the sections that are laid out and have contents."""
         self._known: dict[str, Item] = {}
         """Lines that are one instruction and mean the same wherever they stand."""
+        self._known_before: dict[str, Item] = {}
+        """Those that are forgotten next, if they are not met again."""
         self._new_lines: list[str] = []
         """Those of them whose instruction is still to be encoded."""
         self._has_refused = False
@@ -189,9 +192,11 @@ class Assembler:
         assembly = self.assembly
         source = assembly.sources[-1]
         depth = len(assembly.sources)
-        known, directives = self._known, self._directives
+        known, before, directives = self._known, self._known_before, self._directives
         for assembly.place, line in source.numbered:
             item = known.get(line)
+            if item is None and line in before:
+                item = known[line] = before[line]
             if item is not None:
                 stream = assembly.stream
                 if assembly.line_table is not None and type(item) is not bytes:
@@ -212,6 +217,7 @@ class Assembler:
             self._read_line(line)
             if assembly.volatile_equates:
                 known.clear()
+                before.clear()
                 directives.clear()
                 assembly.volatile_equates = False
             if len(assembly.sources) != depth:
@@ -384,6 +390,7 @@ class Assembler:
         self.encode_waiting()
         # From here on nothing is read.
         self._known.clear()
+        self._known_before.clear()
         self._readers.clear()
 
     def encode_waiting(self) -> None:
@@ -401,6 +408,8 @@ class Assembler:
                 known[line] = Code(item.code)
         self._new_lines.clear()
         if len(known) > _MOST_KNOWN:
+            self._known_before.clear()
+            self._known_before.update(known)
             known.clear()
         if self._has_refused:
             self._report_bad_instructions()

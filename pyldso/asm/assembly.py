@@ -14,7 +14,7 @@ from pyldso.asm.fragments import Align, Item, place_labels
 from pyldso.asm.line_table import LineTable
 from pyldso.asm.section_names import default_attributes
 from pyldso.asm.source_map import Source, SourceMap
-from pyldso.asm.symbols import AsmSection, AsmSymbol, Stream, is_local_label
+from pyldso.asm.symbols import AsmSection, AsmSymbol, Spot, Stream, is_local_label
 from pyldso.elf.constants import STB, STT
 from pyldso.errors import Diagnostic, Location
 
@@ -167,15 +167,29 @@ class Assembly:
     def here(self) -> AsmSymbol:
         """Return a label at the present place: one that stands there, else a new one."""
         for item in reversed(self.stream.items):
-            if not isinstance(item, AsmSymbol):
+            if not isinstance(item, Spot):
                 break
-            if item.name == _ANONYMOUS:
+            if isinstance(item, AsmSymbol) and item.name == _ANONYMOUS:
                 return item
         symbol = AsmSymbol(_ANONYMOUS)
         symbol.is_listed = True
         symbol.section = self.stream.section
         self.stream.add(symbol, self.place)
         return symbol
+
+    def spot(self) -> Spot:
+        """Return the present place where it needs no name: one that stands there, else a new one.
+
+        Call frames have one for nearly every instruction, and nothing else is asked of them.
+        """
+        for item in reversed(self.stream.items):
+            if not isinstance(item, Spot):
+                break
+            if not isinstance(item, AsmSymbol) or item.name == _ANONYMOUS:
+                return item
+        spot = Spot(self.stream.section)
+        self.stream.add(spot, self.place)
+        return spot
 
     def equate(self, name: str, tree: Expression, *, once: bool = False) -> None:
         """Give a symbol the value of an expression, as `.set` and `=` do.

@@ -63,7 +63,7 @@ def _frame(assembly: Assembly, name: str) -> Frame:
 
 def _append(assembly: Assembly, frame: Frame, instruction: CfiInstruction) -> None:
     """Add an instruction, and before it the advance to the present place if code came between."""
-    here = assembly.here()
+    here = assembly.spot()
     if here is not frame.last:
         frame.instructions.append(here)
         frame.last = here

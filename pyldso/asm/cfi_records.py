@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pyldso.asm.expression import Expression
-from pyldso.asm.symbols import AsmSymbol
+from pyldso.asm.symbols import AsmSymbol, Spot
 
 DW_EH_PE_OMIT = 0xFF
 
@@ -41,11 +41,11 @@ class Frame:
 
     def __init__(self, start: AsmSymbol, place: int) -> None:
         self.start = start
-        self.last = start
+        self.last: Spot = start
         self.end: AsmSymbol | None = None
         self.place = place
-        self.instructions: list[CfiInstruction | AsmSymbol] = []
-        """A label among them is where the code has come to."""
+        self.instructions: list[CfiInstruction | Spot] = []
+        """A spot among them is where the code has come to."""
         self.cfa_offset = 0
         self.remembered: list[int] = []
         self.is_signal_frame = False

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyldso.asm.cfi import encoding_size
 from pyldso.asm.cfi_records import DW_EH_PE_OMIT, CfiInstruction, Frame
 from pyldso.asm.errors import StatementError
-from pyldso.asm.expression import Expression, Operation, absolute, address_of
+from pyldso.asm.expression import Expression, Operation, absolute
 from pyldso.asm.fragments import Align, Data, leb128
-from pyldso.asm.symbols import AsmSection, AsmSymbol
+from pyldso.asm.symbols import AsmSection, AsmSymbol, Spot
 
 _DATA_ALIGNMENT = -8
 _CODE_ALIGNMENT = 1
@@ -52,7 +52,7 @@ class FrameWriter:
         self._stream = section.stream()
         self._cies: list[_Cie] = []
         self._place = 0
-        self._reached = AsmSymbol("")
+        self._reached: Spot = AsmSymbol("")
         """Where the code has come to in the frame that is being written."""
         self._out = bytearray()
 
@@ -69,13 +69,13 @@ class FrameWriter:
             alignment = 8 if is_last or not self.is_eh else 4
             self._write_fde(frame, cie, rest, alignment)
 
-    def _select_cie(self, frame: Frame) -> tuple[_Cie, list[CfiInstruction | AsmSymbol]]:
+    def _select_cie(self, frame: Frame) -> tuple[_Cie, list[CfiInstruction | Spot]]:
         for cie in reversed(self._cies):
             if _shares(cie, frame, self.is_eh):
                 return cie, frame.instructions[cie.count :]
         count = 0
         for instruction in frame.instructions:
-            if isinstance(instruction, AsmSymbol) or instruction.word in _NOT_IN_CIE:
+            if isinstance(instruction, Spot) or instruction.word in _NOT_IN_CIE:
                 break
             count += 1
         cie = _Cie(frame, count, AsmSymbol(".L\x01"))
@@ -127,7 +127,7 @@ class FrameWriter:
         self._out.append(_PCREL_SDATA4)
 
     def _write_fde(
-        self, frame: Frame, cie: _Cie, rest: list[CfiInstruction | AsmSymbol], alignment: int
+        self, frame: Frame, cie: _Cie, rest: list[CfiInstruction | Spot], alignment: int
     ) -> None:
         if frame.end is None:
             raise StatementError("function without `.cfi_endproc'", ".cfi_startproc")
@@ -159,8 +159,8 @@ class FrameWriter:
         size = encoding_size(encoding)
         self._item(Data(size, tree, is_pcrel=encoding & 0x70 == _PCREL))
 
-    def _write_instruction(self, instruction: CfiInstruction | AsmSymbol) -> None:
-        if isinstance(instruction, AsmSymbol):
+    def _write_instruction(self, instruction: CfiInstruction | Spot) -> None:
+        if isinstance(instruction, Spot):
             self._advance(instruction)
             return
         word, first, second = instruction.word, instruction.first, instruction.second
@@ -217,11 +217,13 @@ class FrameWriter:
         self._out += b"\x16" + leb128(instruction.first, False) + leb128(9, False) + b"\x03"
         self._pointer(instruction.data[0], instruction.second)
 
-    def _advance(self, end: AsmSymbol) -> None:
+    def _advance(self, end: Spot) -> None:
         start, self._reached = self._reached, end
-        if start.section is not end.section:
+        section = end.section
+        if section is None or start.section is not section:
             raise StatementError("call frame information goes on in another section")
-        delta = address_of(end) - address_of(start)
+        delta = section.starts[end.fragment] + end.offset
+        delta -= section.starts[start.fragment] + start.offset
         if delta == 0:
             return
         if delta < 0x40:

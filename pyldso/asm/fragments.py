@@ -16,7 +16,7 @@ from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import Expression, Operation, absolute, evaluate
 from pyldso.asm.nops import nop_fill
 from pyldso.asm.special import Jump
-from pyldso.asm.symbols import AsmSection, AsmSymbol, Stream
+from pyldso.asm.symbols import AsmSection, AsmSymbol, Spot, Stream
 from pyldso.elf.constants import STB, STT
 
 
@@ -87,7 +87,7 @@ _FieldOperand = tuple[tuple[int, int, str], tuple[Expression, str]]
 
 Variable = Jump | Align | Fill | Org | Leb
 _MEASURING = (Leb, Fill, Org)
-Item = Template | Instruction | Branch | bytes | AsmSymbol | Data | Mark | Align | Fill | Org | Leb
+Item = Template | Instruction | Branch | bytes | Spot | Data | Mark | Align | Fill | Org | Leb
 
 
 class Field(NamedTuple):
@@ -269,7 +269,7 @@ def chop_ahead(section: AsmSection) -> None:
         return
     items = stream.items
     end = len(items)
-    while end and type(items[end - 1]) is AsmSymbol:
+    while end and isinstance(items[end - 1], Spot):
         end -= 1
     if section.laid is None:
         if not end:
@@ -321,7 +321,7 @@ def _chop_stream(laid: Laid, stream: Stream) -> None:
     marks = laid.line_marks
     previous_line = marks.places[-1] if marks.places else 0
     for item, place in zip(stream.items, stream.places, strict=True):
-        if type(item) is AsmSymbol:
+        if type(item) is AsmSymbol or type(item) is Spot:
             item.fragment = fragment
             item.offset = len(fixed) - start
             continue

@@ -64,24 +64,31 @@ class _SaidOf(Generic[_T]):
         setattr(symbol.said, self._name, value)
 
 
-class AsmSymbol:
+class Spot:
+    """A place in a section, which `fragment` and `offset` tell after fragments.chop()."""
+
+    __slots__ = ("fragment", "offset", "section")
+
+    def __init__(self, section: AsmSection | None) -> None:
+        self.section = section
+        self.fragment = 0
+        self.offset = 0
+
+
+class AsmSymbol(Spot):
     """A symbol of the source; a label once it stands in a stream, an equate once it has a value.
 
-    `fragment` and `offset` place a label in its section after fragments.chop(); `place` is the
-    source line of the definition (an id of sources.SourceMap).
+    `place` is the source line of the definition (an id of sources.SourceMap).
     """
 
     __slots__ = (
         "awaits_view",
         "equated",
-        "fragment",
         "is_listed",
         "is_used",
         "name",
-        "offset",
         "place",
         "said",
-        "section",
     )
 
     binding = _SaidOf[int | None]()
@@ -101,11 +108,11 @@ class AsmSymbol:
     """What `.symver` makes of the name itself: local, hidden, remove, or nothing."""
 
     def __init__(self, name: str) -> None:
-        self.name = name
-        self.said = _NOTHING
-        self.section: AsmSection | None = None
+        self.section = None
         self.fragment = 0
         self.offset = 0
+        self.name = name
+        self.said = _NOTHING
         self.equated: Expression | None = None
         self.is_used = False
         """A relocation names it, so that it must be in the symbol table."""
