@@ -23,7 +23,7 @@ from pyldso.asm.eh_frame import FrameWriter
 from pyldso.asm.encoder import ATT, BATCH, Code, Encoder, Template
 from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import Expression, Operation
-from pyldso.asm.fixups import AsmRelocation, merged, resolve
+from pyldso.asm.fixups import AsmRelocation, AsmRelocations, merged, resolve
 from pyldso.asm.fragments import (
     Branch,
     Data,
@@ -357,10 +357,12 @@ class Assembler:
         if assembly.cfi.open is not None:
             place = assembly.cfi.open.place
             assembly.report("`.cfi_startproc' without `.cfi_endproc'", place=place)
-        defined = [symbol.name for symbol in assembly.symbols.values() if symbol.is_defined]
         for place in assembly.conditions:
             assembly.report("`.if' without `.endif'", place=place)
-        for symbol in assembly.undefined_local_labels():
+        undefined = assembly.undefined_local_labels()
+        symbols = assembly.symbols.values() if undefined else ()
+        defined = [symbol.name for symbol in symbols if symbol.is_defined]
+        for symbol in undefined:
             if "\x02" in symbol.name:
                 number = symbol.name.strip(".L\x02")
                 assembly.report(
@@ -528,18 +530,18 @@ class Assembler:
             written.append(section)
         return self.lay_out(written)
 
-    def fix_up(self, laid: Laid) -> list[AsmRelocation]:
+    def fix_up(self, laid: Laid) -> AsmRelocations:
         """Fill in the fields of a section; return the relocations that remain."""
         section = laid.section
+        relocations = AsmRelocations()
         if section.type == SHT.NOBITS:
             self._check_empty(laid)
-            return []
+            return relocations
         try:
             contents = join(laid)
         except StatementError as error:
             self.assembly.error(error)
-            return []
-        relocations: list[AsmRelocation] = []
+            return relocations
         elsewhere: list[AsmRelocation] = []
         for fixup in laid.fixups:
             try:
@@ -547,8 +549,12 @@ class Assembler:
             except StatementError as error:
                 self.assembly.error(error, fixup.place)
                 continue
-            if relocation is not None:
-                (relocations if fixup.at is None else elsewhere).append(relocation)
+            if relocation is None:
+                continue
+            if fixup.at is None:
+                relocations.add(relocation)
+            else:
+                elsewhere.append(relocation)
         if elsewhere:
             relocations = merged(relocations, elsewhere)
         section.contents = contents

@@ -6,6 +6,8 @@ GNU as (gas/write.c, fixup_segment and adjust_reloc_syms; gas/config/tc-i386.c).
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from pyldso.arch.x86_64.relocations import R_X86_64 as R
@@ -78,6 +80,28 @@ class AsmRelocation(NamedTuple):
     r_addend: int
 
 
+class AsmRelocations:
+    """The relocations of a section in columns: a large source has hundreds of thousands."""
+
+    __slots__ = ("_addends", "_offsets", "_types", "symbols")
+
+    def __init__(self) -> None:
+        self._offsets = array("Q")
+        self._types = array("I")
+        self.symbols: list[AsmSymbol | None] = []
+        self._addends = array("q")
+
+    def __iter__(self) -> Iterator[AsmRelocation]:
+        return map(AsmRelocation, self._offsets, self._types, self.symbols, self._addends)
+
+    def add(self, row: AsmRelocation) -> None:
+        """Append a relocation."""
+        self._offsets.append(row.r_offset)
+        self._types.append(row.r_type)
+        self.symbols.append(row.symbol)
+        self._addends.append(row.r_addend)
+
+
 def resolve(laid: Laid, fixup: Fixup, contents: bytearray) -> AsmRelocation | None:
     """Write a field's value into `contents`, or return the relocation that the linker needs.
 
@@ -122,20 +146,24 @@ def resolve(laid: Laid, fixup: Fixup, contents: bytearray) -> AsmRelocation | No
     return _against(target, r_type, place, constant, is_pcrel, section)
 
 
-def merged(relocations: list[AsmRelocation], elsewhere: list[AsmRelocation]) -> list[AsmRelocation]:
+def merged(relocations: AsmRelocations, elsewhere: list[AsmRelocation]) -> AsmRelocations:
     """Return the relocations with those of `.reloc` where gas puts them (write_relocs).
 
     Each goes before the first one further on, but none before the one that stands before it.
     """
-    joined: list[AsmRelocation] = []
+    joined = AsmRelocations()
     waiting = iter(elsewhere)
     head = next(waiting, None)
     for relocation in relocations:
         while head is not None and head.r_offset < relocation.r_offset:
-            joined.append(head)
+            joined.add(head)
             head = next(waiting, None)
-        joined.append(relocation)
-    return joined if head is None else [*joined, head, *waiting]
+        joined.add(relocation)
+    if head is not None:
+        joined.add(head)
+    for relocation in waiting:
+        joined.add(relocation)
+    return joined
 
 
 def _mark(r_type: int, value: Value, place: int) -> AsmRelocation:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pyldso.asm.assembly import Assembly
 from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import Expression, address_of, evaluate
-from pyldso.asm.fixups import AsmRelocation
+from pyldso.asm.fixups import AsmRelocations
 from pyldso.asm.fragments import Laid
 from pyldso.asm.symbols import AsmSection, AsmSymbol, is_local_label
 from pyldso.elf.constants import EM, SHF, SHN, SHT, STB, STT, STV
@@ -21,7 +21,7 @@ _ENTRY_SIZES: dict[int, int] = {SHT.INIT_ARRAY: 8, SHT.FINI_ARRAY: 8, SHT.PREINI
 def build_object(
     assembly: Assembly,
     laid: dict[AsmSection, Laid],
-    relocations: dict[AsmSection, list[AsmRelocation]],
+    relocations: dict[AsmSection, AsmRelocations],
 ) -> ObjectFile:
     """Return the object; errors in symbols are reported to the assembly."""
     built = ObjectFile(assembly.path, EM.X86_64)
@@ -78,7 +78,7 @@ def _build_symbols(
     assembly: Assembly,
     built: ObjectFile,
     sections: dict[AsmSection, Section],
-    relocations: Iterable[list[AsmRelocation]],
+    relocations: Iterable[AsmRelocations],
 ) -> dict[AsmSymbol, int]:
     """Fill the symbol table; return the index of each symbol that is in it."""
     built.symbols.append(Symbol(""))
@@ -88,7 +88,7 @@ def _build_symbols(
     rows: list[tuple[AsmSymbol, Symbol]] = []
     versioned: list[tuple[AsmSymbol, Symbol]] = []
     # What only a relocation made a full symbol follows in the order of the relocations.
-    targets = dict.fromkeys(row.symbol for part in relocations for row in part)
+    targets = dict.fromkeys(symbol for part in relocations for symbol in part.symbols)
     late = [
         symbol
         for symbol in targets

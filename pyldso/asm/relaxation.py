@@ -72,14 +72,14 @@ class _Open:
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.index = array("q")
+        self.index = array("I")
         self.size = array("q")
-        self.before = array("q")
+        self.before = array("I")
         self.mask = array("q")
         """One less than an alignment; 0 for a jump."""
         self.most = array("q")
         """What a branch takes once it is not short; the most that an alignment may skip."""
-        self.run = array("q")
+        self.run = array("I")
         self.delta = array("q")
         self.is_same_region = bytearray()
 
@@ -119,7 +119,7 @@ class _Targets:
     __slots__ = ("fragments", "offsets")
 
     def __init__(self, count: int) -> None:
-        self.fragments = array("q", bytes(8 * count))
+        self.fragments = array("I", bytes(4 * count))
         self.offsets = array("q", bytes(8 * count))
 
 
@@ -184,6 +184,7 @@ def _find_open(laid: Laid, targets: _Targets) -> tuple[_Open, array[int]]:
             if not is_decided:
                 is_same_region = laid.regions[fragment] == laid.regions[index]
                 pieces.add(index, sizes[index], 0, len(variable.near) + 4, is_same_region)
+    del largest  # the columns to come take as much
     runs = array("q", [0])
     runs.extend(starts[index + 1] for index in pieces.index)
     for number, index in enumerate(pieces.index):

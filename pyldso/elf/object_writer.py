@@ -72,7 +72,7 @@ class _Row:
         self.data = data
 
 
-def write_object(obj: ObjectFile) -> bytes:
+def write_object(obj: ObjectFile) -> bytearray:
     """Return the object as an ELF file; raises PyldsoError for too many sections."""
     rows, indices = _number_sections(obj)
     if len(rows) + 3 >= SHN.LORESERVE:
@@ -198,7 +198,7 @@ def _symbol_table(obj: ObjectFile, indices: dict[Section, int]) -> tuple[bytes, 
     return text, bytes(out), first_global
 
 
-def _join(obj: ObjectFile, rows: list[_Row], names: StringTable) -> bytes:
+def _join(obj: ObjectFile, rows: list[_Row], names: StringTable) -> bytearray:
     out = bytearray(EHDR.size)
     late = [row for row in rows if row.header.sh_type == SHT.RELA]
     early = [row for row in rows[1:-1] if row.header.sh_type != SHT.RELA]
@@ -219,7 +219,7 @@ def _join(obj: ObjectFile, rows: list[_Row], names: StringTable) -> bytes:
         len(rows), len(rows) - 1,
     )  # fmt: skip
     out[: EHDR.size] = EHDR.pack(*header)
-    return bytes(out)
+    return out
 
 
 def _needs_gnu_abi(obj: ObjectFile) -> bool:
