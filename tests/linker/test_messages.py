@@ -273,3 +273,22 @@ def test_relocations_of_code_are_told_where_they_are_allowed(bench, pyldso) -> N
     done = pyldso("mkso", "-nostdlib", "-Wl,-z,notext,--warn-textrel", "-o", "out.so", "a.o")
     assert warnings(theirs)[-1] == "ld: creating DT_TEXTREL in a shared object"
     assert warnings(done.stderr) == ["pyldso: creating DT_TEXTREL in a shared object"]
+
+
+def expanding_name(levels: int) -> str:
+    """Return a name in which each level doubles what it stands for."""
+    digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    references = [f"S{digits[number]}_" for number in range(levels)]
+    return "_Z1f1BI1AS0_E" + "".join(f"S_I{one}{one}E" for one in references[1:])
+
+
+def test_a_name_that_stands_for_gigabytes_stays_as_it_is() -> None:
+    from pyldso.linker.demangle import demangler
+
+    demangle = demangler()
+    assert demangle(expanding_name(3)).startswith("f(B<A, A>, B<B<A, A>, B<A, A> >")
+    for levels in (20, 24, 34):
+        assert demangle(expanding_name(levels)) == expanding_name(levels)
+        assert demangle("_ZN4shop5priceElPKc") == "shop::price(long, char const*)"
+    many = "_Z1fSsSsSsSsSsSsSsSsSsSsSsSsSsSsSs"
+    assert demangle(many).startswith("f(std::string, std::string, ")
