@@ -296,13 +296,12 @@ class Binder:
         known: dict[int, int] = {}
         infos, addends = rows.infos[start:], rows.addends[start:]
         for index, (offset, info, addend) in enumerate(zip(offsets, infos, addends, strict=True)):
-            value = known.get(info)
-            if value is None:
+            if info not in known:
                 if info & 0xFFFFFFFF != R_X86_64.ABS64:
                     self.apply_one(rows, start + index)
                     continue
-                value = known[info] = self.value(info >> 32)
-            words[offset - begin >> 3] = value + addend & MASK
+                known[info] = self.value(info >> 32)
+            words[offset - begin >> 3] = known[info] + addend & MASK
 
     def apply_one(self, rows: Rows, index: int) -> None:
         """Apply one row."""
