@@ -53,8 +53,6 @@ DRIVER_OPTIONS = (
            "NAME"),
     Option(("-EL", "-g", "--no-warn-rwx-segments", "--warn-rwx-segments",
             "--no-warn-execstack", "--warn-execstack"), IGNORED, "The same.", "Other"),
-    Option(("-T", "--script"), "", "Read the linker script FILE; one that lays out sections is "
-           "an error.", "Other", "FILE"),
 )  # fmt: skip
 
 

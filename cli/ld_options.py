@@ -33,6 +33,8 @@ ORDER_OPTIONS = (
            "Do not (the default of programs).", SYMBOL, constant=False),
     Option(("--no-dynamic-linker",), "has_interpreter",
            "Let a program have no interpreter.", DYNAMIC, constant=False),
+    Option(("-T", "--script"), "script",
+           "Read the linker script FILE; one that lays out sections is an error.", ORDER, "FILE"),
     Option(("-b", "--format"), "format", "Take the files that follow as they are (binary), or as "
            "objects again (default).", ORDER, "FORMAT"),
     Option(("--oformat",), "output_format", "The one that is known is elf64-x86-64.", OUTPUT_KIND,

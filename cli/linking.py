@@ -185,7 +185,7 @@ def link_inputs(arguments: Arguments) -> list[LinkInput]:
     pushed: list[dict[str, bool]] = []
     is_binary = False
     for dest, value in arguments.items:
-        if dest == "":
+        if dest in ("", "script"):
             inputs.append(
                 InputFile(str(value), switches["as_needed"], switches["whole"], is_binary)
             )

@@ -95,3 +95,24 @@ def test_an_object_is_no_source(bench) -> None:
     bench.compile("a.o", "int a;")
     with pytest.raises(PyldsoError, match="-c takes sources"):
         mkso(MksoOptions(options("a.o"), compile_only=True))
+
+
+def test_the_options_of_ld_are_those_of_mkso_and_link(bench, pyldso) -> None:
+    (bench.folder / "v.map").write_text("V1 { global: f; local: *; };\n")
+    (bench.folder / "board.ld").write_text("SECTIONS { }\n")
+    bench.compile("f.o", "int g(void) { return 4; } int f(void) { return g(); }", "-fPIC", "-g")
+    bench.compile("m.o", "int f(void); int main(void) { return f() - 4; }")
+    words = ["-Wl,--version-script=v.map,--compress-debug-sections=zlib,-z,nodelete,--cref"]
+    done = pyldso("mkso", "-shared", "--verify", "-o", "libf.so", "f.o", *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Cross Reference Table" in done.stdout
+    assert "f@@V1" in bench.readelf("--dyn-syms", "libf.so")
+    assert "NODELETE" in bench.readelf("-d", "libf.so")
+    words = ["-Wl,-q", "-no-pie", "-Ttext=0x500000"]
+    done = pyldso("link", "--verify", "-o", "m", "m.o", "./libf.so", *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ".rela.text" in bench.readelf("-S", "m") and "500000" in bench.readelf("-S", "m")
+    assert bench.run("m").returncode == 0
+    for command in ("mkso", "link"):
+        done = pyldso(command, "f.o", "-Wl,-T,board.ld")
+        assert "board.ld:1: linker scripts with SECTIONS are not supported" in done.stderr
