@@ -9,9 +9,13 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from pyldso import __version__
 from pyldso.errors import Diagnostic, PyldsoError
+
+if TYPE_CHECKING:
+    from pyldso.asm.line_table import DebugOptions
 
 from . import main as process
 from .arguments import Arguments, Command, Option, UsageError, parse_arguments
@@ -21,7 +25,13 @@ VERSION = f"pyldso assembler {__version__} (compatible with GNU as 2.40)"
 STANDARD_INPUT = "{standard input}"
 """What as calls its input where it reads no file."""
 
-INPUT, OUTPUT, WARNINGS, ACCEPTED = "Input", "Output", "Warnings", "Accepted without effect"
+INPUT, OUTPUT, DEBUG, WARNINGS, ACCEPTED = (
+    "Input",
+    "Output",
+    "Debugging",
+    "Warnings",
+    "Accepted without effect",
+)
 
 OPTIONS = (
     Option(("-o",), "output", "Write the object to FILE, not to a.out.", OUTPUT, "FILE"),
@@ -40,7 +50,12 @@ OPTIONS = (
     Option(("--warn",), "warns", "Print warnings (the default).", WARNINGS),
     Option(("--fatal-warnings",), "fatal", "Take a warning for an error.", WARNINGS),
     Option(("-v", "-V", "--version", "-version"), "version", "Show the version.", "Other"),
-    Option(("--gdwarf-sections", "--gdwarf-cie-version", "--gstabs", "--gstabs+", "--gen-debug",
+    Option(("-g", "--gen-debug", "--gdwarf-", "--gdwarf"), "debug",
+           "Let debuggers show lines of assembly: -g, --gdwarf-5 ... (-g: DWARF 2).", DEBUG,
+           "VERSION", is_prefix=True),
+    Option(("--debug-prefix-map",), "prefix_map", "Write NEW for OLD at the start of folders.",
+           DEBUG, "OLD=NEW"),
+    Option(("--gdwarf-sections", "--gdwarf-cie-version", "--gstabs", "--gstabs+",
             "--nocompress-debug-sections", "--compress-debug-sections", "--divide", "--keep-locals",
             "--strip-local-absolute", "--reduce-memory-overheads", "--statistics", "--hash-size",
             "--traditional-format", "--elf-stt-common", "--size-check", "--no-pad-sections",
@@ -48,7 +63,7 @@ OPTIONS = (
            "ignored", "They tune GNU as.", ACCEPTED, "VALUE", is_optional=True),
     Option(("-D", "-f", "-J", "-K", "-L", "-M", "-n", "-q", "-Qy", "-Qn", "-R", "-s", "-w", "-X",
             "-Z"), "ignored", "The same; lines come from .loc only.", ACCEPTED),
-    Option(("-m", "-g", "--g", "--listing-", "--dump-config", "-O"), "ignored", "The same.",
+    Option(("-m", "--listing-", "--dump-config", "-O"), "ignored", "The same.",
            ACCEPTED, "VALUE", is_prefix=True),
 )  # fmt: skip
 
@@ -75,6 +90,7 @@ def execute(arguments: Arguments) -> int:
             tuple(definition(given) for given in arguments.all("defsym")),
             listings.append if wanted else None,
             keeps_lines=False,
+            debug=debug_options(arguments),
         ),
     )
     if not show_warnings(warnings, arguments):
@@ -124,6 +140,26 @@ def definition(given: str) -> tuple[str, int]:
         except ValueError:
             pass
     raise UsageError(f"--defsym takes SYMBOL=VALUE with a number, not '{given}'")
+
+
+def debug_options(arguments: Arguments) -> DebugOptions:
+    """Return what -g, --gdwarf-N and --debug-prefix-map say; the map given last comes first."""
+    from pyldso.asm.line_table import DebugOptions
+    from pyldso.sources import working_directory
+
+    level = 0
+    for word in arguments.all("debug"):
+        match = re.fullmatch(r"--?(?:g|gen-debug|gdwarf-?([2-5]))", word)
+        if match is None:
+            raise UsageError(f"no such option: {word} (known are -g and --gdwarf-2 to --gdwarf-5)")
+        level = max(level, 2) if match[1] is None else int(match[1])
+    pairs: list[tuple[str, str]] = []
+    for given in arguments.all("prefix_map"):
+        old, equals, new = given.partition("=")
+        if not equals:
+            raise UsageError(f"--debug-prefix-map takes OLD=NEW, not '{given}'")
+        pairs.insert(0, (old, new))
+    return DebugOptions(level > 0, level, working_directory(), tuple(pairs))
 
 
 def show_warnings(warnings: Sequence[Diagnostic], arguments: Arguments) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,11 +13,14 @@ from pyldso.errors import Diagnostic, PyldsoError
 
 if TYPE_CHECKING:
     from pyldso.asm.encoder import Encoder
+    from pyldso.asm.line_table import DebugOptions
     from pyldso.asm.source_map import FileLines
     from pyldso.linker.options import LinkOptions
 
 _HEAD = 20
 """Bytes that tell what an ELF file is."""
+_DWARF = 5
+"""The version of DWARF that -g alone means to gcc."""
 _COMPILERS = ("cc", "gcc", "clang")
 _ASSEMBLY, _PREPROCESSED, _OBJECT = (".s",), (".S", ".sx"), (".o", ".obj")
 _COMPILED = (".c", ".i", ".cc", ".cpp", ".cxx", ".C", ".ii")
@@ -34,6 +38,34 @@ class SourceOptions(NamedTuple):
     """Called with each warning of the assembler; the compiler's go to stderr by themselves."""
     keeps_lines: bool = True
     """The object is for a link, whose messages name source lines."""
+
+
+def working_directory() -> str:
+    """Return the present folder as the shell calls it, links included, as gcc and as do."""
+    named = os.environ.get("PWD", "")
+    try:
+        if os.path.isabs(named) and os.path.samefile(named, "."):
+            return named
+    except OSError:
+        pass
+    return os.getcwd()
+
+
+def _debug_options(flags: tuple[str, ...]) -> DebugOptions:
+    """Return what gcc tells as of the debug information that its own flags ask for."""
+    from pyldso.asm.line_table import DebugOptions  # the assembler is slow to import
+
+    wanted, level = False, _DWARF
+    prefix_map: list[tuple[str, str]] = []
+    for flag in flags:
+        if match := re.fullmatch(r"-gdwarf(?:-([2-5]))?|-g(?:gdb)?([0-3])?", flag):
+            wanted = match[2] != "0"
+            level = int(match[1] or level)
+        elif match := re.fullmatch(r"-f(?:debug|file)-prefix-map=([^=]*)=(.*)", flag):
+            prefix_map.insert(0, (match[1], match[2]))
+    if not wanted:
+        return DebugOptions()
+    return DebugOptions(True, level, working_directory(), tuple(prefix_map))
 
 
 def options_of_link(options: LinkOptions) -> SourceOptions:
@@ -74,7 +106,10 @@ def read_source(
     from pyldso.asm.assembly import AsmOptions
 
     asm_options = AsmOptions(
-        options.include_path, options.define_symbols, keeps_lines=options.keeps_lines
+        options.include_path,
+        options.define_symbols,
+        keeps_lines=options.keeps_lines,
+        debug=_debug_options(options.compiler_flags),
     )
     text = _assembly(path, suffix, options)
     built, warnings = assemble_with_warnings(text, path, asm_options, encoder)

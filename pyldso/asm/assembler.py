@@ -153,7 +153,7 @@ class Assembler:
         # From here on every label of the source has its place.
         if laid is None:
             return None
-        laid |= self.write_line_table(laid) or {}
+        laid |= self.write_debug_sections(laid) or {}
         laid |= self.write_frames() or {}
         relocations = {section: self.fix_up(part) for section, part in laid.items()}
         if assembly.error_count:
@@ -200,7 +200,7 @@ class Assembler:
             if item is not None:
                 stream = assembly.stream
                 if assembly.line_table is not None and type(item) is not bytes:
-                    assembly.mark_line()
+                    assembly.mark_instruction()
                 stream.items.append(item)
                 stream.places.append(assembly.place)
                 continue
@@ -269,7 +269,7 @@ class Assembler:
             assembly.add(Leb(tree, LEB_WORDS[word]))
         elif word in BRANCHES and not second:
             if assembly.line_table is not None:
-                assembly.mark_line()
+                assembly.mark_instruction()
             # Not remembered: few branches stand twice, and all together they take much memory.
             assembly.add(Branch(BRANCHES[word], assembly.lookup(first)))
         else:
@@ -333,7 +333,7 @@ class Assembler:
         assembly = self.assembly
         assembly.is_first_mention = False
         if assembly.line_table is not None:
-            assembly.mark_line()
+            assembly.mark_instruction()
         reader = self._reader()
         items, is_positional = reader.read(text)
         is_positional |= assembly.is_first_mention
@@ -483,29 +483,53 @@ class Assembler:
                 return None
         return laid
 
-    def write_line_table(self, laid: dict[AsmSection, Laid]) -> dict[AsmSection, Laid] | None:
-        """Write .debug_line, whose names stand in .debug_line_str, and lay them out again."""
+    def write_debug_sections(self, laid: dict[AsmSection, Laid]) -> dict[AsmSection, Laid] | None:
+        """Write the line table, and a compile unit where the source has none; lay them out."""
         assembly = self.assembly
         table = assembly.line_table
-        info = assembly.sections.get((".debug_info", None))
-        if table is None or not (table.rows or (info and table.files)):
+
+        def is_empty(name: str) -> bool:
+            section = assembly.sections.get((name, None))
+            return section is None or not laid[section].size
+
+        wants_unit, wants_lines = is_empty(".debug_info"), is_empty(".debug_line")
+        if table is None or not (table.rows if wants_unit else wants_lines and table.files):
             return None
-        lines = assembly.sections.get((".debug_line", None))
-        if lines is None:
-            lines = assembly.create_section(".debug_line", None, SHT.PROGBITS, 0)
-        changed = [lines]
-        strings = None
-        if table.version >= 5:
-            strings = assembly.sections.get((".debug_line_str", None))
-            if strings is None:
-                flags = SHF.MERGE | SHF.STRINGS
-                strings = assembly.create_section(".debug_line_str", None, SHT.PROGBITS, flags, 1)
-            changed.append(strings)
-        for item in table.items(strings, laid):
-            if isinstance(item, AsmSymbol):
-                item.section = lines
-            lines.stream().add(item, assembly.place)
+        if not (wants_lines or table.generates):
+            assembly.report("`.loc' makes a .debug_line, and the source has one already")
+            return None
+        changed = []
+        if wants_lines:
+            table.number_files()
+            lines = self._debug_section(".debug_line")
+            changed = [lines]
+            strings = None
+            if table.version >= 5:
+                strings = self._debug_section(".debug_line_str", SHF.MERGE | SHF.STRINGS, 1)
+                changed.append(strings)
+            for item in table.items(lines, strings, laid):
+                lines.stream().add(item, assembly.place)
+        if wants_unit:
+            from pyldso.asm.debug_unit import write_unit  # few sources want it
+
+            changed += write_unit(table, assembly.ordered_symbols, laid, self._debug_section)
+            for name in (".debug_info", ".debug_abbrev", ".debug_line"):
+                assembly.lookup(name)
         return self.lay_out(changed)
+
+    def _debug_section(
+        self, name: str, flags: int = 0, entry_size: int = 0, alignment: int = 1
+    ) -> AsmSection:
+        """Return a section for debug information, new if need be."""
+        assembly = self.assembly
+        section = assembly.sections.get((name, None))
+        if section is None:
+            section = assembly.create_section(name, None, SHT.PROGBITS, flags, entry_size)
+            if assembly.ordered_symbols[-1] is section.symbol:
+                # In gas its symbol is made when something refers to it.
+                assembly.ordered_symbols.pop().is_listed = False
+        section.alignment = max(section.alignment, alignment)
+        return section
 
     def write_frames(self) -> dict[AsmSection, Laid] | None:
         """Write .eh_frame and .debug_frame, and lay them out."""

@@ -11,11 +11,11 @@ from pyldso.asm.encoder import ATT
 from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import Expression, Operation, absolute, leaves, parse
 from pyldso.asm.fragments import Align, Item, place_labels
-from pyldso.asm.line_table import LineTable
+from pyldso.asm.line_table import DebugOptions, LineRow, LineTable
 from pyldso.asm.section_names import default_attributes
 from pyldso.asm.source_map import Source, SourceMap
 from pyldso.asm.symbols import AsmSection, AsmSymbol, Spot, Stream, is_local_label
-from pyldso.elf.constants import STB, STT
+from pyldso.elf.constants import SHF, STB, STT
 from pyldso.errors import Diagnostic, Location
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class AsmOptions(NamedTuple):
     define_symbols: tuple[tuple[str, int], ...] = ()
     listing: Callable[[str], None] | None = None
     keeps_lines: bool = True
+    debug: DebugOptions = DebugOptions()
 
 
 class TooManyErrorsError(Exception):
@@ -79,7 +80,7 @@ class Assembly:
         self.alignments: dict[Align, Align] = {}
         """One of each: compilers align every loop, and in few ways."""
         self.cfi = CfiRecords()
-        self.line_table: LineTable | None = None
+        self.line_table = LineTable(options.debug) if options.debug.generates else None
         self.encode_pending: Callable[[], None] = lambda: None
         """Encodes the instructions read so far; set by the assembler."""
         self.conditions: list[int] = []
@@ -312,9 +313,31 @@ class Assembly:
         if table is None or table.pending is None:
             return
         row, table.pending = table.pending, None
-        if row.line == 0:
+        if row.line:
+            self._place_row(table, row)
+
+    def mark_instruction(self) -> None:
+        """Put a row of the line table, if there is one for the instruction that follows."""
+        table = self.line_table
+        if table is None or not table.generates:
+            self.mark_line()
             return
+        path, line = self.source_map.line_of_code(self.place)
+        if table.last_line != (path, line):
+            table.last_line = (path, line)
+            row = LineRow(0, line, 0)
+            row.path = path
+            self._place_row(table, row)
+
+    def _place_row(self, table: LineTable, row: LineRow) -> None:
         section = self.stream.section
+        if not (section.is_code and section.flags & SHF.ALLOC and section.has_contents):
+            if not table.generates:
+                message = (
+                    f"line number information for {section.name}, which is no code, is ignored"
+                )
+                self.report(message, severity="warning")
+            return
         row.label.section = section
         self.stream.add(row.label, self.place)
         table.rows.setdefault(section, {}).setdefault(self.subsection, []).append(row)

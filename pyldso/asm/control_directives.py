@@ -10,6 +10,7 @@ from pyldso.asm.data_directives import read_included
 from pyldso.asm.encoder import ATT, INTEL
 from pyldso.asm.errors import StatementError
 from pyldso.asm.lexer import split_lines, unquote
+from pyldso.asm.source_map import INCLUDED
 
 
 def include(assembly: Assembly, name: str, operands: str) -> None:
@@ -17,7 +18,7 @@ def include(assembly: Assembly, name: str, operands: str) -> None:
     path = unquote(operands)
     text = read_included(assembly, path).decode("utf-8", "surrogateescape")
     source = assembly.source_map.open(
-        path, split_lines(text), called_at=assembly.place, title="an included file"
+        path, split_lines(text), called_at=assembly.place, title=INCLUDED
     )
     assembly.push_source(source)
 

@@ -21,11 +21,12 @@ _LOC = re.compile(
 )
 """What gcc writes nearly always: file, line and column, and at most these two options."""
 _MOST_FILES = 100_000
+_MOST_LINES = 1 << 31
 
 
 def _table(assembly: Assembly) -> LineTable:
     if assembly.line_table is None:
-        assembly.line_table = LineTable()
+        assembly.line_table = LineTable(assembly.options.debug)
     return assembly.line_table
 
 
@@ -44,6 +45,7 @@ def numbered_file(assembly: Assembly, operands: str) -> None:
     if match["second"]:
         directory, name = name, unquote(match["second"])
     md5 = int(match["md5"], 16).to_bytes(16, "little") if match["md5"] else None
+    _table(assembly).stop_generating()
     if not _table(assembly).add_file(number, directory, name, md5):
         raise StatementError(f"file number {number} is already allocated", match["number"])
 
@@ -140,4 +142,28 @@ def _view(assembly: Assembly, row: LineRow, text: str) -> None:
     row.view = symbol
 
 
-DIRECTIVES: dict[str, Callable[[Assembly, str, str], None]] = {".loc": loc}
+def line(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.line number`: the present line has another number, in the file named before."""
+    number = assembly.absolute(operands)
+    if not 0 < number < _MOST_LINES:
+        raise StatementError(f"`{name}' takes the number of a line", operands)
+    source = assembly.sources[-1]
+    if assembly.file_name is not None:
+        source.note_line(assembly.place, assembly.file_name, number)
+    elif source.markers:
+        source.note_line(assembly.place, source.markers[-1][1], number)
+
+
+def line_and_file(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.linefile number "file"`: what a line marker says of the next line."""
+    match = re.match(r'(\d{1,9})\s+("(?:[^"\\]|\\.)*")', operands)
+    if match is None:
+        raise StatementError('`.linefile\' takes a number and a "name"', operands)
+    assembly.sources[-1].note_line(assembly.place + 1, unquote(match[2]), int(match[1]))
+
+
+DIRECTIVES: dict[str, Callable[[Assembly, str, str], None]] = {
+    ".loc": loc,
+    ".line": line,
+    ".linefile": line_and_file,
+}

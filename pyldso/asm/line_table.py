@@ -6,7 +6,9 @@ Opcodes are chosen as gas chooses them (gas/dwarf2dbg.c, process_entries and emi
 from __future__ import annotations
 
 import posixpath
+from typing import NamedTuple
 
+from pyldso import __version__
 from pyldso.asm.expression import Operation, address_of
 from pyldso.asm.fragments import Data, Item, Laid, leb128
 from pyldso.asm.special import Jump
@@ -24,6 +26,31 @@ _SET_DISCRIMINATOR = 4
 _PATH, _DIRECTORY_INDEX, _MD5 = 1, 2, 5
 _FORM_LINE_STRP, _FORM_UDATA, _FORM_DATA16 = 0x1F, 0x0F, 0x1E
 
+_LEVEL, _LEVEL_OF_LINES = 3, 3
+"""The version of DWARF where nothing asks for one, and the least one for line tables."""
+
+
+class DebugOptions(NamedTuple):
+    """What the command line says of debug information.
+
+    `generates` lets each instruction have a row of its own line. `level` is the version of DWARF,
+    0 where none is asked for. `directory` is where the assembler runs, before the (old, new)
+    beginnings of `prefix_map` change it. `producer` is who the compile unit says has made it.
+    """
+
+    generates: bool = False
+    level: int = 0
+    directory: str = ""
+    prefix_map: tuple[tuple[str, str], ...] = ()
+    producer: str = f"pyldso as {__version__}"
+
+    def mapped(self, path: str) -> str:
+        """Return the path of a folder as debug information is to have it."""
+        for old, new in self.prefix_map:
+            if path.startswith(old):
+                return new + path[len(old) :]
+        return path
+
 
 class LineRow:
     """One row of the table; `label` is where it holds from."""
@@ -39,6 +66,7 @@ class LineRow:
         "isa",
         "label",
         "line",
+        "path",
         "resets_view",
         "view",
     )
@@ -55,28 +83,67 @@ class LineRow:
         self.is_epilogue_begin = 0
         self.view: AsmSymbol | None = None
         self.resets_view = False
+        self.path = ""
+        """Of the source itself, which has no number before all rows are known."""
         self.label = AsmSymbol(".L\x01")
 
 
 class LineTable:
     """All files and rows of a source; `pending` waits for the next instruction."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: DebugOptions) -> None:
+        self.options = options
+        self.generates = options.generates
+        """Each instruction gets a row; ends with the first file that the source numbers."""
+        self.last_line: tuple[str, int] | None = None
+        """Of the last instruction: one line gets one row."""
         self.files: dict[int, tuple[str, int, bytes | None]] = {}
         """Number -> name, index of its directory, MD5."""
         self.directories: list[str | None] = []
         self.pending: LineRow | None = None
         self.rows: dict[AsmSection, dict[int, list[LineRow]]] = {}
-        self.version = 3
+        self.level = options.level or _LEVEL
         self.is_stmt = 1
         self.isa = 0
         self.column = 0
         """Of the last `.loc`: each keeps what the next one does not say."""
 
+    @property
+    def version(self) -> int:
+        """Tell the version of the line table, which begins later than that of the rest."""
+        return max(self.level, _LEVEL_OF_LINES)
+
+    def stop_generating(self) -> None:
+        """Forget the rows of the source's own lines: a compiler has written better ones."""
+        if self.generates:
+            self.generates = False
+            for by_subsection in self.rows.values():
+                by_subsection.clear()
+
+    def number_files(self) -> None:
+        """Give numbers to the files of rows that are of the source itself."""
+        numbers = {}
+        for by_subsection in self.rows.values():
+            for row in _in_order(by_subsection):
+                if not row.path:
+                    continue
+                if row.path not in numbers:
+                    numbers[row.path] = len(self.files) + 1
+                    self.add_file(numbers[row.path], "", row.path, None)
+                row.file = numbers[row.path]
+
+    def name_of_unit(self) -> str:
+        """Return the path of the file that stands first in the table."""
+        name, index, _ = self.files.get(
+            0 if self.version >= 5 and 0 in self.files else 1, ("", 0, 0)
+        )
+        directory = (self.directories[index] or "") if index else ""
+        return posixpath.join(self.options.mapped(directory), name) if directory else name
+
     def add_file(self, number: int, directory: str, name: str, md5: bytes | None) -> bool:
         """Note a file; tell whether the number was free."""
         if number == 0:
-            self.version = 5
+            self.level = 5
             # The first directory is the one that the compiler ran in (DWARF 5, 6.2.4).
             self._directory_index(directory, True)
             directory = ""
@@ -118,9 +185,11 @@ class LineTable:
                     largest = max(largest, view)
         return largest > 127
 
-    def items(self, strings: AsmSection | None, laid: dict[AsmSection, Laid]) -> list[Item]:
-        """Return the contents of .debug_line; names go to the section `strings` in version 5."""
-        writer = _Writer()
+    def items(
+        self, lines: AsmSection, strings: AsmSection | None, laid: dict[AsmSection, Laid]
+    ) -> list[Item]:
+        """Return the contents of `lines`; names go to the section `strings` in version 5."""
+        writer = ItemWriter()
         end, after_length = AsmSymbol(".L\x01"), AsmSymbol(".L\x01")
         writer.item(Data(4, Operation("-", end, after_length)))
         writer.item(after_length)
@@ -140,42 +209,43 @@ class LineTable:
             self._write_old_files(writer)
         writer.item(header_end)
         for section, by_subsection in self.rows.items():
-            _write_program(writer, _in_order(by_subsection), laid[section])
+            if any(by_subsection.values()):
+                _write_program(writer, _in_order(by_subsection), laid[section])
         writer.item(end)
-        return writer.items
+        return writer.finish(lines)
 
-    def _write_files(self, writer: _Writer, strings: AsmSection) -> None:
-        stream = strings.stream()
-
-        def string(text: str) -> Data:
-            label = AsmSymbol(".L\x01")
-            label.section = strings
-            stream.add(label, 0)
-            stream.add(text.encode("utf-8", "surrogateescape") + b"\0", 0)
-            return Data(4, label)
-
+    def _write_files(self, writer: ItemWriter, strings: AsmSection) -> None:
         writer.out += bytes([1, _PATH, _FORM_LINE_STRP])
-        writer.out += leb128(len(self.directories), False)
-        for directory in self.directories:
-            writer.item(string(directory or ""))
+        first = self.directories[0] if self.directories else None
+        directories = [first or self.options.directory, *self.directories[1:]] if self.files else []
+        writer.out += leb128(len(directories), False)
+        for directory in directories:
+            writer.item(string_in(strings, self.options.mapped(directory or "")))
         # gas looks at the first byte only, so that one sum in 256 counts as none.
         has_md5 = any(md5 and md5[0] for _, _, md5 in self.files.values())
         writer.out += bytes([3 if has_md5 else 2, _PATH, _FORM_LINE_STRP])
         writer.out += bytes([_DIRECTORY_INDEX, _FORM_UDATA])
         if has_md5:
             writer.out += bytes([_MD5, _FORM_DATA16])
-        count = max(self.files) + 1
+        count = max(self.files, default=-1) + 1
         writer.out += leb128(count, False)
+        shared: Data | None = None
         for number in range(count):
-            name, directory_index, md5 = self.files.get(number, ("", 0, None))
-            writer.item(string(name))
+            # The main file stands first; where the source numbers none so, it is the next one.
+            chosen = 1 if number == 0 and 0 not in self.files else number
+            name, directory_index, md5 = self.files.get(chosen, ("", 0, None))
+            text = shared or string_in(strings, name)
+            shared = text if chosen != number and chosen in self.files else None
+            writer.item(text)
             writer.out += leb128(directory_index, False)
             if has_md5:
                 writer.out += md5 or bytes(16)
 
-    def _write_old_files(self, writer: _Writer) -> None:
+    def _write_old_files(self, writer: ItemWriter) -> None:
         for directory in self.directories[1:]:
-            writer.out += (directory or "").encode("utf-8", "surrogateescape") + b"\0"
+            writer.out += (
+                self.options.mapped(directory or "").encode("utf-8", "surrogateescape") + b"\0"
+            )
         writer.out.append(0)
         for number in range(1, max(self.files, default=0) + 1):
             name, directory_index, _ = self.files.get(number, ("", 0, None))
@@ -184,11 +254,21 @@ class LineTable:
         writer.out.append(0)
 
 
+def string_in(section: AsmSection, text: str) -> Data:
+    """Append a string to a section of strings, and return the reference to it."""
+    label = AsmSymbol(".L\x01")
+    label.section = section
+    stream = section.stream()
+    stream.add(label, 0)
+    stream.add(text.encode("utf-8", "surrogateescape") + b"\0", 0)
+    return Data(4, label)
+
+
 def _in_order(by_subsection: dict[int, list[LineRow]]) -> list[LineRow]:
     return [row for number in sorted(by_subsection) for row in by_subsection[number]]
 
 
-class _Writer:
+class ItemWriter:
     """Items in the making: bytes gathered, symbolic data between them."""
 
     def __init__(self) -> None:
@@ -196,9 +276,17 @@ class _Writer:
         self.out = _Gathered(self.items)
 
     def item(self, item: Item) -> None:
-        """Append an item that is not plain bytes."""
+        """Append an item that is not plain bytes, or that is to stand alone."""
         self.out.flush()
         self.items.append(item)
+
+    def finish(self, section: AsmSection) -> list[Item]:
+        """Return all items, whose labels stand in a section."""
+        self.out.flush()
+        for item in self.items:
+            if isinstance(item, AsmSymbol):
+                item.section = section
+        return self.items
 
 
 class _Gathered(bytearray):
@@ -215,7 +303,7 @@ class _Gathered(bytearray):
             self.clear()
 
 
-def _write_program(writer: _Writer, rows: list[LineRow], laid: Laid) -> None:
+def _write_program(writer: ItemWriter, rows: list[LineRow], laid: Laid) -> None:
     """Write one sequence: a section's rows, and its end."""
     out = writer.out
     file, line, column, isa, is_stmt = 1, 1, 0, 0, 1

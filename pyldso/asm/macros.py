@@ -68,7 +68,12 @@ def _take_block(assembly: Assembly, name: str, ends: tuple[str, ...]) -> list[st
 
 
 def _expand(
-    assembly: Assembly, lines: list[str], called_at: int, title: str, first_line: int
+    assembly: Assembly,
+    lines: list[str],
+    called_at: int,
+    title: str,
+    first_line: int,
+    period: int = 0,
 ) -> None:
     """Read lines before what follows, within what an assembly may expand to."""
     assembly.expanded_lines += len(lines)
@@ -78,7 +83,7 @@ def _expand(
     if assembly.expansions > _MOST_EXPANSIONS:
         assembly.give_up(f"there are more than {_MOST_EXPANSIONS} macro calls and repetitions")
     path = assembly.source_map.locate(called_at).path
-    source = assembly.source_map.open(path, lines, first_line, called_at, title)
+    source = assembly.source_map.open(path, lines, first_line, called_at, title, period)
     assembly.push_source(source)
 
 
@@ -110,7 +115,7 @@ def rept(assembly: Assembly, name: str, operands: str) -> None:
     if count * len(lines) > _MOST_LINES:
         raise StatementError(f"`.rept' of {count * len(lines)} lines is too large", operands)
     first = assembly.source_map.locate(place).line + 1
-    _expand(assembly, lines * count, place, "repetition", first)
+    _expand(assembly, lines * count, place, "repetition", first, len(lines) or 1)
 
 
 def irp(assembly: Assembly, name: str, operands: str) -> None:
@@ -128,7 +133,7 @@ def irp(assembly: Assembly, name: str, operands: str) -> None:
         if len(expanded) > _MOST_LINES:
             raise StatementError(f"`{name}' expands to too many lines", name)
     first = assembly.source_map.locate(place).line + 1
-    _expand(assembly, expanded, place, "repetition", first)
+    _expand(assembly, expanded, place, "repetition", first, len(lines) or 1)
 
 
 def macro(assembly: Assembly, name: str, operands: str) -> None:

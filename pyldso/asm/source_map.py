@@ -13,7 +13,9 @@ from typing import BinaryIO
 
 from pyldso.errors import Location
 
-_LINE_MARKER = re.compile(r'\s*#\s*(?:line\s+)?(\d+)\s+"((?:[^"\\]|\\.)*)"')
+_LINE_MARKER = re.compile(r'\s*#\s*(?:line\s+)?(\d{1,9})\s+"((?:[^"\\]|\\.)*)"')
+INCLUDED = "an included file"
+"""The title of the lines that an `.include` names."""
 _AT_ONCE = 1 << 15
 _LARGE_FILE = 1 << 20
 
@@ -99,9 +101,13 @@ class Source:
     """Lines that are read once: a file, or what a macro, a `.rept` or an `.include` expands to.
 
     `base` is the place of the first line; `called_at` is the place of the line that expanded it.
+    `period` lines are repeated, unless it is 0.
     """
 
-    __slots__ = ("base", "called_at", "first_line", "lines", "markers", "numbered", "path", "title")
+    __slots__ = (
+        "base", "called_at", "first_line", "lines", "markers", "numbered", "path", "period",
+        "title",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -111,6 +117,7 @@ class Source:
         first_line: int,
         called_at: int,
         title: str,
+        period: int,
     ) -> None:
         self.path = path
         self.lines = lines
@@ -118,15 +125,30 @@ class Source:
         self.first_line = first_line
         self.called_at = called_at
         self.title = title
+        self.period = period
         self.numbered: Iterator[tuple[int, str]] = iter(enumerate(lines, base))
         self.markers: list[tuple[int, str, int]] = []
         """(place, path, line) from `# 12 "file.c"`: what the next line really is."""
+
+    @property
+    def is_macro(self) -> bool:
+        """Tell whether the lines are what a macro expands to."""
+        return bool(self.called_at) and not self.period and self.title != INCLUDED
+
+    def line_of(self, place: int) -> int:
+        """Return the number of a line that has no marker before it."""
+        number = place - self.base
+        return self.first_line + (number % self.period if self.period else number)
 
     def note_marker(self, place: int, text: str) -> None:
         """Take a preprocessor's line marker, if the line is one."""
         match = _LINE_MARKER.match(text)
         if match:
-            self.markers.append((place + 1, match[2], int(match[1])))
+            self.note_line(place + 1, match[2], int(match[1]))
+
+    def note_line(self, place: int, path: str, line: int) -> None:
+        """Let lines from a place on be those of another file."""
+        self.markers.append((place, path, line))
 
 
 class SourceMap:
@@ -144,9 +166,10 @@ class SourceMap:
         first_line: int = 1,
         called_at: int = 0,
         title: str = "",
+        period: int = 0,
     ) -> Source:
         """Return a new source with a range of places of its own."""
-        source = Source(path, lines, self._next, first_line, called_at, title)
+        source = Source(path, lines, self._next, first_line, called_at, title, period)
         self._sources.append(source)
         self._bases.append(self._next)
         self._next += len(lines) + 1
@@ -164,7 +187,7 @@ class SourceMap:
             if index >= 0:
                 start, path, line = source.markers[index]
                 return Location(path, line + place - start)
-        return Location(source.path, source.first_line + place - source.base)
+        return Location(source.path, source.line_of(place))
 
     def locate_all(self, places: Iterable[int]) -> tuple[list[str], array[int]]:
         """Return the paths and the lines of many places, which mostly lie in one source."""
@@ -175,7 +198,7 @@ class SourceMap:
         for place in places:
             if not first <= place < end:
                 source = self.source_of(place)
-                if source.markers:
+                if source.markers or source.period:
                     location = self.locate(place)
                     paths.append(location.path)
                     lines.append(location.line)
@@ -185,6 +208,17 @@ class SourceMap:
             paths.append(path)
             lines.append(place + difference)
         return paths, lines
+
+    def line_of_code(self, place: int) -> tuple[str, int]:
+        """Return the path and line for debug information: of a macro's call, not of its body."""
+        at = place
+        while at:
+            source = self.source_of(at)
+            if source.is_macro:
+                place = source.called_at
+            at = source.called_at
+        location = self.locate(place)
+        return location.path, location.line
 
     def text(self, place: int) -> str:
         """Return the source line itself."""

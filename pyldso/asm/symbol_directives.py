@@ -225,6 +225,10 @@ def file(assembly: Assembly, name: str, operands: str) -> None:
         numbered_file(assembly, operands)
         return
     name = unquote(operands)
+    source = assembly.sources[-1]
+    if source.markers:
+        # Lines keep the numbers that markers gave them, in a file of this name.
+        source.note_line(assembly.place, name, assembly.source_map.locate(assembly.place).line)
     if assembly.file_name is None:
         assembly.file_name = name
         return
