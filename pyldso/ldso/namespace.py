@@ -90,6 +90,8 @@ class Namespace:
         """LD_WARN: tell of what is only suspicious."""
         self.audit: Audit | None = None
         """Who is told of what happens here (LD_AUDIT); auditors' own namespaces have none."""
+        self.prepare_library: Callable[[Dso], None] = lambda dso: None
+        """Fills what the C library keeps in a file that comes later, once it is relocated."""
         self.warn: Callable[[str], object] = lambda line: None
         """Takes what the user is told, and what does not end the program, as lines."""
         self.call_early_init: Callable[[Dso], None] = lambda libc: None

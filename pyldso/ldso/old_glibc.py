@@ -16,6 +16,7 @@ from pyldso.ldso.personality import Personality, initialise_all
 
 if TYPE_CHECKING:
     from pyldso.kernel.exec import InitialStack
+    from pyldso.ldso.dso import Dso
     from pyldso.ldso.namespace import Namespace
 
 RETURN_ZERO = bytes.fromhex(
@@ -89,11 +90,17 @@ def fill_hooks(namespace: Namespace) -> None:
     for index, member in enumerate((LIBC_OPEN, LIBC_SYM, LIBC_CLOSE, LIBC_VSYM)):
         memory.write_u64(libc_hook + 8 * index, memory.read_u64(hook + 8 * member))
     values = {b"_dlfcn_hook": hook, b"_dl_open_hook": libc_hook, b"_dl_open_hook2": libc_hook}
-    for dso in namespace.objects:
+
+    def fill(dso: Dso) -> None:
         for name, value in values.items():
             symbol = find_in(namespace, dso, name)
             if symbol is not None:
                 memory.write_u64(dso.symbol_address(symbol), value)
+
+    for dso in namespace.objects:
+        fill(dso)
+    for other in namespace.family:
+        other.prepare_library = fill
 
 
 OLD_GLIBC = Personality(

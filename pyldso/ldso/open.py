@@ -134,6 +134,7 @@ def _prepare(namespace: Namespace, opened: Dso, added: Sequence[Dso], mode: int)
             relocate(namespace, dso, is_lazy=is_lazy)
             protect_relro(namespace, dso)
             tls.fill_late_block(namespace, dso)
+            namespace.prepare_library(dso)
             if dso.is_nodelete and namespace.events.wanted & Topic.FILES:
                 namespace.events.emit(KeptLoaded(dso.label, namespace.id, False))
     for dso, first in shown if watched else ():
