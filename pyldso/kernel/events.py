@@ -32,10 +32,18 @@ class ProcessStarted(Event, topic=Topic.SYSCALLS):
     envp: tuple[bytes, ...]
 
 
+class SignalDelivered(Event, topic=Topic.SYSCALLS):
+    """A signal reaches the guest: its handler runs next, or it ends the process."""
+
+    number: int
+    siginfo: bytes
+
+
 class ProcessEnded(Event, topic=Topic.SYSCALLS):
     """The process is over; `signal` is 0 where it exited by itself.
 
-    `code` and `address` are the signal's si_code and si_addr (sigaction(2)).
+    `code` and `address` are the signal's si_code and si_addr (sigaction(2)); `code` is 0 where
+    SignalDelivered has told of it.
     """
 
     status: int

@@ -112,7 +112,8 @@ def call_words(arguments: tuple[int | bytes, ...]) -> tuple[list[int], list[obje
     return words, buffers
 
 
-_RT_SIGACTION, RT_SIGPROCMASK = 13, 14
+_RT_SIGACTION, RT_SIGPROCMASK, _PRLIMIT64 = 13, 14, 302
+_RLIMIT_CORE = 4
 SIG_SETMASK = 2
 ALL_SIGNALS = 2**64 - 1
 
@@ -137,6 +138,16 @@ def set_signal_mask(mask: int) -> int:
     places = ctypes.addressof(new), ctypes.addressof(former)
     host_syscall(RT_SIGPROCMASK, SIG_SETMASK, *places, 8)
     return former.value
+
+
+def forbid_core_files() -> bytes:
+    """Let the host dump no core of the emulator; return struct rlimit as it was."""
+    former = ctypes.create_string_buffer(16)
+    place = ctypes.addressof(former)
+    host_syscall(_PRLIMIT64, 0, _RLIMIT_CORE, 0, place)
+    if former.raw[:8] != bytes(8):
+        host_syscall(_PRLIMIT64, 0, _RLIMIT_CORE, bytes(8) + former.raw[8:], 0)
+    return former.raw
 
 
 def start_deaf_thread(function: Callable[..., object], *arguments: object) -> None:

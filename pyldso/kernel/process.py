@@ -27,9 +27,9 @@ from pyldso.kernel import procfs
 from pyldso.kernel.binding import Argument, BoundSyscall
 from pyldso.kernel.cpu import PAGE_FAULT, Cpu, Fault
 from pyldso.kernel.events import ProcessEnded as ProcessEndedEvent
-from pyldso.kernel.events import Refused, SyscallEntered, SyscallExited
+from pyldso.kernel.events import Refused, SignalDelivered, SyscallEntered, SyscallExited
 from pyldso.kernel.files import Files
-from pyldso.kernel.host import ALL_SIGNALS, host_syscall, signal_mask
+from pyldso.kernel.host import ALL_SIGNALS, forbid_core_files, host_syscall, signal_mask
 from pyldso.kernel.layout import Layout
 from pyldso.kernel.memory import AddressSpace
 from pyldso.kernel.mmu import EXECUTE, READ, Arena, MemoryFault
@@ -77,6 +77,8 @@ _SYSCALL = b"\x0f\x05"
 _RET = b"\xc3"
 _MOV_EAX = b"\xb8"
 _MASK = 2**64 - 1
+
+_RLIMIT_CORE = 4
 
 T = TypeVar("T")
 TrapHandler = Callable[[], int | None] | Callable[[], None]
@@ -411,7 +413,8 @@ class Process:
         if self.events.wanted & _SYSCALLS:
             end: tuple[int, int, int | None] = (0, 0, None)
             if isinstance(status, Killed):
-                end = status.signal, status.code, status.address
+                code = 0 if status.is_told else status.code
+                end = status.signal, code, status.address
             self.events.emit(ProcessEndedEvent(status.exit_status, *end))
         return status
 
@@ -511,7 +514,13 @@ class Process:
         deliver_pending(self)
         self.call_handlers()
 
+    def tell_of_signal(self, info: SignalInfo) -> None:
+        """Tell those who watch of a signal that reaches the guest."""
+        if self.events.wanted & Topic.SYSCALLS:
+            self.events.emit(SignalDelivered(info.number, info.siginfo))
+
     def _call_handler(self, info: SignalInfo) -> None:
+        self.tell_of_signal(info)
         try:
             enter_handler(self, info)
         except MemoryFault:  # no room for the frame
@@ -535,6 +544,8 @@ class Process:
         if not self.intake.listens:
             return
         self.thread.mask = signal_mask()
+        if _RLIMIT_CORE not in self.resource_limits:
+            self.resource_limits[_RLIMIT_CORE] = forbid_core_files()
         ignored = self._inherited.ignored
         if ignored is None:
             ignored = ignored_at_start()

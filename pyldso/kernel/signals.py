@@ -124,7 +124,9 @@ def send(process: Process, thread: Thread, info: SignalInfo) -> None:
         os.kill(os.getpid(), number)
     else:
         code = int.from_bytes(info.siginfo[8:12], "little", signed=True)
-        raise ProcessEnded(Killed(number, process.cpu.pc, None, code))
+        if number != signal.SIGKILL:  # which no process ever sees
+            process.tell_of_signal(info)
+        raise ProcessEnded(Killed(number, process.cpu.pc, None, code, is_told=True))
 
 
 def deliver_pending(process: Process) -> None:

@@ -30,6 +30,8 @@ class Killed(NamedTuple):
     address: int | None = None
     code: int = 0
     reason: str = ""
+    is_told: bool = False
+    """Whether SignalDelivered has told of it."""
 
     @property
     def exit_status(self) -> int:

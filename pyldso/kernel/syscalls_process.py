@@ -26,8 +26,8 @@ PR_SET_TIMERSLACK, PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIV
 _POINTER_PRCTLS = frozenset((2, 25, 37))
 """PR_GET_PDEATHSIG, PR_GET_TSC and PR_GET_CHILD_SUBREAPER."""
 _RLIMIT_STACK, _RLIMIT_NOFILE = 3, 7
-_HOST_LIMITS = frozenset((0, 1, 4, 10, 11, 12, 13, 14, 15))
-"""RLIMIT_CPU, FSIZE, CORE, LOCKS, SIGPENDING, MSGQUEUE, NICE, RTPRIO and RTTIME."""
+_HOST_LIMITS = frozenset((0, 1, 10, 11, 12, 13, 14, 15))
+"""RLIMIT_CPU, FSIZE, LOCKS, SIGPENDING, MSGQUEUE, NICE, RTPRIO and RTTIME."""
 _FEW_DESCRIPTORS = 1024
 _LARGEST_STACK = 1 << 30
 _ROBUST_LIST_HEAD_SIZE = 24
@@ -97,7 +97,8 @@ def sys_sched_yield(process: Process) -> int:
 def sys_prlimit64(process: Process, pid: int, resource: int, new: int, old: int) -> int:
     """prlimit(2) on the process itself: the host's, but for what pyldso itself would not survive.
 
-    Limits of memory, of processes and of few descriptors are kept and shown, without effect.
+    Limits of memory, of processes, of few descriptors and of core files, which would be the
+    emulator's, are kept and shown, without effect.
     """
     _refuse_others(process, pid)
     current = ctypes.create_string_buffer(16)

@@ -10,16 +10,18 @@ import errno
 import os
 from collections.abc import Callable
 from ctypes import c_int, c_long
-from struct import iter_unpack
+from struct import iter_unpack, pack
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64.syscalls import STRUCTURE_SIZES, syscall_row
 from pyldso.kernel import events
 from pyldso.kernel.binding import Parameter, parse_parameters
 from pyldso.kernel.signals import signal_name
+from pyldso.kernel.thread import RESTARTED
 from pyldso.trace import strace_names as names
 from pyldso.trace import strace_values as values
 from pyldso.trace.strace_names import show_choice, show_flags
+from pyldso.trace.strace_signals import signal_line
 
 if TYPE_CHECKING:
     from pyldso.events import Event
@@ -68,6 +70,8 @@ class StracePrinter:
             call_text = f"execve({values.quote(os.fsencode(event.path), None)}, [{arguments}]"
             call_text += f", [/* {len(event.envp)} vars */])"
             self._write(f"{call_text:<{_RESULT_COLUMN}} = 0\n")
+        elif isinstance(event, events.SignalDelivered):
+            self._write(signal_line(event.siginfo))
         elif isinstance(event, events.ProcessEnded):
             self._write(_end(event))
 
@@ -75,17 +79,11 @@ class StracePrinter:
 def _end(event: events.ProcessEnded) -> str:
     if not event.signal:
         return f"+++ exited with {event.status} +++\n"
-    name = signal_name(event.signal)
-    codes = names.SIGNAL_CODES.get(name, {}) | names.COMMON_SIGNAL_CODES
-    details = f"si_signo={name}, si_code={show_choice(event.code, codes, '{}')}"
-    if event.code > 0:
-        details += f", si_addr={values.pointer(event.address or 0)}"
-    elif event.code < 0:
-        details += f", si_pid={os.getpid()}, si_uid={os.getuid()}"
-    killed = f"+++ killed by {name} +++\n"
-    # SIGKILL is never seen by the process, nor what pyldso itself sent.
-    is_seen = event.code and name != "SIGKILL"
-    return f"--- {name} {{{details}}} ---\n{killed}" if is_seen else killed
+    killed = f"+++ killed by {signal_name(event.signal)} +++\n"
+    if not event.code:
+        return killed
+    siginfo = pack("<iiiiQ", event.signal, 0, event.code, 0, event.address or 0)
+    return signal_line(siginfo) + killed
 
 
 class Call:
@@ -129,6 +127,8 @@ class Call:
         """Return what stands behind the `=`."""
         if self.is_failed:
             code = -self.result
+            if self.result == RESTARTED:
+                return "? ERESTARTSYS (To be restarted if SA_RESTART is set)"
             return f"-1 {errno.errorcode.get(code, code)} ({os.strerror(code)})"
         if self.name in _HEXADECIMAL_RESULTS:
             return f"{self.result:#x}"

@@ -289,6 +289,13 @@ SIGNAL_CODES: dict[str, Choices] = {
     "SIGILL": {1: "ILL_ILLOPC", 2: "ILL_ILLOPN"},
     "SIGFPE": {1: "FPE_INTDIV", 3: "FPE_FLTDIV", 7: "FPE_FLTINV"},
     "SIGTRAP": {1: "TRAP_BRKPT", 2: "TRAP_TRACE"},
-}
+    "SIGCHLD": {
+        1: "CLD_EXITED", 2: "CLD_KILLED", 3: "CLD_DUMPED", 4: "CLD_TRAPPED",
+        5: "CLD_STOPPED", 6: "CLD_CONTINUED",
+    },
+}  # fmt: skip
 """si_code by signal (sigaction(2))."""
-COMMON_SIGNAL_CODES: Choices = {0x80: "SI_KERNEL", 0: "SI_USER", -6: "SI_TKILL"}
+COMMON_SIGNAL_CODES: Choices = {
+    0x80: "SI_KERNEL", 0: "SI_USER", -1: "SI_QUEUE", -2: "SI_TIMER",
+    -6: "SI_TKILL",
+}  # fmt: skip

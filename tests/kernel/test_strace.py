@@ -1,5 +1,6 @@
 """--strace prints what strace(1) prints."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -146,6 +147,39 @@ def test_fatal_signal_is_shown_with_its_details(compile_c, pyldso):
     assert lines[-3:-1] == [
         "--- SIGSEGV {si_signo=SIGSEGV, si_code=SEGV_MAPERR, si_addr=0x10} ---",
         "+++ killed by SIGSEGV +++",
+    ]
+
+
+def test_signals_are_shown_as_strace_shows_them(compile_c, pyldso):
+    program = compile_c("""
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+static void handle(int n) {}
+int main(void) {
+    sigset_t set;
+    union sigval seven = {.sival_int = 7};
+    signal(SIGUSR1, handle); signal(SIGCHLD, handle);
+    raise(SIGUSR1); kill(getpid(), SIGUSR1); sigqueue(getpid(), SIGUSR1, seven);
+    if (!fork()) { signal(SIGCHLD, SIG_DFL); _exit(3); }
+    pause();
+    kill(getpid(), SIGTERM);
+}""")
+    text = pyldso("run", "--strace", program).stderr
+    pid = re.search(r"tgkill\((\d+)", text)[1]
+    sender = f"si_pid={pid}, si_uid={os.getuid()}"
+    shown = [line for line in text.splitlines() if line.startswith(("---", "+++"))]
+    assert shown.pop(3) == "+++ exited with 3 +++"
+    assert re.sub("si_.time=[0-9]+", "T", re.sub("si_pid=[0-9]+", "P", shown.pop(3))) == (
+        f"--- SIGCHLD {{si_signo=SIGCHLD, si_code=CLD_EXITED, P, si_uid={os.getuid()},"
+        " si_status=3, T, T} ---"
+    )
+    assert shown == [
+        f"--- SIGUSR1 {{si_signo=SIGUSR1, si_code=SI_TKILL, {sender}}} ---",
+        f"--- SIGUSR1 {{si_signo=SIGUSR1, si_code=SI_USER, {sender}}} ---",
+        f"--- SIGUSR1 {{si_signo=SIGUSR1, si_code=SI_QUEUE, {sender}, si_int=7, si_ptr=0x7}} ---",
+        f"--- SIGTERM {{si_signo=SIGTERM, si_code=SI_USER, {sender}}} ---",
+        "+++ killed by SIGTERM +++",
     ]
 
 
