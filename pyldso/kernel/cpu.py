@@ -59,6 +59,8 @@ _UNICORN_IDS = (
 )  # fmt: skip
 """libunicorn's register numbers, in the order of arch/x86_64/registers.py."""
 _XMM0_ID = 122
+_FP0_ID, _FPSW_ID, _FPCW_ID, _FPTAG_ID = 82, 31, 246, 247
+_X87_COUNT, _X87_SIZE, _EMPTY = 8, 10, 3
 
 _BAD_PHYSICAL = 1 << 50
 """Physical memory that does not exist: a refused access is sent here (the portable way)."""
@@ -293,6 +295,42 @@ class Cpu:
     def set_vector(self, index: int, value: bytes) -> None:
         """Set the 16 bytes of an XMM register."""
         self._quick.uc_reg_write(self._uc, ctypes.c_int(_XMM0_ID + index), value)
+
+    def x87(self) -> tuple[bytes, bytes]:
+        """Return the x87's control, status and tags, and its stack, as FXSAVE lays them out.
+
+        Those are 24 and 128 bytes (Intel SDM volume 1, 10.5.1); instruction and data pointers are
+        not told.
+        """
+        control, status, tags = map(self._word, (_FPCW_ID, _FPSW_ID, _FPTAG_ID))
+        used = sum(1 << i for i in range(_X87_COUNT) if tags >> 2 * i & 3 != _EMPTY)
+        top = status >> 11
+        stack = b""
+        for index in range(_X87_COUNT):
+            value = ctypes.create_string_buffer(16)
+            register = ctypes.c_int(_FP0_ID + (top + index) % _X87_COUNT)
+            self._quick.uc_reg_read(self._uc, register, value)
+            stack += value.raw[:_X87_SIZE] + bytes(6)
+        return pack("<HHB19x", control, status, used), stack
+
+    def set_x87(self, head: bytes, stack: bytes) -> None:
+        """Set what `x87` returns."""
+        control, status, used = unpack_from("<HHB", head)
+        top = status >> 11 & 7
+        tags = sum(_EMPTY << 2 * i for i in range(_X87_COUNT) if not used >> i & 1)
+        for number, value in ((_FPCW_ID, control), (_FPSW_ID, status), (_FPTAG_ID, tags)):
+            word = ctypes.c_uint16(value)
+            self._quick.uc_reg_write(self._uc, ctypes.c_int(number), ctypes.byref(word))
+        for index in range(_X87_COUNT):
+            register = ctypes.c_int(_FP0_ID + (top + index) % _X87_COUNT)
+            value = stack[16 * index : 16 * index + _X87_SIZE]
+            self._quick.uc_reg_write(self._uc, register, value)
+
+    def _word(self, number: int) -> int:
+        """Return a register of 16 bits by libunicorn's number."""
+        word = ctypes.c_uint16()
+        self._quick.uc_reg_read(self._uc, ctypes.c_int(number), ctypes.byref(word))
+        return word.value
 
     @property
     def pc(self) -> int:

@@ -1,6 +1,6 @@
 """The frame under a signal handler: struct rt_sigframe of Linux on x86-64, made and taken back.
 
-arch/x86/include/uapi/asm/sigcontext.h. The x87 registers are neither saved nor reset.
+arch/x86/include/uapi/asm/sigcontext.h.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ _SEGMENTS = pack("<4H", 0x33, 0, 0, 0x2B)
 _MCONTEXT, _SIGMASK, _SIGINFO, _FRAME_SIZE = 48, 304, 312, 440
 _CONTEXT_WORDS = len(_ORDER) + 6
 _FPSTATE_SIZE, _FP_MXCSR, _FP_XMM, _XMM_COUNT = 512, 24, 160, 16
+_FP_X87 = 32
 _DEFAULT_X87 = pack("<HHHHQQ", 0x37F, 0, 0, 0, 0, 0)
 _USER_FLAGS = 0xDD5
 """FIX_EFLAGS: CF, PF, AF, ZF, SF, TF, DF, OF are the guest's to set."""
@@ -92,6 +93,7 @@ def enter_handler(process: Process, info: SignalInfo) -> None:
     cpu.set(RDX, frame + 8)
     cpu.set(RAX, 0)
     cpu.set(MXCSR, MXCSR_DEFAULT)
+    cpu.set_x87(_DEFAULT_X87, bytes(_FP_XMM - _FP_X87))
     cpu.set(RFLAGS, cpu.get(RFLAGS) & ~_TRAP_AND_DIRECTION)
     thread.mask |= mask | (0 if flags & SA_NODEFER else 1 << (info.number - 1))
     if flags & SA_RESETHAND:
@@ -119,6 +121,7 @@ def leave_handler(process: Process) -> None:
         cpu.set(register, value)
     if state:
         cpu.set(MXCSR, int.from_bytes(state[_FP_MXCSR : _FP_MXCSR + 4], "little") & 0xFFFF)
+        cpu.set_x87(state[:_FP_MXCSR], state[_FP_X87:_FP_XMM])
         for index in range(_XMM_COUNT):
             start = _FP_XMM + 16 * index
             cpu.set_vector(index, state[start : start + 16])
@@ -126,8 +129,9 @@ def leave_handler(process: Process) -> None:
 
 
 def _floating_point(process: Process) -> bytes:
-    """Return the vector registers as FXSAVE lays them out (Intel SDM volume 1, 10.5.1)."""
+    """Return x87 and vector registers as FXSAVE lays them out (Intel SDM volume 1, 10.5.1)."""
     cpu = process.cpu
     vectors = b"".join(cpu.vector(index) for index in range(_XMM_COUNT))
-    head = _DEFAULT_X87 + pack("<II", cpu.get(MXCSR) & 0xFFFF, 0xFFFF)
-    return (head.ljust(_FP_XMM, b"\0") + vectors).ljust(_FPSTATE_SIZE, b"\0")
+    head, stack = cpu.x87()
+    head += pack("<II", cpu.get(MXCSR) & 0xFFFF, 0xFFFF)
+    return (head + stack + vectors).ljust(_FPSTATE_SIZE, b"\0")

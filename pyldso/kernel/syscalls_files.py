@@ -10,28 +10,33 @@ import errno
 import os
 from collections.abc import Callable
 from stat import S_IFIFO, S_IFMT, S_IFREG
-from struct import unpack_from
+from struct import pack, unpack_from
 from typing import TYPE_CHECKING
 
+from pyldso.kernel.family import is_family
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.mmu import READ, WRITE
-from pyldso.kernel.paths import AT_FDCWD
+from pyldso.kernel.paths import AT_FDCWD, VALID_FLAGS
 from pyldso.kernel.policy import PathUse
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
 _FACCESSAT, _FACCESSAT2 = 269, 439
-_IOCTL, _FCNTL, _GETDENTS64, _MKNODAT = 16, 72, 217, 259
+_IOCTL, _FCNTL, _GETDENTS64, _MKNODAT, _OPENAT2 = 16, 72, 217, 259, 437
+_OPEN_HOW_SIZE, _RESOLVE_ALL = 24, 0x3F
 _D_RECLEN, _D_NAME = 16, 19
 _AT_SYMLINK_NOFOLLOW = 0x100
 _TIOCSCTTY, _TIOCSTI = 0x540E, 0x5412
 _CLOSE_RANGE_CLOEXEC = 4
 _STRUCT_FLOCK_SIZE = 32
 
-# fcntl(2): commands that neither take a pointer nor send signals, and those with a struct flock
-_PLAIN_FCNTLS = frozenset((0, 1, 2, 3, 4, 9, 1025, 1030, 1031, 1032, 1033, 1034))
+# fcntl(2): commands that take no pointer, those with a struct flock, and with a struct f_owner_ex
+_PLAIN_FCNTLS = frozenset(
+    (0, 1, 2, 3, 4, 9, 10, 11, 1024, 1025, 1026, 1030, 1031, 1032, 1033, 1034)
+)
 _LOCK_FCNTLS = frozenset((5, 6, 7, 36, 37, 38))
+_F_SETOWN, _F_SETOWN_EX, _F_GETOWN_EX, _F_OWNER_PGRP = 8, 15, 16, 2
 _WAITING_FCNTLS = frozenset((7, 38))
 """F_SETLKW and F_OFD_SETLKW."""
 
@@ -185,10 +190,19 @@ def sys_ioctl(process: Process, fd: int, request: int, argument: int) -> int:
 
 
 def sys_fcntl(process: Process, fd: int, command: int, argument: int) -> int:
-    """fcntl(2), without what makes the kernel send signals."""
+    """fcntl(2)."""
     command &= 0xFFFFFFFF
     if command in _LOCK_FCNTLS:
         argument = process.memory.host_pointer(argument, _STRUCT_FLOCK_SIZE, READ | WRITE)
+    elif command == _F_SETOWN:
+        argument = ctypes.c_int(argument).value
+        _check_owner(process, abs(argument), is_group=argument < 0)
+    elif command in (_F_SETOWN_EX, _F_GETOWN_EX):
+        need = READ if command == _F_SETOWN_EX else WRITE
+        argument = process.memory.host_pointer(argument, 8, need)
+        if command == _F_SETOWN_EX:
+            kind, owner = unpack_from("<ii", ctypes.string_at(argument, 8))
+            _check_owner(process, owner, is_group=kind == _F_OWNER_PGRP)
     elif command not in _PLAIN_FCNTLS:
         os.fstat(fd)
         process.refuse(f"fcntl command {command}", "not supported")
@@ -196,6 +210,50 @@ def sys_fcntl(process: Process, fd: int, command: int, argument: int) -> int:
     if command in _WAITING_FCNTLS:
         return process.call_host(_FCNTL, (fd, command, argument))
     return process.intake.call(_FCNTL, fd, command, argument)
+
+
+def _check_owner(process: Process, owner: int, *, is_group: bool) -> None:
+    """Refuse that SIGIO goes to what the guest may not signal itself."""
+    is_own = owner == 0 or (
+        not is_group and (owner in process.threads or is_family(process, owner))
+    )
+    if not is_own:
+        process.refuse(f"signals to process {owner}", "other processes are out of reach")
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+def sys_openat2(process: Process, dirfd: int, path: bytes, how: int, size: int) -> int:
+    """openat2(2); what limits the walk is looked at before the file is opened."""
+    if size < _OPEN_HOW_SIZE:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    fields = ctypes.string_at(how, size)
+    if any(fields[_OPEN_HOW_SIZE:]):
+        raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
+    flags, mode, resolve = unpack_from("<3Q", fields)
+    creates = flags & os.O_CREAT or flags & os.O_TMPFILE == os.O_TMPFILE
+    if flags & ~VALID_FLAGS or mode & ~(0o7777 if creates else 0) or resolve & ~_RESOLVE_ALL:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    if resolve:
+        _check_walk(process, dirfd, path, flags, resolve)
+    return process.files.open(dirfd, path, flags, mode)
+
+
+def _check_walk(process: Process, dirfd: int, path: bytes, flags: int, resolve: int) -> None:
+    if process.files.paths.root:
+        process.refuse("openat2 with RESOLVE flags", "not supported with --root")
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    def look(name: bytes) -> None:
+        kept = flags & os.O_NOFOLLOW | os.O_PATH | os.O_CLOEXEC
+        looking = pack("<3Q", kept, 0, resolve)
+        os.close(host_syscall(_OPENAT2, dirfd, name, looking, len(looking)))
+
+    try:
+        look(path)
+    except FileNotFoundError:
+        if not flags & os.O_CREAT:
+            raise
+        look(path.rpartition(b"/")[0] or b".")
 
 
 def sys_close_range(process: Process, first: int, last: int, flags: int) -> int:

@@ -34,6 +34,13 @@ static void handle(int n, int flags) {
     a.sa_sigaction = note; a.sa_flags = SA_SIGINFO | flags;
     sigaction(n, &a, 0);
 }
+static void spoil(int n) {
+    volatile long double a = 3;
+    unsigned short control = 0x27f;
+    __asm__ volatile("fldcw %0; fldpi; fldpi; fldpi; fldpi; fldpi" : : "m"(control));
+    a = a / 7;
+    count++;
+}
 static sigset_t set_of(int a, int b) {
     sigset_t s;
     sigemptyset(&s);
@@ -411,6 +418,16 @@ static void flags(void) {
     long n = 0;
     while (count < 3) { sum += 0.5; n++; }
     printf("%d\n", sum == n * 0.5);
+    signal(SIGUSR1, spoil);
+    long double exact = 1, step = 1.0000001L;
+    count = 0;
+    for (n = 0; count < 5; n++) {
+        long double before = exact;
+        exact = exact * step + 1e-9L;
+        if (exact - before > 1 || exact < before) printf("spoilt\n");
+        if (exact > 2) exact = 1;
+    }
+    printf("x87 kept %d\n", exact >= 1);
     end(pid);
     int p[2];
     pipe(p);

@@ -96,7 +96,7 @@ _ROWS: dict[int, tuple[str, ...]] = {
         "sigmask_how how, in?(sigset) set, out?(sigset) oldset, size sigsetsize",
         "signals.rt_sigprocmask",
     ),
-    15: ("rt_sigreturn", "", "signals.rt_sigreturn", "no x87 registers"),
+    15: ("rt_sigreturn", "", "signals.rt_sigreturn"),
     16: (
         "ioctl",
         "fd fd, ioctl request, address argp",
@@ -657,8 +657,7 @@ _ROWS: dict[int, tuple[str, ...]] = {
     437: (
         "openat2",
         "dirfd dirfd, name pathname, in(size) how, size size",
-        "",
-        "programs fall back on openat",
+        "files.openat2",
     ),
     438: ("pidfd_getfd", "", ""),
     439: (
