@@ -36,7 +36,6 @@ from pyldso.ldso import link_map, tls
 from pyldso.ldso.dl import DlFunctions
 from pyldso.ldso.dso import Dso
 from pyldso.ldso.errors import DlError, VersionError
-from pyldso.ldso.glibc import GLIBC
 from pyldso.ldso.load import (
     LibraryOpener,
     Missing,
@@ -451,15 +450,16 @@ def run_audited(
     options: RunOptions, namespace: Namespace, program: Program, names: Sequence[str]
 ) -> ExitStatus:
     """Be the dynamic linker under the eyes of audit libraries, which run before all others load."""
-    from pyldso.ldso.audited import SURPLUS, begin_audit  # start-up: seldom wanted
+    from pyldso.ldso import audited  # start-up: seldom wanted
 
     process = namespace.process
-    stack = prepare_start(options, namespace, program, GLIBC, SURPLUS)
+    kind = audited.audited_personality(namespace)
+    stack = prepare_start(options, namespace, program, kind, audited.SURPLUS)
 
     def link() -> None:
         publish_link_maps(namespace)
         link_map.publish_r_debug(namespace)
-        begin_audit(namespace, names, stack)
+        audited.begin_audit(namespace, names, kind, stack)
         missing = load_needed(namespace, options)
         if options.is_listing:
             list_objects(namespace, options, missing)

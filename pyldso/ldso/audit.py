@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pyldso.ldso.namespace import Namespace
 
 LAV_CURRENT = 2
+"""The interface's version since glibc 2.35; before it was one less."""
 LA_ACT_CONSISTENT, LA_ACT_ADD, LA_ACT_DELETE = 0, 1, 2
 RTLD_NOW = 2
 NAME_LIMIT = 4096
@@ -98,6 +99,10 @@ class Audit:
         self._namespace = namespace
         self._process, self._memory = namespace.process, namespace.memory
         self.auditors: list[Auditor] = []
+        self.is_called_by_libc = bool(
+            find_in(namespace, namespace.interpreter, b"_dl_audit_preinit")
+        )
+        """Whether libc tells that the program is about to begin (glibc 2.35)."""
         self._states: dict[Dso, list[State]] = {}
         self.bindings: dict[tuple[Dso, int], Binding] = {}
         self.calls: PltCalls
@@ -130,8 +135,9 @@ class Audit:
             return
         finally:
             namespace.audit = None
-        version = self._process.call(functions["la_version"], LAV_CURRENT) & 0xFFFFFFFF
-        if 0 < version <= LAV_CURRENT:
+        current = LAV_CURRENT if self.is_called_by_libc else LAV_CURRENT - 1
+        version = self._process.call(functions["la_version"], current) & 0xFFFFFFFF
+        if 0 < version <= current:
             self.auditors.append(Auditor(dso, functions))
         else:
             close_object(namespace, dso)

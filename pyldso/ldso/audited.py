@@ -9,12 +9,14 @@ from pyldso.elf.constants import DT
 from pyldso.ldso import glibc, link_map
 from pyldso.ldso.audit import Audit
 from pyldso.ldso.audit_calls import PltCalls
+from pyldso.ldso.lookup import find_in
 from pyldso.ldso.relocate import relocate_interpreter
 
 if TYPE_CHECKING:
     from pyldso.kernel.exec import InitialStack
     from pyldso.ldso.dso import Dso
     from pyldso.ldso.namespace import Namespace
+    from pyldso.ldso.personality import Personality
 
 SURPLUS = 1 << 16
 """Bytes of static TLS for the auditors' files and for the program's, which come later."""
@@ -30,7 +32,18 @@ def audit_names(namespace: Namespace, variable: str) -> Sequence[str]:
     ]
 
 
-def begin_audit(namespace: Namespace, names: Sequence[str], stack: InitialStack) -> None:
+def audited_personality(namespace: Namespace) -> Personality:
+    """Return what kind of glibc the program's ld.so is of, before its libc is loaded."""
+    if find_in(namespace, namespace.interpreter, b"_dl_get_tls_static_info"):
+        from pyldso.ldso.old_glibc import OLD_GLIBC  # start-up: seldom needed
+
+        return OLD_GLIBC
+    return glibc.GLIBC
+
+
+def begin_audit(
+    namespace: Namespace, names: Sequence[str], personality: Personality, stack: InitialStack
+) -> None:
     """Load the audit libraries, and tell them of the program and of ld.so.
 
     The first C library that runs is an auditor's; what it reads of ld.so is filled in for it.
@@ -44,7 +57,7 @@ def begin_audit(namespace: Namespace, names: Sequence[str], stack: InitialStack)
     usual = namespace.call_early_init
 
     def prepare(libc: Dso) -> None:
-        glibc.prepare(libc.owner, stack)
+        personality.prepare(libc.owner, stack)
         usual(libc)
 
     namespace.call_early_init = prepare

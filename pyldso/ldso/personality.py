@@ -40,6 +40,8 @@ class Personality(NamedTuple):
 
 def initialise_all(namespace: Namespace) -> None:
     """Run the program's DT_PREINIT_ARRAY and all libraries' initialisers."""
+    if namespace.audit is not None:
+        namespace.audit.changed(namespace)
     run_preinitialisers(namespace, namespace.arguments)
     run_initialisers(namespace, namespace.global_scope, namespace.arguments)
     announce_program(namespace)

@@ -136,6 +136,8 @@ def enter(namespace: Namespace, program: Program, stack: InitialStack) -> None:
         else:
             audit.finalise(finalisation_order(namespace))
 
+    if namespace.audit is not None and not namespace.audit.is_called_by_libc:
+        namespace.audit.before_program()
     if namespace.events.wanted & Topic.CALLS:
         namespace.events.emit(ControlTransferred(namespace.program_name))
     cpu.sp = stack.sp
