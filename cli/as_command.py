@@ -15,6 +15,7 @@ from pyldso import __version__
 from pyldso.errors import Diagnostic, PyldsoError
 
 if TYPE_CHECKING:
+    from pyldso.asm.assembly import SymbolOptions
     from pyldso.asm.line_table import DebugOptions
 
 from . import main as process
@@ -25,13 +26,8 @@ VERSION = f"pyldso assembler {__version__} (compatible with GNU as 2.40)"
 STANDARD_INPUT = "{standard input}"
 """What as calls its input where it reads no file."""
 
-INPUT, OUTPUT, DEBUG, WARNINGS, ACCEPTED = (
-    "Input",
-    "Output",
-    "Debugging",
-    "Warnings",
-    "Accepted without effect",
-)
+INPUT, OUTPUT, DEBUG, SYMBOLS = "Input", "Output", "Debugging", "Symbols"
+WARNINGS, ACCEPTED = "Warnings", "Accepted without effect"
 
 OPTIONS = (
     Option(("-o",), "output", "Write the object to FILE, not to a.out.", OUTPUT, "FILE"),
@@ -50,21 +46,33 @@ OPTIONS = (
     Option(("--warn",), "warns", "Print warnings (the default).", WARNINGS),
     Option(("--fatal-warnings",), "fatal", "Take a warning for an error.", WARNINGS),
     Option(("-v", "-V", "--version", "-version"), "version", "Show the version.", "Other"),
+    Option(("-m", "-O", "--gdwarf-cie-version=", "--generate-missing-build-notes=",
+            "--multibyte-handling="),
+           "setting", "GNU as's own default, and what changes no byte.", ACCEPTED, "NAME=VALUE",
+           is_prefix=True),
     Option(("-g", "--gen-debug", "--gdwarf-", "--gdwarf"), "debug",
            "Let debuggers show lines of assembly: -g, --gdwarf-5 ... (-g: DWARF 2).", DEBUG,
            "VERSION", is_prefix=True),
     Option(("--debug-prefix-map",), "prefix_map", "Write NEW for OLD at the start of folders.",
            DEBUG, "OLD=NEW"),
-    Option(("--gdwarf-sections", "--gdwarf-cie-version", "--gstabs", "--gstabs+",
-            "--nocompress-debug-sections", "--compress-debug-sections", "--divide", "--keep-locals",
-            "--strip-local-absolute", "--reduce-memory-overheads", "--statistics", "--hash-size",
-            "--traditional-format", "--elf-stt-common", "--size-check", "--no-pad-sections",
-            "--generate-missing-build-notes", "--sectname-subst", "--info", "--no-info"),
-           "ignored", "They tune GNU as.", ACCEPTED, "VALUE", is_optional=True),
-    Option(("-D", "-f", "-J", "-K", "-L", "-M", "-n", "-q", "-Qy", "-Qn", "-R", "-s", "-w", "-X",
-            "-Z"), "ignored", "The same; lines come from .loc only.", ACCEPTED),
-    Option(("-m", "--listing-", "--dump-config", "-O"), "ignored", "The same.",
-           ACCEPTED, "VALUE", is_prefix=True),
+    Option(("--compress-debug-sections",), "compress", "Pack debug sections: zlib (if no STYLE is "
+           "given), none.", DEBUG, "STYLE", is_optional=True),
+    Option(("--nocompress-debug-sections",), "compress", "Do not (the default).", DEBUG,
+           constant=False),
+    Option(("-L", "--keep-locals"), "keep_locals", "Keep .L labels in the symbol table.", SYMBOLS),
+    Option(("--strip-local-absolute",), "strip_absolute", "Leave local numbers out of it.",
+           SYMBOLS),
+    Option(("--elf-stt-common",), "common_type", "Mark commons as STT_COMMON: yes, no.", SYMBOLS,
+           "ANSWER", is_optional=True),
+    Option(("--divide", "--reduce-memory-overheads", "--statistics", "--hash-size",
+            "--no-pad-sections", "--size-check", "--info", "--no-info"),
+           "ignored", "They change no byte.", ACCEPTED, "VALUE", is_optional=True),
+    Option(("-D", "-f", "-J", "-k", "-nocpp", "-q", "-Qy", "-Qn", "-s", "-w", "-X"), "ignored",
+           "The same.", ACCEPTED),
+    Option(("--listing-",), "ignored", "The same.", ACCEPTED, "VALUE", is_prefix=True),
+    Option(("-K", "-M", "--mri", "-n", "-R", "-Z", "--alternate", "--gdwarf-sections", "--gsframe",
+            "--gstabs", "--gstabs+", "--sectname-subst", "--traditional-format", "--dump-config",
+            "--target-help"), "refused", "Not supported.", "Refused", "REFUSED", is_prefix=True),
 )  # fmt: skip
 
 
@@ -77,6 +85,10 @@ def execute(arguments: Arguments) -> int:
 
     if arguments.flag("other_bits"):
         raise PyldsoError("only x86-64 (--64) is supported")
+    if refused := arguments.all("refused"):
+        raise UsageError(f"{refused[0]} is not supported: it changes what is assembled")
+    settings = arguments.all("setting")
+    refuse_settings(settings)
     text, path = read_sources(arguments.operands())
     if any(name == "execstack" for name, _ in arguments.items):
         text += stack_note(arguments.flag("execstack"))
@@ -91,6 +103,9 @@ def execute(arguments: Arguments) -> int:
             listings.append if wanted else None,
             keeps_lines=False,
             debug=debug_options(arguments),
+            symbols=symbol_options(arguments),
+            relaxes="-mrelax-relocations=no" not in settings,
+            compresses=compresses(arguments),
         ),
     )
     if not show_warnings(warnings, arguments):
@@ -140,6 +155,79 @@ def definition(given: str) -> tuple[str, int]:
         except ValueError:
             pass
     raise UsageError(f"--defsym takes SYMBOL=VALUE with a number, not '{given}'")
+
+
+PADDED_ALIKE = {
+    "generic32", "generic64", "x86-64", "i386", "i486", "i586", "pentium", "pentiumpro", "nocona",
+    "core2", "corei7", "k8", "opteron", "amdfam10", "bdver1", "bdver2", "bdver3", "bdver4",
+    "znver1", "znver2", "znver3", "znver4", "btver1", "btver2",
+}  # fmt: skip
+"""Processors for which GNU as fills gaps in 64-bit code as for any other."""
+SETTINGS: dict[str, tuple[str, ...]] = {
+    "-O0": ("",),
+    "--gdwarf-cie-version": ("1",),
+    "--generate-missing-build-notes": ("no",),
+    "--multibyte-handling": ("allow",),
+    "-madd-bnd-prefix": (),
+    "-malign-branch-boundary": ("0",),
+    "-mamd64": ("",),
+    "-mavxscalar": ("128",),
+    "-mevexlig": ("128",),
+    "-mevexrcig": ("rne",),
+    "-mevexwig": ("0",),
+    "-mfence-as-lock-add": ("no",),
+    "-mlfence-after-load": ("no",),
+    "-mlfence-before-indirect-branch": ("none",),
+    "-mlfence-before-ret": ("none",),
+    "-mmnemonic": ("att",),
+    "-momit-lock-prefix": ("no",),
+    "-moperand-check": ("none", "warning"),
+    "-mrelax-relocations": ("yes", "no"),
+    "-msse-check": ("none", "warning"),
+    "-msyntax": ("att",),
+    "-mvexwig": ("0",),
+    "-mx86-used-note": ("no",),
+}
+"""Settings of GNU as, with the values that are obeyed or change no byte."""
+
+
+def refuse_settings(words: Sequence[str]) -> None:
+    """Check the -m options and others that change what is assembled.
+
+    Raises UsageError for one that is not obeyed: other bytes must not come in silence.
+    """
+    for word in words:
+        name, _, value = word.partition("=")
+        if name in ("-march", "-mtune") and value.split("+")[0] in PADDED_ALIKE:
+            continue
+        if value not in SETTINGS.get(name, ()):
+            known = ", ".join(f"{name}={one}" for one in SETTINGS.get(name, ()) if one)
+            hint = f" (known here: {known})" if known else ""
+            raise UsageError(f"{word} is not supported{hint}")
+
+
+def symbol_options(arguments: Arguments) -> SymbolOptions:
+    """Return which symbols the object is to have."""
+    from pyldso.asm.assembly import SymbolOptions
+
+    answer = arguments.last("common_type") or "no"
+    if answer not in ("yes", "no"):
+        raise UsageError(f"--elf-stt-common takes yes or no, not '{answer}'")
+    return SymbolOptions(
+        keeps_labels=arguments.flag("keep_locals"),
+        drops_numbers=arguments.flag("strip_absolute"),
+        has_common_type=answer == "yes",
+    )
+
+
+def compresses(arguments: Arguments) -> bool:
+    """Tell whether debug sections are to be packed, as the last option about it says."""
+    style = arguments.last("compress")
+    if style in (None, "False", "none"):
+        return False
+    if style not in ("", "zlib", "zlib-gabi"):
+        raise UsageError(f"--compress-debug-sections takes zlib or none, not '{style}'")
+    return True
 
 
 def debug_options(arguments: Arguments) -> DebugOptions:

@@ -23,7 +23,7 @@ from pyldso.asm.eh_frame import FrameWriter
 from pyldso.asm.encoder import ATT, BATCH, Code, Encoder, Template
 from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import Expression, Operation
-from pyldso.asm.fixups import AsmRelocation, AsmRelocations, merged, resolve
+from pyldso.asm.fixups import AsmRelocation, AsmRelocations, merged, plain, resolve
 from pyldso.asm.fragments import (
     Branch,
     Data,
@@ -38,6 +38,7 @@ from pyldso.asm.fragments import (
     measures,
 )
 from pyldso.asm.lexer import cut, read_statement, split_lines
+from pyldso.asm.line_table import LineTable
 from pyldso.asm.macros import call
 from pyldso.asm.objects import build_object
 from pyldso.asm.relaxation import relax
@@ -231,6 +232,8 @@ class Assembler:
         These are a `.L` label, a branch or a number that names one, or a distance of two; a `.loc`.
         """
         assembly = self.assembly
+        if assembly.options.symbols.keeps_labels:
+            return False  # then `.L` labels are symbols like all others
         symbols = assembly.symbols
         if line[-1:] == ":":
             name = line[:-1]
@@ -493,8 +496,10 @@ class Assembler:
             return section is None or not laid[section].size
 
         wants_unit, wants_lines = is_empty(".debug_info"), is_empty(".debug_line")
-        if table is None or not (table.rows if wants_unit else wants_lines and table.files):
+        if not (table is not None and table.rows if wants_unit else wants_lines):
             return None
+        # gas writes an empty table beside a .debug_info that has none.
+        table = table or LineTable(assembly.options.debug)
         if not (wants_lines or table.generates):
             assembly.report("`.loc' makes a .debug_line, and the source has one already")
             return None
@@ -504,10 +509,10 @@ class Assembler:
             lines = self._debug_section(".debug_line")
             changed = [lines]
             strings = None
-            if table.version >= 5:
+            if table.version >= 5 and table.files:
                 strings = self._debug_section(".debug_line_str", SHF.MERGE | SHF.STRINGS, 1)
                 changed.append(strings)
-            for item in table.items(lines, strings, laid):
+            for item in table.items(lines, strings or lines, laid):
                 lines.stream().add(item, assembly.place)
         if wants_unit:
             from pyldso.asm.debug_unit import write_unit  # few sources want it
@@ -575,6 +580,8 @@ class Assembler:
                 continue
             if relocation is None:
                 continue
+            if not self.assembly.options.relaxes and fixup.field.kind != "m":
+                relocation = plain(relocation)
             if fixup.at is None:
                 relocations.add(relocation)
             else:

@@ -28,6 +28,14 @@ _ANONYMOUS = ".L\x01"
 _DEEPEST_EXPANSION = 100
 
 
+class SymbolOptions(NamedTuple):
+    """Which symbols the table has besides, or has not, and how common ones are marked."""
+
+    keeps_labels: bool = False
+    drops_numbers: bool = False
+    has_common_type: bool = False
+
+
 class AsmOptions(NamedTuple):
     """What the command line says: `-I` folders, `--defsym` values, and who takes the listing.
 
@@ -39,6 +47,11 @@ class AsmOptions(NamedTuple):
     listing: Callable[[str], None] | None = None
     keeps_lines: bool = True
     debug: DebugOptions = DebugOptions()
+    symbols: SymbolOptions = SymbolOptions()
+    relaxes: bool = True
+    """Loads through the GOT are marked as such that a linker may turn to direct ones."""
+    compresses: bool = False
+    """Debugging sections that get smaller by it are packed."""
 
 
 class TooManyErrorsError(Exception):
@@ -110,13 +123,17 @@ class Assembly:
         if symbol is None:
             symbol = self.symbols[name] = AsmSymbol(name)
             symbol.place = self.place
-            if is_local_label(name):
+            if self._is_unlisted(name):
                 self.is_first_mention = True
                 return symbol
-        if not symbol.is_listed and not (quietly or (self.in_data and is_local_label(name))):
+        if not symbol.is_listed and not (quietly or (self.in_data and self._is_unlisted(name))):
             symbol.is_listed = True
             self.ordered_symbols.append(symbol)
         return symbol
+
+    def _is_unlisted(self, name: str) -> bool:
+        """Tell whether a label has no turn in the symbol table before a relocation names it."""
+        return is_local_label(name) and not self.options.symbols.keeps_labels
 
     def define_label(self, name: str) -> None:
         """Give a label the present place.
@@ -136,7 +153,7 @@ class Assembly:
             raise StatementError(
                 f"symbol `{name}' is already defined", name, f"{where}: note: it is defined here"
             )
-        if not symbol.is_listed and not is_local_label(name):
+        if not symbol.is_listed and not self._is_unlisted(name):
             symbol.is_listed = True
             self.ordered_symbols.append(symbol)
         self.put_label(symbol)

@@ -166,6 +166,12 @@ def merged(relocations: AsmRelocations, elsewhere: list[AsmRelocation]) -> AsmRe
     return joined
 
 
+def plain(relocation: AsmRelocation) -> AsmRelocation:
+    """Return the relocation without the leave to turn a load through the GOT to a direct one."""
+    is_relaxable = relocation.r_type in (R.GOTPCRELX, R.REX_GOTPCRELX)
+    return relocation._replace(r_type=R.GOTPCREL) if is_relaxable else relocation
+
+
 def _mark(r_type: int, value: Value, place: int) -> AsmRelocation:
     if value.plus is not None:
         value.plus.is_used = True

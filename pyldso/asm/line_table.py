@@ -186,7 +186,7 @@ class LineTable:
         return largest > 127
 
     def items(
-        self, lines: AsmSection, strings: AsmSection | None, laid: dict[AsmSection, Laid]
+        self, lines: AsmSection, strings: AsmSection, laid: dict[AsmSection, Laid]
     ) -> list[Item]:
         """Return the contents of `lines`; names go to the section `strings` in version 5."""
         writer = ItemWriter()
@@ -203,7 +203,7 @@ class LineTable:
         if self.version >= 4:
             writer.out.append(1)
         writer.out += bytes([1, _LINE_BASE & 0xFF, _LINE_RANGE, _OPCODE_BASE]) + _OPCODE_LENGTHS
-        if self.version >= 5 and strings is not None:
+        if self.version >= 5:
             self._write_files(writer, strings)
         else:
             self._write_old_files(writer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 
-from pyldso.asm.assembly import Assembly
+from pyldso.asm.assembly import Assembly, SymbolOptions
 from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import Expression, address_of, evaluate
 from pyldso.asm.fixups import AsmRelocations
@@ -13,6 +13,7 @@ from pyldso.asm.fragments import Laid
 from pyldso.asm.symbols import AsmSection, AsmSymbol, is_local_label
 from pyldso.elf.constants import EM, SHF, SHN, SHT, STB, STT, STV
 from pyldso.elf.object import Group, LineMap, ObjectFile, Section, Symbol
+from pyldso.elf.object_writer import CHDR_ALIGNMENT, compressed
 from pyldso.elf.rela import RelaTable
 
 _ENTRY_SIZES: dict[int, int] = {SHT.INIT_ARRAY: 8, SHT.FINI_ARRAY: 8, SHT.PREINIT_ARRAY: 8}
@@ -53,6 +54,13 @@ def _build_section(assembly: Assembly, section: AsmSection, laid: Laid) -> Secti
         laid.size,
         section.entry_size or _ENTRY_SIZES.get(section.type, 0),
     )
+    is_debugging = section.name.startswith(".debug_") and not section.flags & SHF.ALLOC
+    if assembly.options.compresses and is_debugging and section.has_contents:
+        packed = compressed(section.contents, section.alignment)
+        if len(packed) < made.size:
+            made.data, made.size = packed, len(packed)
+            made.sh_flags |= SHF.COMPRESSED
+            made.sh_addralign = CHDR_ALIGNMENT
     if section.is_code and assembly.options.keeps_lines:
         made.lines = LineMap()
         marks = laid.line_marks
@@ -96,9 +104,11 @@ def _build_symbols(
     ]
     for symbol in (*assembly.ordered_symbols, *assembly.namesakes, *late):
         try:
-            if not _is_wanted(symbol, signatures):
+            if not _is_wanted(symbol, signatures, assembly.options.symbols):
                 continue
             made = _build_symbol(symbol, sections)
+            if symbol.is_common and assembly.options.symbols.has_common_type:
+                made.type = STT.COMMON
         except StatementError as error:
             assembly.error(error, symbol.place)
             continue
@@ -118,18 +128,21 @@ def _build_symbols(
     return numbers
 
 
-def _is_wanted(symbol: AsmSymbol, signatures: set[str]) -> bool:
+def _is_wanted(symbol: AsmSymbol, signatures: set[str], options: SymbolOptions) -> bool:
     if symbol.type == STT.SECTION:
         return symbol.is_used
     if symbol.is_used or symbol.name in signatures:
         return True
-    if is_local_label(symbol.name) or symbol.is_weakref:
+    is_kept = options.keeps_labels and "\x01" not in symbol.name
+    if (is_local_label(symbol.name) and not is_kept) or symbol.is_weakref:
         return False
     if not symbol.is_defined:
         # gas forgets a weak symbol that nothing refers to.
         return symbol.binding != STB.WEAK
     if symbol.equated is not None and symbol.section is None:
         value = evaluate(symbol.equated)
+        if value.plus is None and options.drops_numbers:
+            return symbol.is_external or symbol.type == STT.FILE
         return value.plus is None or value.plus.section is not None
     return True
 

@@ -21,10 +21,12 @@ from pyldso.elf.constants import (
     STT,
 )
 from pyldso.elf.object import Group, ObjectFile, Section, Symbol
+from pyldso.elf.object_reader import CHDR, ELFCOMPRESS_ZLIB
 from pyldso.elf.records import EHDR, RELA, SHDR, SYM, Buffer, Ehdr, Shdr
 from pyldso.errors import PyldsoError
 
 GRP_COMDAT = 1
+CHDR_ALIGNMENT = 8
 
 
 class StringTable:
@@ -226,3 +228,10 @@ def _needs_gnu_abi(obj: ObjectFile) -> bool:
     return any(
         symbol.type == STT.GNU_IFUNC or symbol.binding == STB.GNU_UNIQUE for symbol in obj.symbols
     ) or any(section.sh_flags & SHF.GNU_RETAIN for section in obj.sections)
+
+
+def compressed(content: Buffer, alignment: int) -> bytes:
+    """Return what an SHF_COMPRESSED section of that content holds (gABI ch. 4, Elf64_Chdr)."""
+    import zlib  # only a compressed section needs it
+
+    return CHDR.pack(ELFCOMPRESS_ZLIB, 0, len(content), alignment) + zlib.compress(content)

@@ -6,19 +6,18 @@ file moves then: so this comes after addresses are known, and before the file is
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from struct import Struct
 
 from pyldso.elf.constants import SHF
-from pyldso.elf.object_reader import CHDR, ELFCOMPRESS_ZLIB, OLD_MAGIC, OLD_PREFIX
+from pyldso.elf.object_reader import CHDR, OLD_MAGIC, OLD_PREFIX
+from pyldso.elf.object_writer import CHDR_ALIGNMENT, compressed
 from pyldso.linker.apply import Overflow
 from pyldso.linker.chunk import BytesChunk, StringTable
 from pyldso.linker.layout import Layout, place_outside
 from pyldso.linker.sections import InputSection, OutputSection
 
 DEBUG_PREFIX = ".debug"
-CHDR_ALIGNMENT = 8
 OLD_SIZE = Struct(">Q")
 ZLIB_GNU = "zlib-gnu"
 
@@ -59,8 +58,8 @@ def compress_debugging(
 
 def pack(chunk: OutputSection, content: bytes, style: str) -> BytesChunk:
     """Return the chunk that stands for a section: packed, or as it was where that is smaller."""
-    body = zlib.compress(content)
-    header = CHDR.pack(ELFCOMPRESS_ZLIB, 0, len(content), chunk.alignment)
+    packed_content = compressed(content, chunk.alignment)
+    header, body = packed_content[: CHDR.size], packed_content[CHDR.size :]
     name, flags, alignment = chunk.name, chunk.flags | int(SHF.COMPRESSED), CHDR_ALIGNMENT
     if style == ZLIB_GNU:
         header = OLD_MAGIC + OLD_SIZE.pack(len(content))

@@ -71,6 +71,65 @@ def test_symbols_and_folders_come_from_the_command_line(tmp_path: Path, gnu_as: 
     assert (tmp_path / "ours.o").read_bytes() == (tmp_path / "theirs.o").read_bytes()
 
 
+SYMBOLS_AND_LOADS = """\t.text
+f:
+.La:\tmov x@GOTPCREL(%rip), %rax
+\tcall *y@GOTPCREL(%rip)
+\tjmp g
+\t.globl g
+g:\tret
+\t.comm c, 4, 4
+\t.lcomm lc, 8
+\t.set number, 5
+\t.set again, number
+\t.globl kept
+\t.set kept, 6
+\tjmp .La
+.Lb:\t.quad .La, number
+1:\tjmp 1b
+\t.set .Lnumber, 3
+\t.p2align 5
+\t.section .debug_info
+.Ltext:\t.fill 900, 1, 7
+\t.long .Lb, .Ltext
+\t.section .debug_str, "MS", @progbits, 1
+\t.string "short"
+"""
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "-L", "--keep-locals", "--strip-local-absolute", "--elf-stt-common=yes",
+        "--elf-stt-common=no", "-mrelax-relocations=no", "-mtune=znver3", "-march=core2+avx",
+        "--compress-debug-sections", "--compress-debug-sections=zlib",
+        "--compress-debug-sections --nocompress-debug-sections", "-O0 -D -f -q --divide",
+    ],
+)  # fmt: skip
+def test_an_option_changes_the_object_as_in_gnu_as(flags: str, tmp_path: Path, gnu_as: str) -> None:
+    (tmp_path / "s.s").write_text(SYMBOLS_AND_LOADS)
+    for tool, name in ((gnu_as, "theirs.o"), (AS, "ours.o")):
+        done = run(tmp_path, tool, *flags.split(), "-o", name, "s.s")
+        assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "ours.o").read_bytes() == (tmp_path / "theirs.o").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "-R", "-n", "-O2", "-Os", "-Z", "-M", "-mshared", "-msse2avx", "-mtune=i686",
+        "--gdwarf-sections", "--gdwarf-cie-version=3", "--compress-debug-sections=zstd",
+        "-mbranches-within-32B-boundaries", "-mlfence-after-load=yes", "--traditional-format",
+    ],
+)  # fmt: skip
+def test_an_option_that_would_change_the_object_is_refused(flag: str, tmp_path: Path) -> None:
+    (tmp_path / "s.s").write_text("\tret\n")
+    done = run(tmp_path, AS, flag, "-o", "s.o", "s.s")
+    assert done.returncode == 1
+    assert flag.partition("=")[0] in done.stderr
+    assert not (tmp_path / "s.o").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
