@@ -83,6 +83,12 @@ def sys_open(process: Process, path: bytes, flags: int, mode: int) -> int:
 
 def sys_openat(process: Process, dirfd: int, path: bytes, flags: int, mode: int) -> int:
     """openat(2)."""
+    if len(process.threads) > 1 and not process.intake.is_patient:
+        from pyldso.kernel.fifo import open_fifo  # start-up: only where there are threads
+
+        fd = open_fifo(process, dirfd, path, flags & 0xFFFFFFFF, mode)
+        if fd is not None:
+            return fd
     return process.files.open(dirfd, path, flags & 0xFFFFFFFF, mode & 0o7777)
 
 
