@@ -36,6 +36,11 @@ def is_family(process: Process, pid: int) -> bool:
     return os.path.samestat(status, os.fstat(process.family_fd))
 
 
+def is_family_group(process: Process, group: int) -> bool:
+    """Tell whether a process group is one that the guest has made, and whose leader lives."""
+    return group != process.outer_group and is_family(process, group)
+
+
 def family_members(process: Process, group: int | None) -> list[int]:
     """Return the guest's processes, or those of them in a process group, itself included."""
     members = []

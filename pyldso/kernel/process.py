@@ -142,6 +142,7 @@ class Process:
         self.brk = self.brk_start = 0
         self.command_name = b""
         self.resource_limits = dict(inherited.resource_limits)
+        self.outer_group = inherited.outer_group or os.getpgrp()
         self.family_fd = inherited.family_fd
         if self.family_fd >= 0:
             self.files.private_fds.add(self.family_fd)
@@ -759,7 +760,9 @@ class Process:
         """Return what goes on with the next program in the process's place."""
         numbers = range(1, SIGNAL_COUNT + 1)
         ignored = frozenset(n for n in numbers if self.signals.handler(n) == SIG_IGN)
-        return Inherited(ignored, self._kept_defaults, self.resource_limits, self.family_fd)
+        return Inherited(
+            ignored, self._kept_defaults, self.resource_limits, self.family_fd, self.outer_group
+        )
 
     def discard(self) -> None:
         """Give back the machine and its memory: another program takes the process's place."""

@@ -65,6 +65,8 @@ class Inherited(NamedTuple):
     """struct rlimit by resource, of those limits that are not the host's."""
     family_fd: int = -1
     """See family.py."""
+    outer_group: int = 0
+    """The process group that pyldso was started in, where others may be; 0: not asked for yet."""
 
 
 class ProcessReplaced(Exception):  # noqa: N818 - no error: it unwinds to who starts programs

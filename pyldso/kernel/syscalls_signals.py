@@ -11,7 +11,7 @@ from struct import pack, unpack
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64.registers import MINSIGSTKSZ
-from pyldso.kernel.family import family_members, is_family
+from pyldso.kernel.family import family_members, is_family, is_family_group
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.signal_frames import SignalInfo, on_alternate_stack
 from pyldso.kernel.signal_intake import NEVER_BLOCKED
@@ -117,6 +117,9 @@ def sys_kill(process: Process, pid: int, number: int) -> int:
         return _send_to_other(process, pid, number)
     everyone = pid == -1
     group = None if everyone else -pid or os.getpgrp()
+    if group and is_family_group(process, group) and not is_fatal(process, number):
+        os.killpg(group, number)  # all at once
+        return 0
     members = family_members(process, group)
     if everyone and os.getpid() in members:
         members.remove(os.getpid())
