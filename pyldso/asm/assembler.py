@@ -54,9 +54,10 @@ DEFAULT_OPTIONS = AsmOptions()
 # More than this in one object is a slip in an alignment or a fill.
 _LARGEST_CONTENTS = 256 << 20
 
-# Lines remembered, and again as many older ones: more would be memory without end, and fewer are
-# parsed too often.
+# Lines remembered, and again as many older ones: more would be much of the memory, and fewer are
+# parsed too often. A large source may have more, in proportion.
 _MOST_KNOWN = 6000
+_LINES_FOR_ONE_KNOWN = 40
 _MOST_ITEMS = 8000
 
 # Place 1 is the command line, where --defsym stands.
@@ -135,6 +136,7 @@ class Assembler:
         """Lines that are one instruction and mean the same wherever they stand."""
         self._known_before: dict[str, Item] = {}
         """Those that are forgotten next, if they are not met again."""
+        self._most_known = _MOST_KNOWN
         self._new_lines: list[str] = []
         """Those of them whose instruction is still to be encoded."""
         self._has_refused = False
@@ -181,6 +183,7 @@ class Assembler:
             assembly.error(error, source.base + before)
             return
         source = assembly.source_map.open(assembly.path, lines)
+        self._most_known = max(_MOST_KNOWN, len(lines) // _LINES_FOR_ONE_KNOWN)
         for name, value in assembly.options.define_symbols:
             assembly.equate(name, value)
         assembly.push_source(source)
@@ -412,7 +415,7 @@ class Assembler:
             if type(item) is Template and item.code is not None:
                 known[line] = Code(item.code)
         self._new_lines.clear()
-        if len(known) > _MOST_KNOWN:
+        if len(known) > self._most_known:
             self._known_before.clear()
             self._known_before.update(known)
             known.clear()
