@@ -105,6 +105,7 @@ def execute(arguments: Arguments) -> int:
             debug=debug_options(arguments),
             symbols=symbol_options(arguments),
             relaxes="-mrelax-relocations=no" not in settings,
+            print=print,
             compresses=compresses(arguments),
         ),
     )

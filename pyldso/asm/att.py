@@ -70,6 +70,20 @@ _BITS = {"b": 8, "w": 16, "l": 32, "q": 64}
 _BYTE_IMMEDIATE = frozenset(["int", "outb", "outw", "outl", "inb", "inw", "inl", "aam", "aad"])
 
 
+_REPEATS = ("rep", "repe", "repz", "repne", "repnz")
+_REPEATABLE = re.compile(
+    r"(?:movs|cmps|stos|lods|scas|ins|outs)[bwldq]?\Z|ret[qwl]?\Z|nop\Z|bs[fr][wlq]?\Z"
+    r"|xstore|xcrypt|montmul|xsha"
+)
+"""What a repeat prefix may stand before in one statement, as in gas (tc-i386.c, PrefixRepOK)."""
+_PORTS = {
+    "int": b"\xcd", "in": b"\xe4", "inb": b"\xe4", "inw": b"\xe4", "inl": b"\xe4",
+    "out": b"\xe6", "outb": b"\xe6", "outw": b"\xe6", "outl": b"\xe6",
+}  # fmt: skip
+_ACCUMULATORS = {"%al": (b"", 0), "%ax": (b"\x66", 1), "%eax": (b"", 1)}
+"""The prefix that an accumulator needs, and what it adds to the opcode of `in` or `out`."""
+
+
 def split_operands(text: str) -> list[str]:
     """Split at the commas that stand outside of brackets and strings."""
     if "(" not in text and "{" not in text and '"' not in text and "'" not in text:
@@ -204,6 +218,7 @@ class AttReader:
         Raises StatementError.
         """
         prefixes = b""
+        repeat = ""
         while True:
             match = _PAIR.match(text)
             if match is None and text[0] == "{":
@@ -216,9 +231,12 @@ class AttReader:
             if prefix is None:
                 break
             prefixes += bytes([prefix])
+            repeat = mnemonic if mnemonic in _REPEATS else repeat
             text = operands.lstrip(";, \t")
             if not text:
                 return [with_prefixes(prefixes, b"")], False
+        if repeat and not _REPEATABLE.match(mnemonic):
+            raise StatementError(f"`{mnemonic}' cannot follow `{repeat}'", mnemonic)
         is_branch = mnemonic in BRANCHES or mnemonic in FIXED_BRANCHES
         if is_branch and operands[:3] in _BRANCH_HINTS:
             prefixes += bytes([_BRANCH_HINTS[operands[:3]]])
@@ -239,10 +257,37 @@ class AttReader:
         if b"\xf0"[0] in prefixes:
             _check_lockable(mnemonic, operands)
         self._prefixes = prefixes
+        if mnemonic in _PORTS:
+            port = self._symbolic_port(mnemonic, operands)
+            if port is not None:
+                return [*_alone(prefixes), port], False
         if mnemonic[:4] == "vcmp":
             mnemonic, operands = self._comparison(mnemonic, operands)
         item, is_positional = self._ordinary(mnemonic, operands)
         return [item], is_positional
+
+    def _symbolic_port(self, mnemonic: str, operands: str) -> Item | None:
+        """Return an interrupt or port instruction whose number is a symbol, else None."""
+        parts = split_operands(operands)
+        number = next((part for part in parts if part[:1] == "$"), "")
+        register = next((part for part in parts if part[:1] == "%"), "")
+        is_interrupt = mnemonic == "int"
+        if (
+            not number
+            or len(parts) != 2 - is_interrupt
+            or (parts[0] == number) == (mnemonic[:3] == "out")
+        ):
+            return None
+        if not is_interrupt and register not in _ACCUMULATORS:
+            return None
+        fields = Fields(self._scope)
+        if not isinstance(fields.number_or_field(number[1:], "i"), str):
+            return None
+        prefix, width = _ACCUMULATORS.get(register, (b"", 0))
+        code = prefix + bytes([_PORTS[mnemonic][0] | width, 0])
+        template = fixed_template(code)
+        template.fields = ((len(code) - 1, 1, "i"),)
+        return Instruction(template, tuple(fields.operands))
 
     def _comparison(self, mnemonic: str, operands: str) -> tuple[str, str]:
         """Return a comparison whose name tells the predicate as one with an immediate."""

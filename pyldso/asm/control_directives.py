@@ -33,6 +33,14 @@ def warning(assembly: Assembly, name: str, operands: str) -> None:
     assembly.report(unquote(operands) or "the source warns", name, severity="warning")
 
 
+def print_text(assembly: Assembly, name: str, operands: str) -> None:
+    """Obey `.print "text"`: who assembles is told so."""
+    if operands[:1] != '"':
+        raise StatementError("`.print' takes a string", operands)
+    if assembly.options.print is not None:
+        assembly.options.print(unquote(operands))
+
+
 def end(assembly: Assembly, name: str, operands: str) -> None:
     """Obey `.end`: nothing after it is read."""
     for source in assembly.sources:
@@ -59,8 +67,8 @@ DIRECTIVES: dict[str, Callable[[Assembly, str, str], None]] = {
     ".include": include,
     ".error": error,
     ".err": error,
+    ".print": print_text,
     ".warning": warning,
-    ".print": ignore,
     ".end": end,
     ".intel_syntax": syntax,
     ".att_syntax": syntax,

@@ -210,11 +210,14 @@ class FrameWriter:
             self._out += b"\x05" + leb128(register, False) + leb128(factored, False)
 
     def _write_encoded(self, instruction: CfiInstruction) -> None:
-        """Write DW_CFA_val_expression with a DW_OP_addr, as gas does for .cfi_val_encoded_addr."""
-        size = encoding_size(instruction.second)
-        if size != 8 or instruction.second & ~7:
-            raise StatementError("only absolute addresses are supported in .cfi_val_encoded_addr")
-        self._out += b"\x16" + leb128(instruction.first, False) + leb128(9, False) + b"\x03"
+        """Write DW_CFA_val_expression with the address that .cfi_val_encoded_addr has given.
+
+        It is a DW_OP_addr, or DW_OP_GNU_encoded_addr where it is not simply 8 bytes.
+        """
+        encoding = instruction.second
+        operator = b"\x03" if encoding == 0 else bytes([0xF1, encoding])
+        length = len(operator) + encoding_size(encoding)
+        self._out += b"\x16" + leb128(instruction.first, False) + leb128(length, False) + operator
         self._pointer(instruction.data[0], instruction.second)
 
     def _advance(self, end: Spot) -> None:

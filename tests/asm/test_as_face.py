@@ -71,6 +71,11 @@ def test_symbols_and_folders_come_from_the_command_line(tmp_path: Path, gnu_as: 
     assert (tmp_path / "ours.o").read_bytes() == (tmp_path / "theirs.o").read_bytes()
 
 
+def test_a_source_may_print(tmp_path: Path) -> None:
+    (tmp_path / "p.s").write_text('\t.print "half \\"way\\""\n\tnop\n')
+    assert run(tmp_path, AS, "-o", "p.o", "p.s").stdout == 'half "way"\n'
+
+
 SYMBOLS_AND_LOADS = """\t.text
 f:
 .La:\tmov x@GOTPCREL(%rip), %rax
