@@ -12,6 +12,12 @@ from pyldso.asm.section_names import default_attributes, read_flags, read_type
 from pyldso.asm.symbols import AsmSection
 from pyldso.elf.constants import SHF, SHT
 
+_NO_ATTRIBUTES = 0xFFF00000 | SHF.MERGE | SHF.STRINGS | SHF.LINK_ORDER
+"""SHF_MASKOS, SHF_MASKPROC, and what says how a section is kept."""
+
+_ARRAYS = (SHT.INIT_ARRAY, SHT.FINI_ARRAY, SHT.PREINIT_ARRAY)
+"""Types that a section has by its name whatever the source says."""
+
 
 def standard(assembly: Assembly, name: str, operands: str) -> None:
     """Obey `.text`, `.data` and `.bss`, with a subsection number."""
@@ -51,10 +57,16 @@ def find_section(assembly: Assembly, operands: str) -> AsmSection:
     if len(given) < 2 or given[0] != '"':
         raise StatementError("section flags stand in double quotes", given)
     explicit, in_present_group = read_flags(given.strip('"'))
-    given_by_name = flags if sh_type != SHT.PROGBITS and not explicit else flags & SHF.X86_64_LARGE
-    flags = explicit | given_by_name
+    # What the name says comes on top, unless the source says other things (gas/config/obj-elf.c).
+    has_other = explicit & ~_NO_ATTRIBUTES & ~flags
+    type_by_name, has_fixed_type = sh_type, sh_type in _ARRAYS or flags & SHF.X86_64_LARGE
+    flags = explicit if has_other else explicit | flags
     if parts and parts[0][:1] in ("@", "%", '"'):
         sh_type = read_type(parts.pop(0))
+        if sh_type != type_by_name and has_fixed_type:
+            sh_type = type_by_name
+            message = f"the type of section {name} follows from its name, not from what stands here"
+            assembly.report(message, name, severity="warning")
     elif parts and explicit & (SHF.MERGE | SHF.GROUP) and parts[0][:1].isalpha():
         raise StatementError("a section type such as @progbits must come first", parts[0])
     entry_size = 0

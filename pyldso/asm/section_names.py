@@ -23,20 +23,14 @@ _SPECIAL: dict[str, tuple[int, int]] = {
     ".init_array*": (SHT.INIT_ARRAY, _A | _W),
     ".fini_array*": (SHT.FINI_ARRAY, _A | _W),
     ".preinit_array*": (SHT.PREINIT_ARRAY, _A | _W),
-    ".ctors*": (SHT.PROGBITS, _A | _W),
-    ".dtors*": (SHT.PROGBITS, _A | _W),
-    ".eh_frame": (SHT.PROGBITS, _A),
+    ".got": (SHT.PROGBITS, _A | _W),
+    ".plt": (SHT.PROGBITS, _A | _X),
     ".note.GNU-stack": (SHT.PROGBITS, 0),
     ".note*": (SHT.NOTE, 0),
     ".lbss*": (SHT.NOBITS, _A | _W | _LARGE),
     ".ldata*": (SHT.PROGBITS, _A | _W | _LARGE),
     ".lrodata*": (SHT.PROGBITS, _A | _LARGE),
-    ".gnu.linkonce.t*": (SHT.PROGBITS, _A | _X),
-    ".gnu.linkonce.d*": (SHT.PROGBITS, _A | _W),
     ".gnu.linkonce.b*": (SHT.NOBITS, _A | _W),
-    ".gnu.linkonce.r*": (SHT.PROGBITS, _A),
-    ".gnu.linkonce.td*": (SHT.PROGBITS, _A | _W | _T),
-    ".gnu.linkonce.tb*": (SHT.NOBITS, _A | _W | _T),
 }
 
 _FLAG_LETTERS = {
