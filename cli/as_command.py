@@ -31,8 +31,8 @@ WARNINGS, ACCEPTED = "Warnings", "Accepted without effect"
 
 OPTIONS = (
     Option(("-o",), "output", "Write the object to FILE, not to a.out.", OUTPUT, "FILE"),
-    Option(("-a",), "listing", "Print a listing: -al, -aln, -al=FILE ...", OUTPUT, "KINDS",
-           is_prefix=True),
+    Option(("-a",), "listing", "Print lines (l), symbols (s), without pages (n): -alsn=FILE ..",
+           OUTPUT, "KINDS", is_prefix=True),
     Option(("--noexecstack",), "execstack", "Mark that no executable stack is needed.", OUTPUT,
            constant=False),
     Option(("--execstack",), "execstack", "Mark that one is needed.", OUTPUT),
@@ -93,7 +93,9 @@ def execute(arguments: Arguments) -> int:
     if any(name == "execstack" for name, _ in arguments.items):
         text += stack_note(arguments.flag("execstack"))
     listings: list[str] = []
-    wanted = [option for option in arguments.all("listing") if is_listing(option)]
+    # Of `-a=FILE` the parser gives the file alone.
+    given = [one if one[:2] == "-a" else f"-a={one}" for one in arguments.all("listing")]
+    wanted = [option for option in given if is_listing(option)]
     built, warnings = assemble_with_warnings(
         text,
         path,
@@ -105,6 +107,7 @@ def execute(arguments: Arguments) -> int:
             debug=debug_options(arguments),
             symbols=symbol_options(arguments),
             relaxes="-mrelax-relocations=no" not in settings,
+            listing_kinds=listing_kinds(given),
             print=print,
             compresses=compresses(arguments),
         ),
@@ -145,6 +148,18 @@ def is_listing(option: str) -> bool:
     """Tell whether an -a option asks for more than to leave something out."""
     kinds = option[2:].partition("=")[0]
     return not kinds or bool(set(kinds) - set("cdgn"))
+
+
+def listing_kinds(options: Sequence[str]) -> str:
+    """Return the letters of all -a options; where none says what to list, all is listed.
+
+    Raises UsageError for a listing that is not made.
+    """
+    letters = "".join(option[2:].partition("=")[0] for option in options)
+    for letter in letters:
+        if letter not in "ndhls":
+            raise UsageError(f"-a{letter} is not supported: a listing has l, h, s and n")
+    return letters if set(letters) & set("hls") else f"hls{letters}"
 
 
 def definition(given: str) -> tuple[str, int]:

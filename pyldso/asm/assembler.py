@@ -165,7 +165,8 @@ class Assembler:
             from pyldso.asm.listing import write_listing  # few ask for it
 
             main = assembly.source_map.source_of(_FIRST_PLACE)
-            assembly.options.listing(write_listing(main, assembly.source_map, laid))
+            kinds = assembly.options.listing_kinds
+            assembly.options.listing(write_listing(assembly, main, laid, kinds))
         return build_object(assembly, laid, relocations)
 
     # Reading

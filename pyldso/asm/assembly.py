@@ -50,6 +50,8 @@ class AsmOptions(NamedTuple):
     symbols: SymbolOptions = SymbolOptions()
     relaxes: bool = True
     """Loads through the GOT are marked as such that a linker may turn to direct ones."""
+    listing_kinds: str = "ln"
+    """The letters of `-a`: what the listing has."""
     print: Callable[[str], None] | None = None
     """Takes what the source wants to be printed."""
     compresses: bool = False

@@ -24,6 +24,22 @@ x:\t.quad 1, 2, 3
 \tfoo 4
 \tcall main
 """
+SYMBOLS_LISTED = """\t.file "q.c"
+\t.globl main
+main:
+.Lx:\tnop
+\tjmp .Lx
+\tjmp ext
+\t.comm com, 4, 8
+w = 7
+\t.weak unused
+a:
+b:\t.long c - a, .Ly
+c:
+\t.section .foo, "a"
+.Ly:\t.quad 1
+\t.set alias, main
+"""
 
 
 def run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
@@ -53,10 +69,14 @@ def test_the_driver_finds_pyldso(tmp_path: Path, gcc: str) -> None:
     assert run(tmp_path, AS, "--version").stdout.startswith("pyldso assembler ")
 
 
-def test_the_listing_is_that_of_gnu_as(tmp_path: Path, gnu_as: str) -> None:
-    (tmp_path / "l.s").write_text(LISTED)
-    theirs = run(tmp_path, gnu_as, "-aln", "-o", "theirs.o", "l.s")
-    ours = run(tmp_path, AS, "-al=listing", "-o", "ours.o", "l.s")
+@pytest.mark.parametrize("kinds", ["-aln", "-al", "-a", "-as", "-asn", "-alsn", "-ahls"])
+@pytest.mark.parametrize("source", [LISTED, SYMBOLS_LISTED, "\t.quad 1, 2, 3\n" * 130, "\tnop\n"])
+def test_the_listing_is_that_of_gnu_as(
+    source: str, kinds: str, tmp_path: Path, gnu_as: str
+) -> None:
+    (tmp_path / "l.s").write_text(source)
+    theirs = run(tmp_path, gnu_as, kinds, "-o", "theirs.o", "l.s")
+    ours = run(tmp_path, AS, f"{kinds}=listing", "-o", "ours.o", "l.s")
     assert (ours.returncode, ours.stderr) == (0, "")
     assert (tmp_path / "listing").read_text() == theirs.stdout
 
