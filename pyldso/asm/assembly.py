@@ -145,7 +145,7 @@ class Assembly:
         Raises StatementError where it has one already.
         """
         if name[0].isdigit():
-            if not name.isdigit() or len(name) > 9:
+            if not name.isdecimal() or len(name) > 9:
                 raise StatementError(f"bad label name `{name}'", name)
             self._define_local(int(name))
             return

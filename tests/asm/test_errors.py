@@ -45,6 +45,7 @@ def messages(source: str) -> str:
         ("\tfadd %st(1), %st(2)", "1:2", "invalid operands for `fadd'", ""),
         ("\tmov (%rax,%rsp,2), %ecx", "1:12", "`%rsp' cannot be an index", ""),
         ("\tlock mov %eax, (%rbx)", "1:7", "`mov' cannot follow `lock'", "changes memory"),
+        ("\u00b3:\tnop", "1:1", "bad label name `\u00b3'", ""),
         ("\trep mov %eax, %ebx", "1:6", "`mov' cannot follow `rep'", ""),
         ("\trepne call *%rax", "1:8", "`call' cannot follow `repne'", ""),
         ("\t{evex} vaddps %xmm0, %xmm1, %xmm2", "1:2", "`{evex}' is not supported", ""),
