@@ -167,7 +167,7 @@ def _number(register: str) -> tuple[int, bool] | None:
     name = register.lstrip("%")
     if name[:1] in ("e", "r") and name[1:] in _NUMBERS:
         return _NUMBERS[name[1:]], name[0] == "r"
-    if name[:1] == "r" and name[1:].rstrip("d").isdigit():
+    if name[:1] == "r" and name[1:].rstrip("d").isdecimal():
         number = int(name[1:].rstrip("d"))
         return (number, not name.endswith("d")) if 8 <= number < 16 else None
     return None

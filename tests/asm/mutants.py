@@ -21,6 +21,7 @@ from pathlib import Path
 from pyldso.asm.assembler import assemble_with_warnings
 from pyldso.asm.assembly import AsmOptions
 from pyldso.asm.encoder import Encoder
+from pyldso.asm.line_table import DebugOptions
 from pyldso.elf.object_writer import write_object
 from pyldso.errors import PyldsoError
 
@@ -178,7 +179,13 @@ def main(folder: str, first: int, count: int) -> None:
         if seed % _ENCODER_LIFE == 0:
             encoder = Encoder()
         listings: list[str] = []
-        options = AsmOptions((), (("given", 1),), listings.append if seed % 8 == 0 else None)
+        options = AsmOptions(
+            (),
+            (("given", 1),),
+            listings.append if seed % 8 == 0 else None,
+            debug=DebugOptions(seed % 4 == 1, 2 + seed // 4 % 4),
+            listing_kinds="ls",
+        )
         signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
         try:
             write_object(assemble_with_warnings(text, "self.s", options, encoder)[0])
