@@ -479,8 +479,9 @@ class Assembler:
             self.assembly.error(error)
             return None
         for part in laid.values():
-            # The file has padding before a section up to its alignment.
-            self._size += part.size + part.section.alignment if part.section.has_contents else 0
+            # The file has padding before a section up to its alignment, before .bss as well.
+            self._size += part.section.alignment
+            self._size += part.size if part.section.has_contents else 0
             if self._size > _LARGEST_CONTENTS:
                 size = f"{part.size >> 20} MiB (aligned to {part.section.alignment:#x})"
                 self.assembly.report(

@@ -29,6 +29,7 @@ def test_what_would_crash_the_encoder_never_reaches_it(source: str) -> None:
     "source",
     [
         ".align 0x40000000\n.byte 1\n.align 0x40000000",
+        ".bss\n.align 0x20000000\n.skip 1\n.data\n.byte 1",
         ".fill 0x7fffffff, 8",
         ".skip 0x7fffffffffffffff",
         ".macro m\n.rept 1000\nm\n.endr\n.endm\nm",
