@@ -18,6 +18,8 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples" / "csapp"
 IS_INSTALLED = find_spec("pyldso_cli") is not None
 
+sys.path.append(str(ROOT))  # for conformance/; last, so that an installed pyldso is what is tested
+
 if not IS_INSTALLED:  # the folder cli/ gets its name of pyldso_cli when it is installed
     sys.modules["pyldso_cli"] = import_module("cli")
 

@@ -147,7 +147,7 @@ def run(folder: Path, *words: object) -> str:
 @pytest.mark.parametrize("maker", ["mkso", "driver"])
 def test_gdb_shows_lines_of_assembly(maker: str, tmp_path: Path, gcc: str, pyldso) -> None:
     if not shutil.which("gdb"):
-        pytest.skip("gdb is not installed")
+        pytest.skip("gdb is not installed, and is what shows the lines")
     (tmp_path / "h.S").write_text(
         "#define ANSWER 42\n\t.globl main\n\t.type main, @function\nmain:\n"
         "\tmovl $ANSWER, %eax\n\tcall twice\n\tret\n\t.size main, .-main\n"

@@ -100,7 +100,7 @@ def test_an_instruction_gets_the_bytes_of_gnu_as_or_is_refused(
     seed: int, syntax: str, tmp_path: Path, gnu_as: str
 ) -> None:
     if not shutil.which("objdump") or not shutil.which("objcopy"):
-        pytest.skip("objdump is not installed")
+        pytest.skip("objdump is not installed, and is what spells the instructions")
     texts = disassembled(list(machine_code(seed)), syntax, tmp_path)
     expected = gnu_code(texts, syntax, tmp_path)
     first = ".intel_syntax noprefix;" if syntax == "intel" else ""

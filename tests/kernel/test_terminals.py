@@ -119,7 +119,7 @@ def test_interactive_shell_on_a_terminal(
 ) -> None:
     bash = shutil.which("bash")
     if bash is None:
-        pytest.skip("no bash")
+        pytest.skip("bash is not installed, and is what is run")
     shell = [bash, "--norc", "--noprofile", "-i"]
     session = Session([str(pyldso_script), *command, *shell] if command else shell, tmp_path)
     converse(session)

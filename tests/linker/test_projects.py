@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from conformance.projects import WAYS, Built, Project, Way, build, differences, relink, row
+
 ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT))  # last: all else comes from where it is installed
-from conformance.projects import WAYS, Built, Project, Way, build, differences, relink, row  # noqa: E402
 
 PROJECT = Project(
     "small",
