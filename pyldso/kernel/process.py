@@ -12,14 +12,13 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from signal import SIGKILL, SIGSEGV
-from struct import pack, unpack
-from typing import TYPE_CHECKING, TypeVar
+from struct import unpack
+from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64 import registers
 from pyldso.arch.x86_64.syscalls import (
     NOT_PERMITTED,
     SyscallRow,
-    syscall_numbers,
     syscall_row,
 )
 from pyldso.events import EventStream, Topic
@@ -33,7 +32,7 @@ from pyldso.kernel.host import ALL_SIGNALS, forbid_core_files, host_syscall, sig
 from pyldso.kernel.layout import Layout
 from pyldso.kernel.memory import AddressSpace
 from pyldso.kernel.mmu import EXECUTE, READ, Arena, MemoryFault
-from pyldso.kernel.paths import AT_FDCWD
+from pyldso.kernel.own_calls import OwnCalls
 from pyldso.kernel.policy import Policy
 from pyldso.kernel.signal_frames import SignalInfo, enter_handler, leave_handler
 from pyldso.kernel.signal_intake import Interrupted
@@ -80,11 +79,10 @@ _MASK = 2**64 - 1
 
 _RLIMIT_CORE = 4
 
-T = TypeVar("T")
 TrapHandler = Callable[[], int | None] | Callable[[], None]
 
 
-class Process:
+class Process(OwnCalls):
     """One emulated process.
 
     `run` and `call` raise or return the end of the process: ProcessEnded carries an ExitStatus.
@@ -98,6 +96,7 @@ class Process:
         aslr_seed: int | None = None,
         inherited: Inherited | None = None,
     ) -> None:
+        super().__init__()
         self.events = events
         self.budget = budget
         self.layout = Layout(aslr_seed)
@@ -151,7 +150,6 @@ class Process:
         self.host_iovec: ctypes.Array[ctypes.c_uint64] | None = None
         self._start = (b"", b"", b"")
         self._bound: dict[int, BoundSyscall] = {}
-        self._numbers: dict[str, int] = {}
         self._refused: set[str] = set()
         self._traps: list[TrapHandler] = []
         self._pending_traps: list[TrapHandler] = []
@@ -169,114 +167,6 @@ class Process:
         if budget.limits.instructions is not None:
             self.cpu.count_instructions(budget.instructions_address)
         return Clock(budget, self.stop)
-
-    # ---- what the dynamic linker asks for: through the guest's own system calls ------------
-
-    def open(self, path: str, flags: int = os.O_RDONLY | os.O_CLOEXEC) -> int:
-        """Open a file as the guest does and return the descriptor; raises OSError."""
-        return self._call("openat", AT_FDCWD, os.fsencode(path), flags, 0)
-
-    def close(self, fd: int) -> None:
-        """Close a descriptor; raises OSError."""
-        self._call("close", fd)
-
-    def fstat(self, fd: int) -> os.stat_result:
-        """Return a descriptor's status; raises OSError."""
-
-        def ask() -> tuple[os.stat_result, int, bytes]:
-            status = os.fstat(fd)
-            shown = (status.st_mode, status.st_uid, status.st_gid, status.st_rdev, status.st_size)
-            return status, 0, pack("<24xIII4xQQ88x", *shown)
-
-        return self._observe("fstat", (fd, b""), ask)
-
-    def pread(self, fd: int, count: int, offset: int) -> bytes:
-        """Return up to `count` bytes at `offset` of the file; raises OSError."""
-
-        def read() -> tuple[bytes, int, bytes]:
-            data = os.pread(fd, count, offset)
-            return data, len(data), data
-
-        return self._observe("pread64", (fd, b"", count, offset), read)
-
-    def getcwd(self) -> str:
-        """Return the current folder; raises OSError."""
-
-        def ask() -> tuple[str, int, bytes]:
-            path = self.files.getcwd()
-            name = os.fsencode(path)
-            return path, len(name) + 1, name + b"\0"
-
-        return self._observe("getcwd", (b"", 4096), ask)
-
-    def readlink(self, path: str) -> str:
-        """Return where a symbolic link points; raises OSError."""
-
-        def read() -> tuple[str, int, bytes]:
-            target = self.files.readlink(AT_FDCWD, os.fsencode(path))
-            return os.fsdecode(target), len(target), target
-
-        return self._observe("readlink", (os.fsencode(path), b"", 4096), read)
-
-    def mmap(
-        self, address: int, length: int, prot: int, flags: int, fd: int = -1, offset: int = 0
-    ) -> int:
-        """Map memory (mmap(2)) and return its address; raises OSError."""
-        return self._call("mmap", address, length, prot, flags, fd, offset)
-
-    def mprotect(self, address: int, length: int, prot: int) -> None:
-        """Change the protection of memory (mprotect(2)); raises OSError."""
-        self._call("mprotect", address, length, prot)
-
-    def set_tid_address(self, address: int) -> None:
-        """Let the kernel clear the first thread's id at its end (set_tid_address(2))."""
-        self._call("set_tid_address", address)
-
-    def set_robust_list(self, head: int) -> None:
-        """Name the running thread's list of robust futexes (set_robust_list(2))."""
-        self._call("set_robust_list", head, 24)
-
-    def munmap(self, address: int, length: int) -> None:
-        """Unmap memory (munmap(2)); raises OSError."""
-        self._call("munmap", address, length)
-
-    def _call(self, name: str, *arguments: Argument) -> int:
-        bound = self._bind(self._number(name))
-
-        def ask() -> tuple[int, int, bytes]:
-            self.intake.is_patient = True
-            try:
-                result = bound.call_decoded(self, arguments)
-            finally:
-                self.intake.is_patient = False
-            return result, result, b""
-
-        return self._observe(name, arguments, ask)
-
-    def _observe(
-        self, name: str, arguments: tuple[Argument, ...], ask: Callable[[], tuple[T, int, bytes]]
-    ) -> T:
-        """Do a call of pyldso's own and tell those who watch.
-
-        `ask` gives the answer, the call's result, and what stands then in its buffer, the place of
-        which is b"" in `arguments`.
-        """
-        if not self.events.wanted & _SYSCALLS:
-            return ask()[0]
-        number = self._number(name)
-        try:
-            answer, result, filled = ask()
-        except OSError as error:
-            self.events.emit(SyscallExited(number, arguments, -(error.errno or errno.EIO)))
-            raise
-        arguments = tuple(argument if argument != b"" else filled for argument in arguments)
-        self.events.emit(SyscallExited(number, arguments, result))
-        return answer
-
-    def _number(self, name: str) -> int:
-        if not self._numbers:
-            self._numbers = syscall_numbers()
-        return self._numbers[name]
 
     # ---- stubs and traps -------------------------------------------------------------------
 
@@ -670,6 +560,15 @@ class Process:
             if row.name in WRITING and row.handler:
                 return MeteredSyscall(row, self.budget)
         return BoundSyscall(row, self.scheduler is not None)
+
+    def answer_own(self, number: int, arguments: tuple[Argument, ...]) -> int:
+        """Answer a system call that pyldso makes itself, which no signal interrupts."""
+        bound = self._bind(number)
+        self.intake.is_patient = True
+        try:
+            return bound.call_decoded(self, arguments)
+        finally:
+            self.intake.is_patient = False
 
     def call_host(
         self,
