@@ -11,46 +11,26 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from signal import SIGKILL, SIGSEGV
 from struct import unpack
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64 import registers
-from pyldso.arch.x86_64.syscalls import (
-    NOT_PERMITTED,
-    SyscallRow,
-    syscall_row,
-)
+from pyldso.arch.x86_64.syscalls import NOT_PERMITTED, SyscallRow, syscall_row
 from pyldso.events import EventStream, Topic
 from pyldso.kernel import procfs
 from pyldso.kernel.binding import Argument, BoundSyscall
 from pyldso.kernel.cpu import PAGE_FAULT, Cpu, Fault
 from pyldso.kernel.events import ProcessEnded as ProcessEndedEvent
-from pyldso.kernel.events import Refused, SignalDelivered, SyscallEntered, SyscallExited
+from pyldso.kernel.events import Refused, SyscallEntered, SyscallExited
 from pyldso.kernel.files import Files
-from pyldso.kernel.host import ALL_SIGNALS, forbid_core_files, host_syscall, signal_mask
+from pyldso.kernel.host import forbid_core_files, host_syscall
 from pyldso.kernel.layout import Layout
 from pyldso.kernel.memory import AddressSpace
 from pyldso.kernel.mmu import EXECUTE, READ, Arena, MemoryFault
 from pyldso.kernel.own_calls import OwnCalls
 from pyldso.kernel.policy import Policy
-from pyldso.kernel.signal_frames import SignalInfo, enter_handler, leave_handler
 from pyldso.kernel.signal_intake import Interrupted
-from pyldso.kernel.signals import (
-    IGNORED_BY_PYTHON,
-    NOT_FATAL,
-    SI_KERNEL,
-    SIG_DFL,
-    SIG_IGN,
-    SIGNAL_COUNT,
-    UNBLOCKABLE,
-    SignalState,
-    deliver_pending,
-    handled,
-    ignored_at_start,
-    killed_by,
-    receive_signal,
-)
+from pyldso.kernel.signals import Signals
 from pyldso.kernel.status import ExitStatus, Inherited, Killed, ProcessEnded, ProcessReplaced
 from pyldso.kernel.thread import RESTARTED, Thread, ThreadWaits, Wait
 from pyldso.kernel.vma import Vma
@@ -122,9 +102,8 @@ class Process(OwnCalls):
             "limits": lambda tid: procfs.limits_text(self),
         }
         self.files.thread_ids = lambda: self.threads.keys()
-        self.signals = SignalState()
-        self._inherited = inherited = inherited or Inherited()
-        self._kept_defaults = inherited.kept_defaults
+        inherited = inherited or Inherited()
+        self.signals = Signals(self, inherited)
         self.thread = Thread(os.getpid())
         """The thread that runs; what is said of the processor's registers is said of it."""
         self.threads = {self.thread.tid: self.thread}
@@ -280,12 +259,14 @@ class Process(OwnCalls):
         """Run the process from `pc` to its end."""
         with self.intake.listening():
             try:
-                self._begin_to_listen()
+                if self.intake.listens:
+                    if _RLIMIT_CORE not in self.resource_limits:
+                        self.resource_limits[_RLIMIT_CORE] = forbid_core_files()
+                    self.signals.begin_to_listen()
                 if self._clock is not None:
                     self._clock.watch()
                 self._loop(pc)
-                # Nobody has called: the guest went astray into pyldso's own page.
-                status: ExitStatus = killed_by(self, Fault(PAGE_FAULT, self.cpu.pc, EXECUTE))
+                status = self._killed_astray()
             except ProcessEnded as end:
                 status = end.status
             except ProcessReplaced:
@@ -317,7 +298,7 @@ class Process(OwnCalls):
             self.check_budget()
             if self.intake.has_signal:
                 cpu.pc = pc
-                self.take_signals(is_running=True)
+                self.signals.take(is_running=True)
                 pc = cpu.pc
                 continue
             fault = cpu.start(pc, until)
@@ -364,7 +345,7 @@ class Process(OwnCalls):
             self._pending_traps.append(thread.trap)
             thread.trap = None
         if thread.waiting:
-            self._pending_traps.append(self.call_handlers)
+            self._pending_traps.append(self.signals.call_handlers)
 
     def stop(self) -> None:
         """Let the process look at what watches over it, soon; callable from any thread."""
@@ -375,48 +356,15 @@ class Process(OwnCalls):
 
     def _answer_fault(self, fault: Fault) -> int:
         """Return where the guest's handler of a fault begins; ProcessEnded where it has none."""
-        killed = killed_by(self, fault)
-        info = handled(self, fault, killed)
-        if info is None:
-            raise ProcessEnded(killed)
-        self.cpu.pc = killed.pc
-        self._call_handler(info)
-        self.mirror_mask()
-        return self.cpu.pc
+        from pyldso.kernel.exceptions import answer_fault  # start-up: few programs fault
 
-    def call_handlers(self) -> None:
-        """Enter the handlers of the signals that wait; the last is the first to run."""
-        thread = self.thread
-        waiting, thread.waiting = thread.waiting, []
-        for info in waiting:
-            if thread.mask >> (info.number - 1) & 1:  # by the handler entered before
-                thread.pending.setdefault(info.number, info)
-            else:
-                self._call_handler(info)
-        self.mirror_mask()
+        return answer_fault(self, fault)
 
-    def leave_handler(self) -> None:
-        """Go back to where a signal came, and take what waited behind its mask."""
-        try:
-            leave_handler(self)
-        except MemoryFault:
-            end = Killed(SIGSEGV, self.cpu.pc, None, SI_KERNEL, "bad frame in rt_sigreturn")
-            raise ProcessEnded(end) from None
-        deliver_pending(self)
-        self.call_handlers()
+    def _killed_astray(self) -> ExitStatus:
+        """Return how a guest ends that went into pyldso's own page, which nobody has called."""
+        from pyldso.kernel.exceptions import killed_by  # start-up
 
-    def tell_of_signal(self, info: SignalInfo) -> None:
-        """Tell those who watch of a signal that reaches the guest."""
-        if self.events.wanted & Topic.SYSCALLS:
-            self.events.emit(SignalDelivered(info.number, info.siginfo))
-
-    def _call_handler(self, info: SignalInfo) -> None:
-        self.tell_of_signal(info)
-        try:
-            enter_handler(self, info)
-        except MemoryFault:  # no room for the frame
-            end = Killed(SIGSEGV, self.cpu.pc, None, SI_KERNEL, "no stack for a signal handler")
-            raise ProcessEnded(end) from None
+        return killed_by(self, Fault(PAGE_FAULT, self.cpu.pc, EXECUTE))
 
     def after_system_call(self, action: TrapHandler) -> None:
         """Do something to the machine once it stands behind the system call at hand."""
@@ -427,62 +375,6 @@ class Process(OwnCalls):
         """Raise the end of the process where a limit wants it."""
         if self.budget is not None:
             self.budget.check()
-
-    # ---- signals of the host -------------------------------------------------------------------
-
-    def _begin_to_listen(self) -> None:
-        """Take over how the host's process was started, and let the host do as the guest says."""
-        if not self.intake.listens:
-            return
-        self.thread.mask = signal_mask()
-        if _RLIMIT_CORE not in self.resource_limits:
-            self.resource_limits[_RLIMIT_CORE] = forbid_core_files()
-        ignored = self._inherited.ignored
-        if ignored is None:
-            ignored = ignored_at_start()
-            for python_ignores in IGNORED_BY_PYTHON:
-                self.intake.set_action(python_ignores, SIG_DFL, 0, is_kept=False)
-        for number in ignored:
-            self.signals.actions[number] = SIG_IGN.to_bytes(32, "little")
-        if self.events.wanted & _SYSCALLS:  # to show them
-            self._kept_defaults = frozenset(range(1, SIGNAL_COUNT + 1)) - NOT_FATAL - {SIGKILL}
-        for number in self._kept_defaults - ignored:
-            self.mirror_action(number)
-
-    def mirror_action(self, number: int) -> None:
-        """Let the host do with a signal what the guest's disposition says."""
-        handler = self.signals.handler(number)
-        flags = int.from_bytes(self.signals.actions.get(number, bytes(32))[8:16], "little")
-        is_handled = handler not in (SIG_DFL, SIG_IGN)
-        is_kept = is_handled or (handler == SIG_DFL and number in self._kept_defaults)
-        self.intake.set_action(number, handler, flags, is_kept=is_kept)
-
-    def set_mask(self, mask: int) -> None:
-        """Set the running thread's set of blocked signals, here and on the host."""
-        self.thread.mask = mask & ~UNBLOCKABLE
-        self.mirror_mask()
-
-    def mirror_mask(self) -> None:
-        """Block on the host what all threads block, or are about to."""
-        mask = ALL_SIGNALS
-        for thread in self.threads.values():
-            blocked = thread.mask
-            for info in thread.waiting:
-                blocked |= 1 << (info.number - 1) | self.signals.mask_of(info.number)
-            mask &= blocked
-        self.intake.set_mask(mask)
-
-    def take_signals(self, *, is_running: bool) -> None:
-        """Take what the host's kernel has delivered, for a thread that does not block it.
-
-        The running thread, where one is, enters its handlers.
-        """
-        while self.intake.has_signal:
-            receive_signal(self, self.intake.take())
-            if is_running:
-                self.call_handlers()
-            else:
-                self.mirror_mask()
 
     def _on_syscall(self) -> None:
         """Answer the guest's system call: the machine stands on the instruction."""
@@ -502,7 +394,7 @@ class Process(OwnCalls):
             return
         self._answer_system_call(number, arguments, result)
         if self.thread.waiting:
-            self.after_system_call(self.call_handlers)
+            self.after_system_call(self.signals.call_handlers)
 
     def _return_to_system_call(self) -> None:
         """Stand on the system call that was not made, because a signal came before it."""
@@ -513,7 +405,7 @@ class Process(OwnCalls):
         thread = self.thread
         if thread.restored_mask is not None and not (thread.waiting or self.intake.has_signal):
             mask, thread.restored_mask = thread.restored_mask, None
-            self.set_mask(mask)
+            self.signals.set_mask(mask)
         if result == RESTARTED:
             self._return_to_system_call()
         else:
@@ -615,13 +507,7 @@ class Process(OwnCalls):
         if self.vfork is not None:  # which remains the other's
             self.vfork.forget(self)
             self.vfork = None
-        self.signals.pending.clear()
-        self.signals.timers.clear()
-        self.intake.continue_as_child()
-        if not self.events.wanted & _SYSCALLS:
-            kept, self._kept_defaults = self._kept_defaults, frozenset()
-            for number in kept:
-                self.mirror_action(number)
+        self.signals.continue_as_child()
         if self._clock is not None:
             self._clock.watch()
 
@@ -657,10 +543,12 @@ class Process(OwnCalls):
 
     def heritage(self) -> Inherited:
         """Return what goes on with the next program in the process's place."""
-        numbers = range(1, SIGNAL_COUNT + 1)
-        ignored = frozenset(n for n in numbers if self.signals.handler(n) == SIG_IGN)
         return Inherited(
-            ignored, self._kept_defaults, self.resource_limits, self.family_fd, self.outer_group
+            self.signals.ignored(),
+            self.signals.kept_defaults,
+            self.resource_limits,
+            self.family_fd,
+            self.outer_group,
         )
 
     def discard(self) -> None:

@@ -233,8 +233,8 @@ class Scheduler:
         """Return RESTARTED for a call that a handler interrupts and that is to be made again."""
         if result != -errno.EINTR or thread.call is None or thread.call[0] not in _RESTARTED:
             return result
-        actions = self._process.signals.actions
-        flags = (unpack_from("<Q", actions[info.number], 8)[0] for info in thread.waiting)
+        signals = self._process.signals
+        flags = (signals.flags(info.number) for info in thread.waiting)
         return RESTARTED if all(flag & _SA_RESTART for flag in flags) else result
 
     def is_awaited(self, thread: Thread, info: SignalInfo) -> bool:
@@ -350,7 +350,7 @@ class Scheduler:
         """Return the next thread that can run; wait where all wait."""
         while True:
             self._process.check_budget()
-            self._process.take_signals(is_running=False)
+            self._process.signals.take(is_running=False)
             self._gather()
             if self._ready:
                 return self._ready.popleft()

@@ -98,7 +98,7 @@ def enter_handler(process: Process, info: SignalInfo) -> None:
     thread.mask |= mask | (0 if flags & SA_NODEFER else 1 << (info.number - 1))
     if flags & SA_RESETHAND:
         actions[info.number] = bytes(8) + actions[info.number][8:]
-        process.mirror_action(info.number)
+        process.signals.mirror_action(info.number)
 
 
 def on_alternate_stack(process: Process) -> bool:
@@ -125,7 +125,7 @@ def leave_handler(process: Process) -> None:
         for index in range(_XMM_COUNT):
             start = _FP_XMM + 16 * index
             cpu.set_vector(index, state[start : start + 16])
-    process.set_mask(mask)
+    process.signals.set_mask(mask)
 
 
 def _floating_point(process: Process) -> bytes:

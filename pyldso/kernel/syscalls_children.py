@@ -111,7 +111,7 @@ def _fork(process: Process) -> int:
         if pid == 0:
             process.continue_as_child()
     finally:
-        process.mirror_mask()
+        process.signals.mirror_mask()
     return pid
 
 

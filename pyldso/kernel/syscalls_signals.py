@@ -15,18 +15,7 @@ from pyldso.kernel.family import family_members, is_family, is_family_group
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.signal_frames import SignalInfo, on_alternate_stack
 from pyldso.kernel.signal_intake import NEVER_BLOCKED
-from pyldso.kernel.signals import (
-    SI_TKILL,
-    SI_USER,
-    SIGNAL_COUNT,
-    UNBLOCKABLE,
-    deliver_pending,
-    is_fatal,
-    own_signal,
-    pending_set,
-    receive_signal,
-    send,
-)
+from pyldso.kernel.signals import SI_TKILL, SI_USER, SIGNAL_COUNT, UNBLOCKABLE, own_signal
 from pyldso.kernel.thread import ThreadWaits, Wait
 
 if TYPE_CHECKING:
@@ -53,7 +42,7 @@ def sys_rt_sigaction(process: Process, number: int, new: int, old: int, size: in
     previous = actions.get(number, bytes(32))
     if new:
         actions[number] = ctypes.string_at(new, 32)
-        process.mirror_action(number)
+        process.signals.mirror_action(number)
     if old:
         ctypes.memmove(old, previous, 32)
     return 0
@@ -61,7 +50,7 @@ def sys_rt_sigaction(process: Process, number: int, new: int, old: int, size: in
 
 def sys_rt_sigreturn(process: Process) -> int:
     """sigreturn(2)."""
-    process.after_system_call(process.leave_handler)
+    process.after_system_call(process.signals.leave_handler)
     return 0
 
 
@@ -82,8 +71,8 @@ def sys_rt_sigprocmask(process: Process, how: int, new: int, old: int, size: int
             raise _error(errno.EINVAL)
     if old:
         ctypes.memmove(old, process.thread.mask.to_bytes(8, "little"), 8)
-    process.set_mask(mask)
-    deliver_pending(process)
+    process.signals.set_mask(mask)
+    process.signals.deliver_pending()
     return 0
 
 
@@ -96,8 +85,8 @@ def sys_tgkill(process: Process, tgid: int, tid: int, number: int) -> int:
     if tgid != os.getpid() or tid not in process.threads:
         raise _error(errno.ESRCH)
     is_only = len(process.threads) == 1 and tid == tgid
-    if number and (is_fatal(process, number) or not is_only or not process.intake.listens):
-        send(process, process.threads[tid], own_signal(number, SI_TKILL))
+    if number and (process.signals.is_fatal(number) or not is_only or not process.intake.listens):
+        process.signals.send(process.threads[tid], own_signal(number, SI_TKILL))
         return 0
     return host_syscall(_TGKILL, tgid, tgid, number)
 
@@ -117,7 +106,7 @@ def sys_kill(process: Process, pid: int, number: int) -> int:
         return _send_to_other(process, pid, number)
     everyone = pid == -1
     group = None if everyone else -pid or os.getpgrp()
-    if group and is_family_group(process, group) and not is_fatal(process, number):
+    if group and is_family_group(process, group) and not process.signals.is_fatal(number):
         os.killpg(group, number)  # all at once
         return 0
     members = family_members(process, group)
@@ -137,8 +126,8 @@ def sys_kill(process: Process, pid: int, number: int) -> int:
 
 
 def _send_to_itself(process: Process, number: int) -> int:
-    if is_fatal(process, number) or not process.intake.listens:
-        receive_signal(process, own_signal(number, SI_USER))
+    if process.signals.is_fatal(number) or not process.intake.listens:
+        process.signals.receive(own_signal(number, SI_USER))
         return 0
     os.kill(os.getpid(), number)
     return 0
@@ -169,7 +158,7 @@ def sys_rt_tgsigqueueinfo(process: Process, tgid: int, tid: int, number: int, si
     if tgid != os.getpid() or tid not in process.threads:
         raise _error(errno.ESRCH)
     info = SignalInfo(number, pack("<i", number) + ctypes.string_at(siginfo, 128)[4:])
-    send(process, process.threads[tid], info)
+    process.signals.send(process.threads[tid], info)
     return 0
 
 
@@ -198,7 +187,7 @@ def sys_rt_sigpending(process: Process, pending: int, size: int) -> int:
     """sigpending(2)."""
     if size > 8:
         raise _error(errno.EINVAL)
-    own = pending_set(process)
+    own = process.signals.pending_set()
     if process.intake.listens:
         host_set = ctypes.c_uint64()
         host_syscall(_RT_SIGPENDING, ctypes.addressof(host_set), 8)
@@ -240,11 +229,11 @@ def call_with_mask(
     for pending in (process.thread.pending, process.signals.pending):
         if any(not mask >> (signal_number - 1) & 1 for signal_number in pending):
             _wait_under(process, mask)
-            deliver_pending(process)
+            process.signals.deliver_pending()
             raise _error(errno.EINTR)
     if len(process.threads) > 1:
         _wait_under(process, mask)
-        process.mirror_mask()
+        process.signals.mirror_mask()
         if number == _RT_SIGSUSPEND:
             raise ThreadWaits(Wait())
         return process.call_host(number, (*before, 0, 0))
