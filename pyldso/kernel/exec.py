@@ -23,8 +23,7 @@ from pyldso.elf.constants import (
     PT,
 )
 from pyldso.elf.records import EHDR, PHDR, Ehdr, Phdr
-from pyldso.kernel.memory import page_down, page_up
-from pyldso.kernel.mmu import EXECUTE, PAGE_SIZE, READ, WRITE
+from pyldso.kernel.mmu import EXECUTE, PAGE_SIZE, READ, WRITE, page_down, page_up
 from pyldso.kernel.paths import AT_FDCWD, name_of_open
 from pyldso.kernel.vma import Vma
 

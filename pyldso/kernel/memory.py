@@ -1,8 +1,8 @@
 """The guest's address space: mappings as mmap(2), mprotect(2), mremap(2) and munmap(2) leave them.
 
 `AddressSpace` keeps the sorted mappings (VMAs), their permission bytes and the host memory beneath
-them in step, and gives host code checked access to guest memory. Files are mapped privately from
-the file itself: text is shared through the page cache, data is copied on write.
+them in step. Files are mapped privately from the file itself: text is shared through the page
+cache, data is copied on write.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from stat import S_ISREG
-from struct import Struct
-from typing import Protocol
 
 from pyldso.kernel import host
+from pyldso.kernel.guest_memory import CodeCache, GuestMemory
 from pyldso.kernel.mmu import (
     ADDRESS_BITS,
     EXECUTE,
@@ -30,6 +29,8 @@ from pyldso.kernel.mmu import (
     WRITE,
     Arena,
     MemoryFault,
+    page_down,
+    page_up,
 )
 from pyldso.kernel.vma import MappedFile, Vma, access_of
 
@@ -39,30 +40,9 @@ MMAP_TOP = 0x7FFFF7FFF000
 """Where mappings start downwards: 128 MiB, the least stack gap, below the top (mmap_base())."""
 _MAP_32BIT_TOP = 0x80000000
 _PROT_MASK = READ | WRITE | EXECUTE
-_U32, _U64 = Struct("<I"), Struct("<Q")
 
 
-class CodeCache(Protocol):
-    """What the address space needs of the processor: to forget what it has cached."""
-
-    def flush_tlb(self) -> None:
-        """Forget cached permissions."""
-
-    def flush_code(self, start: int, end: int) -> None:
-        """Forget code translated from [start, end)."""
-
-
-def page_up(value: int) -> int:
-    """Round up to a whole page."""
-    return (value + PAGE_MASK) & ~PAGE_MASK
-
-
-def page_down(value: int) -> int:
-    """Round down to a whole page."""
-    return value & ~PAGE_MASK
-
-
-class AddressSpace:
+class AddressSpace(GuestMemory):
     """The mappings of a process and checked access to its memory.
 
     All methods raise OSError with the errno that Linux gives; MemoryFault (EFAULT) where a range
@@ -70,7 +50,7 @@ class AddressSpace:
     """
 
     def __init__(self, arena: Arena, cache: CodeCache) -> None:
-        self.arena = arena
+        super().__init__(arena, cache)
         self.mmap_top = MMAP_TOP
         self._size_limit: tuple[int, Callable[[], BaseException]] | None = None
         self.stack_limit = 8 << 20
@@ -78,7 +58,6 @@ class AddressSpace:
         self.keep_fd: Callable[[int], int] = lambda fd: fd
         """Takes a descriptor out of the guest's reach and returns its new number."""
         self.close_fd: Callable[[int], None] = os.close
-        self._cache = cache
         self._starts: list[int] = []
         self._vmas: list[Vma] = []
 
@@ -472,137 +451,3 @@ class AddressSpace:
                 last -= 1
             else:
                 index += 1
-
-    def _flush_executed(self, start: int, end: int) -> None:
-        """Forget code translated from pages that the machine has fetched from."""
-        values = self.arena.page_bytes(start, end).translate(_IS_EXECUTED)
-        run = values.find(1)
-        while run >= 0:
-            stop = values.find(0, run)
-            stop = len(values) if stop < 0 else stop
-            self._cache.flush_code(start + run * PAGE_SIZE, start + stop * PAGE_SIZE)
-            run = values.find(1, stop)
-
-    # ---- access ----------------------------------------------------------------------------
-
-    def translate(self, address: int, length: int, need: int = READ) -> int:
-        """Return the arena offset of a range whose pages all have the permissions `need`.
-
-        A length of 0 asks for one byte. Raises MemoryFault.
-        """
-        if address >> ADDRESS_BITS:
-            raise MemoryFault(address)
-        arena = self.arena
-        last_address = address + length - 1 if length else address
-        delta = arena.deltas[address >> arena.window_bits]
-        if not delta or last_address >> arena.window_bits != address >> arena.window_bits:
-            raise MemoryFault(address)
-        permissions = arena.permissions
-        offset = address + delta
-        page, last = offset >> PAGE_SHIFT, (last_address + delta) >> PAGE_SHIFT
-        if last - page < 16:
-            while page <= last:
-                if permissions[page] & need != need:
-                    self._retry(page * PAGE_SIZE - delta, need)
-                page += 1
-        else:
-            accepted = bytes(value for value in range(256) if value & need == need)
-            if bytes(permissions[page : last + 1]).translate(None, accepted):
-                for number in range(page, last + 1):
-                    if permissions[number] & need != need:
-                        self._retry(number * PAGE_SIZE - delta, need)
-        return offset
-
-    def accessible_length(self, address: int, length: int, need: int) -> int:
-        """Return how many bytes from `address` on can be accessed as asked, `length` at most."""
-        end = address
-        while end < address + length:
-            following = min(page_down(end) + PAGE_SIZE, address + length)
-            try:
-                self.translate(end, following - end, need)
-            except MemoryFault:
-                break
-            end = following
-        return end - address
-
-    def _retry(self, page: int, need: int) -> None:
-        access = need & (READ | WRITE) or READ
-        if need & ~MAPPED and self.resolve_page_fault(page, access):
-            return
-        raise MemoryFault(page)
-
-    def view(self, address: int, length: int, need: int = MAPPED) -> memoryview:
-        """Return guest memory itself; writers of code call `flush_code` afterwards."""
-        offset = self.translate(address, length, need)
-        return self.arena.view[offset : offset + length]
-
-    def host_pointer(self, address: int, length: int, need: int = READ) -> int:
-        """Return the host address of a checked guest range, for calls into the host's kernel.
-
-        Code translated from pages that the call will write to is forgotten.
-        """
-        offset = self.translate(address, length, need)
-        if need & WRITE:
-            self.flush_code(address, length)
-        return self.arena.base + offset
-
-    def read(self, address: int, length: int) -> bytes:
-        """Return a copy of guest memory, whatever its protection."""
-        offset = self.translate(address, length, MAPPED)
-        return bytes(self.arena.view[offset : offset + length])
-
-    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
-        """Store into guest memory, whatever its protection; stale code is forgotten."""
-        length = len(data)
-        offset = self.translate(address, length, MAPPED)
-        end = page_up(address + length)
-        values = self.arena.page_bytes(page_down(address), end)
-        if any(value & (HOST_READ_ONLY | EXECUTED) for value in values):
-            if any(value & HOST_READ_ONLY for value in values):
-                raise MemoryFault(address)
-            self._flush_executed(page_down(address), end)
-        self.arena.view[offset : offset + length] = data
-
-    def flush_code(self, address: int, length: int) -> None:
-        """Forget code translated from a range that was or will be changed by the host."""
-        first = self.arena.offset(address) >> PAGE_SHIFT
-        if length > PAGE_SIZE or self.arena.permissions[first] & EXECUTED:
-            self._flush_executed(page_down(address), page_up(address + length))
-        elif (address & PAGE_MASK) + length > PAGE_SIZE:
-            self._flush_executed(page_up(address), page_up(address + length))
-
-    def read_u32(self, address: int) -> int:
-        """Return a 32-bit number."""
-        value: int = _U32.unpack_from(self.arena.view, self.translate(address, 4, MAPPED))[0]
-        return value
-
-    def read_u64(self, address: int) -> int:
-        """Return a 64-bit number."""
-        value: int = _U64.unpack_from(self.arena.view, self.translate(address, 8, MAPPED))[0]
-        return value
-
-    def write_u32(self, address: int, value: int) -> None:
-        """Store a 32-bit number."""
-        self.write(address, _U32.pack(value & 0xFFFFFFFF))
-
-    def write_u64(self, address: int, value: int) -> None:
-        """Store a 64-bit number."""
-        self.write(address, _U64.pack(value & 0xFFFFFFFFFFFFFFFF))
-
-    def read_cstring(self, address: int, limit: int = 4096) -> bytes:
-        """Return the string at `address` without its NUL; raises ENAMETOOLONG beyond `limit`."""
-        pieces: list[bytes] = []
-        while limit > 0:
-            length = min(PAGE_SIZE - (address & PAGE_MASK), limit)
-            offset = self.translate(address, length, READ)
-            piece = bytes(self.arena.view[offset : offset + length])
-            nul = piece.find(0)
-            if nul >= 0:
-                return b"".join([*pieces, piece[:nul]])
-            pieces.append(piece)
-            address += length
-            limit -= length
-        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
-
-
-_IS_EXECUTED = bytes(int(bool(value & EXECUTED)) for value in range(256))

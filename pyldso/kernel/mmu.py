@@ -33,6 +33,16 @@ _SLOTS = 8
 _WINDOW_BITS = (40, 36, 32)
 
 
+def page_up(value: int) -> int:
+    """Round up to a whole page."""
+    return (value + PAGE_MASK) & ~PAGE_MASK
+
+
+def page_down(value: int) -> int:
+    """Round down to a whole page."""
+    return value & ~PAGE_MASK
+
+
 class Arena:
     """Host memory for a whole guest: `view` are its bytes, `permissions` its permission bytes.
 

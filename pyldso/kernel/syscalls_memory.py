@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from pyldso.events import Topic
 from pyldso.kernel.events import Mapped, Protected, Unmapped
 from pyldso.kernel.host import MREMAP_FIXED, MREMAP_MAYMOVE, host_syscall
-from pyldso.kernel.memory import TASK_SIZE, page_down, page_up
-from pyldso.kernel.mmu import MAPPED, PAGE_MASK, PAGE_SIZE, WRITE, MemoryFault
+from pyldso.kernel.memory import TASK_SIZE
+from pyldso.kernel.mmu import MAPPED, PAGE_MASK, PAGE_SIZE, WRITE, MemoryFault, page_down, page_up
 
 if TYPE_CHECKING:
     from pyldso.kernel.memory import AddressSpace

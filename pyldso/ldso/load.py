@@ -23,7 +23,7 @@ from pyldso.elf.constants import (
 )
 from pyldso.elf.records import EHDR, PHDR, Ehdr, Phdr
 from pyldso.events import Topic
-from pyldso.kernel.memory import page_down, page_up
+from pyldso.kernel.mmu import page_down, page_up
 from pyldso.ldso.dso import Dso
 from pyldso.ldso.errors import DlError, reading
 from pyldso.ldso.events import LibraryNeeded, LinkMapMade

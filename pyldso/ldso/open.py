@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyldso.events import Topic
-from pyldso.kernel.memory import page_down, page_up
+from pyldso.kernel.mmu import page_down, page_up
 from pyldso.ldso import link_map, tls
 from pyldso.ldso.errors import DlError, VersionError
 from pyldso.ldso.events import (

@@ -14,7 +14,7 @@ from pyldso.arch.x86_64.relocations import R_X86_64, RELOCATIONS, relocation_nam
 from pyldso.elf.constants import DT, PF, PT
 from pyldso.elf.records import Sym
 from pyldso.events import Topic
-from pyldso.kernel.memory import page_down, page_up
+from pyldso.kernel.mmu import page_down, page_up
 from pyldso.ldso import tls
 from pyldso.ldso.dso import Dso
 from pyldso.ldso.errors import DlError, InconsistencyError, reading

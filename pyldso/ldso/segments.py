@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyldso.elf.constants import ET, PF, PT
 from pyldso.elf.records import EHDR, PHDR, Ehdr, Phdr
-from pyldso.kernel.memory import page_down, page_up
+from pyldso.kernel.mmu import page_down, page_up
 from pyldso.ldso.errors import DlError
 
 if TYPE_CHECKING:
