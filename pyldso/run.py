@@ -400,7 +400,7 @@ def link_and_run(options: RunOptions, process: Process, path: str) -> int:
 
     # The first thing to run is a trap: what `link` calls in the guest runs under the same loop,
     # limits and signals as the program itself.
-    status = run_process(process, process.add_trap(link))
+    status = run_process(process, process.stubs.add_trap(link))
     if events.wanted & Topic.STATISTICS:
         announce_final_statistics(namespace)
     return finish(options, process, status)
@@ -480,7 +480,7 @@ def run_audited(
         personality.initialise(namespace)
         enter(namespace, program, stack)
 
-    return run_process(process, process.add_trap(link))
+    return run_process(process, process.stubs.add_trap(link))
 
 
 def new_namespace(options: RunOptions, process: Process) -> Namespace:

@@ -46,9 +46,9 @@ class Files:
         self.private_fds: set[int] = set()
         self.program_path = ""
         """What /proc/self/exe names."""
-        self.generated: dict[str, Callable[[int], bytes]] = {}
-        """Files of /proc/self whose content is the guest's, not the host process's: what gives
-        it for a thread."""
+        self.generate: Callable[[str, int], bytes | None] = lambda entry, tid: None
+        """Gives the content of a thread's file in /proc where it is the guest's, not the host
+        process's; None of others."""
         self.thread_ids: Callable[[], Collection[int]] = lambda: (os.getpid(),)
         """Gives the ids of the guest's threads."""
         self._on_refusal = on_refusal
@@ -320,9 +320,10 @@ class Files:
         if entry in _OF_THE_EMULATOR:
             self._on_refusal(name, "only /proc/self/maps is the guest's")
             raise error(errno.EACCES, name)
-        if entry in self.generated:
+        content = self.generate(entry, thread)
+        if content is not None:
             replacement = os.memfd_create(entry, os.MFD_CLOEXEC)
-            os.write(replacement, self.generated[entry](thread))
+            os.write(replacement, content)
             os.lseek(replacement, 0, os.SEEK_SET)
             os.dup2(replacement, fd, inheritable=False)
             os.close(replacement)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from pyldso.arch.x86_64 import registers
 from pyldso.arch.x86_64.syscalls import NOT_PERMITTED, SyscallRow, syscall_row
 from pyldso.events import EventStream, Topic
-from pyldso.kernel import procfs
 from pyldso.kernel.binding import Argument, BoundSyscall
 from pyldso.kernel.cpu import PAGE_FAULT, Cpu, Fault
 from pyldso.kernel.events import ProcessEnded as ProcessEndedEvent
@@ -26,14 +25,14 @@ from pyldso.kernel.files import Files
 from pyldso.kernel.host import forbid_core_files, host_syscall
 from pyldso.kernel.layout import Layout
 from pyldso.kernel.memory import AddressSpace
-from pyldso.kernel.mmu import EXECUTE, READ, Arena, MemoryFault
+from pyldso.kernel.mmu import EXECUTE, Arena, MemoryFault
 from pyldso.kernel.own_calls import OwnCalls
 from pyldso.kernel.policy import Policy
 from pyldso.kernel.signal_intake import Interrupted
 from pyldso.kernel.signals import Signals
 from pyldso.kernel.status import ExitStatus, Inherited, Killed, ProcessEnded, ProcessReplaced
+from pyldso.kernel.stubs import TRAP_BASE, Stubs, TrapHandler
 from pyldso.kernel.thread import RESTARTED, Thread, ThreadWaits, Wait
-from pyldso.kernel.vma import Vma
 
 if TYPE_CHECKING:
     import ctypes
@@ -43,23 +42,14 @@ if TYPE_CHECKING:
     from pyldso.kernel.scheduler import Scheduler
     from pyldso.kernel.vfork import VforkChild
 
-TRAP_BASE = 0x70000000
-"""System call numbers from here on are traps, where they come from pyldso's own page."""
-_STUB_SIZE = 16 * 0x1000
-_HLT = b"\xf4"
-_RETURN_OFFSET = 16
-"""Where in the stub pages `call` returns to, and `run` never does."""
 _SYSCALLS = int(Topic.SYSCALLS)
 """As a plain number: every system call asks whether somebody watches, and enum's `&` is slow."""
 _UNKNOWN_SYSCALL = -errno.ENOSYS
-_SYSCALL = b"\x0f\x05"
-_RET = b"\xc3"
-_MOV_EAX = b"\xb8"
+_SIZE_OF_SYSCALL = 2
+"""Bytes of the instruction."""
 _MASK = 2**64 - 1
 
 _RLIMIT_CORE = 4
-
-TrapHandler = Callable[[], int | None] | Callable[[], None]
 
 
 class Process(OwnCalls):
@@ -90,17 +80,7 @@ class Process(OwnCalls):
         self.files = Files(policy or Policy.default(), self.refuse, self.intake.call)
         self.memory.keep_fd = self.files.keep_private
         self.memory.close_fd = self.files.close_private
-        self.files.generated = {
-            "maps": lambda tid: procfs.maps_text(self.memory, self.files.paths.guest_name),
-            "cmdline": lambda tid: self._start[0],
-            "environ": lambda tid: self._start[1],
-            "auxv": lambda tid: self._start[2],
-            "comm": lambda tid: procfs.thread_name(self, tid) + b"\n",
-            "stat": lambda tid: procfs.stat_text(self, tid),
-            "statm": lambda tid: procfs.statm_text(self),
-            "status": lambda tid: procfs.status_text(self, tid),
-            "limits": lambda tid: procfs.limits_text(self),
-        }
+        self.files.generate = self._proc_file
         self.files.thread_ids = lambda: self.threads.keys()
         inherited = inherited or Inherited()
         self.signals = Signals(self, inherited)
@@ -118,7 +98,8 @@ class Process(OwnCalls):
         self.exit_status: int | None = None
         self.status: ExitStatus | None = None
         self.brk = self.brk_start = 0
-        self.command_name = b""
+        self.command_name = self.cmdline = self.environ = self.auxv = b""
+        """What /proc/self shows under these names, the first as comm."""
         self.resource_limits = dict(inherited.resource_limits)
         self.outer_group = inherited.outer_group or os.getpgrp()
         self.family_fd = inherited.family_fd
@@ -127,14 +108,10 @@ class Process(OwnCalls):
         self.vfork: VforkChild | None = None
         """In the child of vfork(2): what its parent waits for."""
         self.host_iovec: ctypes.Array[ctypes.c_uint64] | None = None
-        self._start = (b"", b"", b"")
         self._bound: dict[int, BoundSyscall] = {}
         self._refused: set[str] = set()
-        self._traps: list[TrapHandler] = []
         self._pending_traps: list[TrapHandler] = []
-        self._stubs = self._map_stubs()
-        self._return_address = self._stubs.start + _RETURN_OFFSET
-        self._stub_end = self._return_address + _RETURN_OFFSET
+        self.stubs = Stubs(self.memory, self.layout.mmap_top)
         self._clock = self._obey(budget) if budget is not None else None
 
     def _obey(self, budget: Budget) -> Clock:
@@ -146,46 +123,6 @@ class Process(OwnCalls):
         if budget.limits.instructions is not None:
             self.cpu.count_instructions(budget.instructions_address)
         return Clock(budget, self.stop)
-
-    # ---- stubs and traps -------------------------------------------------------------------
-
-    def trap_number(self, handler: TrapHandler) -> int:
-        """Return the system call number by which a stub enters `handler`.
-
-        The handler runs while the machine stands: it may use registers and memory, run guest code
-        with `call`, and set the program counter. Its result goes to RAX unless it is None.
-        """
-        self._traps.append(handler)
-        return TRAP_BASE + len(self._traps) - 1
-
-    def add_trap(self, handler: TrapHandler) -> int:
-        """Return the address of a new function whose body is `handler` (see `trap_number`)."""
-        number = self.trap_number(handler).to_bytes(4, "little")
-        return self.place_code(_MOV_EAX + number + _SYSCALL + _RET)
-
-    def place_code(self, code: bytes) -> int:
-        """Put machine code on pyldso's own executable page and return its 16-aligned address.
-
-        The guest can read and run the page but neither change nor unmap it.
-        """
-        address = (self._stub_end + 15) & ~15
-        if address + len(code) > self._stubs.end:
-            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
-        self._stubs.label = "[pyldso]"
-        self.memory.write(address, code)
-        self._stub_end = address + len(code)
-        return address
-
-    def _map_stubs(self) -> Vma:
-        """Map pyldso's own pages: in the gap above the highest mapping, where nothing else goes."""
-        start = self.layout.mmap_top
-        self.memory.map(start, _STUB_SIZE, READ | EXECUTE, fixed=True)
-        self.memory.write(start, _HLT * _STUB_SIZE)
-        vma = self.memory.find(start)
-        if vma is None:
-            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
-        vma.is_sealed = True
-        return vma
 
     # ---- running ---------------------------------------------------------------------------
 
@@ -218,7 +155,7 @@ class Process(OwnCalls):
             cpu.set(register, value & _MASK)
         on_stack = arguments[len(registers.CALL_ARGUMENTS) :]
         inner_sp = ((sp - registers.RED_ZONE - 8 * len(on_stack)) & ~15) - 8
-        self.memory.write_u64(inner_sp, self._return_address)
+        self.memory.write_u64(inner_sp, self.stubs.return_address)
         for number, value in enumerate(on_stack, 1):
             self.memory.write_u64(inner_sp + 8 * number, value & _MASK)
         cpu.sp = inner_sp
@@ -244,9 +181,9 @@ class Process(OwnCalls):
         watch = cpu.watch_reads(start, length, on_read)
         try:
             place = function
-            while cpu.start(place, self._return_address) is None:
+            while cpu.start(place, self.stubs.return_address) is None:
                 place = cpu.pc
-                if place == self._return_address or self._pending_traps or (first and reads):
+                if place == self.stubs.return_address or self._pending_traps or (first and reads):
                     break  # else it was stopped for another thread
         finally:
             cpu.unwatch(watch)
@@ -293,7 +230,7 @@ class Process(OwnCalls):
     def _loop(self, pc: int) -> None:
         """Run from `pc` until the running thread reaches the return stub, or ProcessEnded."""
         cpu, thread = self.cpu, self.thread
-        until = self._return_address
+        until = self.stubs.return_address
         while True:
             self.check_budget()
             if self.intake.has_signal:
@@ -379,8 +316,8 @@ class Process(OwnCalls):
     def _on_syscall(self) -> None:
         """Answer the guest's system call: the machine stands on the instruction."""
         number, *arguments = self.cpu.syscall_registers()
-        if number >= TRAP_BASE and self._stubs.start <= self.cpu.pc < self._stubs.end:
-            self.after_system_call(self._traps[number - TRAP_BASE])
+        if number >= TRAP_BASE and self.stubs.holds(self.cpu.pc):
+            self.after_system_call(self.stubs.traps[number - TRAP_BASE])
             return
         try:
             result = self._system_call(number, arguments)
@@ -398,7 +335,7 @@ class Process(OwnCalls):
 
     def _return_to_system_call(self) -> None:
         """Stand on the system call that was not made, because a signal came before it."""
-        self.cpu.pc -= len(_SYSCALL)
+        self.cpu.pc -= _SIZE_OF_SYSCALL
 
     def _answer_system_call(self, number: int, arguments: list[int], result: int) -> None:
         """Give a system call its result, and tell those who watch."""
@@ -426,7 +363,7 @@ class Process(OwnCalls):
             result = -(error.errno or errno.EIO)
         except ProcessEnded as end:
             if isinstance(end.status, Killed) and end.status.pc == self.cpu.pc:
-                end.status = end.status._replace(pc=end.status.pc + len(_SYSCALL))
+                end.status = end.status._replace(pc=end.status.pc + _SIZE_OF_SYSCALL)
             if self.events.wanted & _SYSCALLS:
                 self.events.emit(SyscallEntered(number, tuple(arguments)))
             raise
@@ -571,10 +508,15 @@ class Process(OwnCalls):
 
     def remember_start(self, argv: list[bytes], envp: list[bytes], auxv: bytes) -> None:
         """Keep what /proc/self/cmdline, environ and auxv show."""
-        arguments = b"".join(text + b"\0" for text in argv)
         self.command_name = os.path.basename(os.fsencode(self.files.program_path))[:15]
-        environment = b"".join(text + b"\0" for text in envp)
-        self._start = (arguments, environment, auxv)
+        self.cmdline = b"".join(text + b"\0" for text in argv)
+        self.environ = b"".join(text + b"\0" for text in envp)
+        self.auxv = auxv
+
+    def _proc_file(self, entry: str, tid: int) -> bytes | None:
+        from pyldso.kernel.procfs import content  # start-up: few programs ask
+
+        return content(self, entry, tid)
 
     def refuse(self, what: str, reason: str) -> None:
         """Tell once that the guest asked for something it does not get."""

@@ -12,14 +12,31 @@ from pyldso.kernel.mmu import EXECUTE, PAGE_SIZE, READ, WRITE
 if TYPE_CHECKING:
     from pyldso.kernel.memory import AddressSpace
     from pyldso.kernel.process import Process
-from pyldso.kernel.vma import Vma
+    from pyldso.kernel.vma import Vma
 
 _NAME_COLUMN = 73
 _FIRST_STAT_FIELD = 3
 """The number in proc(5) of the field behind the command's name in /proc/self/stat."""
 
 
-def maps_text(memory: AddressSpace, shown_name: Callable[[str], str]) -> bytes:
+def content(process: Process, entry: str, tid: int) -> bytes | None:
+    """Return what a thread's file in /proc shows to the guest; None where it is the host's."""
+    shown: dict[str, Callable[[], bytes]] = {
+        "maps": lambda: _maps_text(process.memory, process.files.paths.guest_name),
+        "cmdline": lambda: process.cmdline,
+        "environ": lambda: process.environ,
+        "auxv": lambda: process.auxv,
+        "comm": lambda: thread_name(process, tid) + b"\n",
+        "stat": lambda: _stat_text(process, tid),
+        "statm": lambda: _statm_text(process),
+        "status": lambda: _status_text(process, tid),
+        "limits": lambda: _limits_text(process),
+    }
+    show = shown.get(entry)
+    return show() if show is not None else None
+
+
+def _maps_text(memory: AddressSpace, shown_name: Callable[[str], str]) -> bytes:
     """Return what /proc/self/maps shows; `shown_name` is the guest's name of a host's file."""
     shown = (vma for vma in memory.vmas if vma.name or not vma.is_sealed)  # not pyldso's empty page
     return b"".join(_maps_line(vma, shown_name) for vma in shown)
@@ -66,7 +83,7 @@ def set_thread_name(process: Process, tid: int, name: bytes) -> None:
             file.write(name[:15])
 
 
-def statm_text(process: Process) -> bytes:
+def _statm_text(process: Process) -> bytes:
     """Return what /proc/self/statm shows; what is resident is the host process's."""
     memory = process.memory
     resident, shared = _host_file("statm").split()[1:3]
@@ -76,7 +93,7 @@ def statm_text(process: Process) -> bytes:
     return " ".join(map(str, sizes)).encode() + b"\n"
 
 
-def stat_text(process: Process, tid: int) -> bytes:
+def _stat_text(process: Process, tid: int) -> bytes:
     """Return what a thread's `stat` shows: the host's, with the guest's name and memory."""
     fields = _host_file(_of_thread("stat", tid)).rpartition(b") ")[2].split()
     stack = next((vma for vma in process.memory.vmas if vma.grows_down), None)
@@ -90,7 +107,7 @@ def stat_text(process: Process, tid: int) -> bytes:
     return b"%d (%s) %s\n" % (tid, thread_name(process, tid), b" ".join(fields))
 
 
-def status_text(process: Process, tid: int) -> bytes:
+def _status_text(process: Process, tid: int) -> bytes:
     """Return what a thread's `status` shows: the host's, with the guest's name and memory."""
     memory = process.memory
 
@@ -133,7 +150,7 @@ _LIMITS = (
 _INFINITY = 2**64 - 1
 
 
-def limits_text(process: Process) -> bytes:
+def _limits_text(process: Process) -> bytes:
     """Return what /proc/self/limits shows."""
     import resource  # start-up: seldom asked for
 

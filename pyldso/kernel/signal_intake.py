@@ -123,11 +123,7 @@ class SignalIntake:
     def __init__(self, machine: int, stop_address: int, bus_handler: int) -> None:
         code = _CODE + _MOV_RDI + pack("<Q", machine)  # uc_emu_stop(machine)
         code += _MOV_RAX + pack("<Q", stop_address) + _JMP_RAX
-        flags = host.MAP_PRIVATE | host.MAP_ANONYMOUS
-        writable = host.PROT_READ | host.PROT_WRITE
-        self._page = page = host.map_memory(0, 2 * PAGE_SIZE, writable, flags, -1, 0)
-        ctypes.memmove(page, code, len(code))
-        host.protect_memory(page, PAGE_SIZE, host.PROT_READ | host.PROT_EXEC)
+        self._page = page = host.place_code(code, PAGE_SIZE)
         data = page + PAGE_SIZE
         self._pending = (ctypes.c_ubyte * 2).from_address(data)
         self._timer = ctypes.c_int.from_address(data + _TIMER)

@@ -58,8 +58,8 @@ class PltCalls:
         self._frames: dict[int, Frame] = {}
         """Awaited returns by the stack pointer after them."""
         self._words = namespace.heap.allocate(16)
-        number = namespace.process.trap_number(self._leave).to_bytes(4, "little")
-        self._return_stub = namespace.process.place_code(RETURN_HEAD + number + RETURN_TAIL)
+        number = namespace.process.stubs.trap_number(self._leave).to_bytes(4, "little")
+        self._return_stub = namespace.process.stubs.place_code(RETURN_HEAD + number + RETURN_TAIL)
 
     def enter(self, dso: Dso, index: int) -> int:
         """Return where a call through PLT relocation `index` of `dso` goes."""

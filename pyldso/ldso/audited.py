@@ -70,7 +70,9 @@ def begin_audit(
         return
     namespace.audit = audit
     # libc calls it before the program's own initialisers.
-    namespace.overrides[b"_dl_audit_preinit"] = namespace.process.add_trap(audit.before_program)
+    namespace.overrides[b"_dl_audit_preinit"] = namespace.process.stubs.add_trap(
+        audit.before_program
+    )
     audit.opened(namespace, namespace.program)
     if interpreter is not None:
         audit.opened(namespace, interpreter)

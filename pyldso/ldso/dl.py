@@ -75,7 +75,7 @@ class DlFunctions:
             self._errors[cpu.get(FS_BASE)] = text
             return on_error
 
-        return self._namespace.process.add_trap(run)
+        return self._namespace.process.stubs.add_trap(run)
 
     def _text(self, address: int) -> str:
         return self._memory.read_cstring(address, PATH_LIMIT).decode(errors="surrogateescape")

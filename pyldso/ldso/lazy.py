@@ -65,9 +65,9 @@ def _place_resolver(namespace: Namespace) -> int:
         except DlError as error:  # ends the program, be it amid a constructor under dlopen
             raise error.at_start(namespace.program_name) from None
 
-    number = process.trap_number(bind_from_plt)
+    number = process.stubs.trap_number(bind_from_plt)
     code = RESOLVER_HEAD + number.to_bytes(4, "little") + RESOLVER_TAIL
-    return process.place_code(code)
+    return process.stubs.place_code(code)
 
 
 def bind(namespace: Namespace, dso: Dso, index: int) -> int:

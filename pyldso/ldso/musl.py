@@ -73,7 +73,7 @@ def install(namespace: Namespace) -> None:
         b"dl_iterate_phdr": functions.trap(functions.dl_iterate_phdr, 2),
     }.items():
         namespace.overrides[name] = address
-    namespace.overrides[b"__libc_start_main"] = namespace.process.add_trap(
+    namespace.overrides[b"__libc_start_main"] = namespace.process.stubs.add_trap(
         lambda: _start_main(namespace)
     )
 
@@ -170,7 +170,7 @@ def _start_main(namespace: Namespace) -> None:
     process, cpu = namespace.process, namespace.process.cpu
     main = cpu.get(RDI)
     namespace.memory.map(0, PAGE, 1, fixed=True)
-    cpu.set(RDI, process.add_trap(lambda: _before_main(namespace, main)))
+    cpu.set(RDI, process.stubs.add_trap(lambda: _before_main(namespace, main)))
     cpu.pc = _address(namespace, b"__libc_start_main")
 
 
@@ -183,7 +183,7 @@ def _before_main(namespace: Namespace, main: int) -> None:
     def finalise() -> None:  # in the reverse order of the constructors, dlopen's included
         run_finalisers(namespace, namespace.initialised[::-1])
 
-    process.call(_address(namespace, b"atexit"), process.add_trap(finalise))
+    process.call(_address(namespace, b"atexit"), process.stubs.add_trap(finalise))
     run_preinitialisers(namespace, namespace.arguments)
     others = [dso for dso in namespace.global_scope if dso is not namespace.libc]
     run_initialisers(namespace, others, namespace.arguments)

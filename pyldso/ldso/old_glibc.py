@@ -57,7 +57,7 @@ def _prepare_locks(namespace: Namespace) -> None:
     function = libc.symbol_address(user)
     reads = namespace.process.probe_reads(function, (0,) * 4, start, table.st_size, first=True)
     if reads and not namespace.memory.read_u64(reads[0]):
-        stub = namespace.process.place_code(RETURN_ZERO)
+        stub = namespace.process.stubs.place_code(RETURN_ZERO)
         namespace.memory.write(reads[0], struct.pack("<QQ", stub, stub))
 
 

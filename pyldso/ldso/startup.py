@@ -141,5 +141,5 @@ def enter(namespace: Namespace, program: Program, stack: InitialStack) -> None:
     if namespace.events.wanted & Topic.CALLS:
         namespace.events.emit(ControlTransferred(namespace.program_name))
     cpu.sp = stack.sp
-    cpu.set(RDX, namespace.process.add_trap(finalise))
+    cpu.set(RDX, namespace.process.stubs.add_trap(finalise))
     cpu.pc = program.entry

@@ -86,7 +86,7 @@ class TlsLayout:
         self.pointers: dict[int, dict[int, tuple[int, int]]] = {}
         """By thread pointer, the start and the size of blocks outside the static area."""
         self.format = GLIBC_THREADS
-        self.static_descriptor = namespace.process.place_code(STATIC_DESCRIPTOR)
+        self.static_descriptor = namespace.process.stubs.place_code(STATIC_DESCRIPTOR)
         self.dynamic_descriptor = 0
         self.on_late_module: Callable[[Dso], None] = lambda dso: None
         """Called with every file that brings a module after the start."""
@@ -173,7 +173,7 @@ def _vector_length(namespace: Namespace, vector: int) -> int:
 
 def install_get_addr(namespace: Namespace) -> None:
     """Give our `__tls_get_addr`, for a dtv of glibc's form."""
-    namespace.overrides[b"__tls_get_addr"] = namespace.process.place_code(GET_ADDR)
+    namespace.overrides[b"__tls_get_addr"] = namespace.process.stubs.place_code(GET_ADDR)
 
 
 def allocate_thread(namespace: Namespace, thread_pointer: int) -> int:
@@ -325,7 +325,7 @@ def descriptor(namespace: Namespace, dso: Dso | None, offset: int) -> tuple[int,
     if not layout.dynamic_descriptor:
         code = bytearray(DYNAMIC_DESCRIPTOR)
         code[SHIFT_IN_DESCRIPTOR] = layout.format.entry_size.bit_length() - 1
-        layout.dynamic_descriptor = namespace.process.place_code(bytes(code))
+        layout.dynamic_descriptor = namespace.process.stubs.place_code(bytes(code))
     index = namespace.heap.allocate(16)
     namespace.memory.write_u64(index, dso.tls.module)
     namespace.memory.write_u64(index + 8, offset)
