@@ -118,6 +118,8 @@ class Scheduler:
             process.intake.prepare()
             self._notice = process.files.keep_private(os.eventfd(0))
             process.intake.notify(self._notice)
+            self._listener_ended = _thread.allocate_lock()
+            self._listener_ended.acquire()
             start_deaf_thread(self._listen)
         self._ticker_ended = _thread.allocate_lock()
         self._ticker_ended.acquire()
@@ -308,7 +310,7 @@ class Scheduler:
         """Ring whenever a signal was kept: a host thread of its own, ended by `_end_ticker`."""
         while os.read(self._notice, 8) and not self._is_over:
             self.ring()
-        self._process.files.close_private(self._notice)
+        self._listener_ended.release()
 
     def ring(self) -> None:
         """Let pyldso look at its watchers where all threads wait; callable from any thread."""
@@ -412,6 +414,8 @@ class Scheduler:
         if self._notice >= 0:
             self._process.intake.notify(-1)
             os.eventfd_write(self._notice, 1)
+            self._listener_ended.acquire()
+            self._process.files.close_private(self._notice)
 
 
 def _without_waiting(number: int, arguments: tuple[int | bytes, ...]) -> int | None:
