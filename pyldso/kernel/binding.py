@@ -26,7 +26,7 @@ IOV_MAX = 1024
 _AT_SYMLINK_NOFOLLOW, _AT_SYMLINK_FOLLOW = 0x100, 0x400
 _LARGEST_BUFFER = 0x7FFFFFFF
 """INT_MAX: Linux transfers no more at once, and less where MAX_RW_COUNT says so (read(2))."""
-_INT_TYPES = frozenset({"int", "pid", "signal", "rlimit", "clock", "whence", "sigmask_how"})
+_INT_TYPES = frozenset({"int", "pid", "signal", "rlimit", "clock", "whence", "sigmask_how", "key"})
 _UNSIGNED = {"mode": 0xFFFF, "uint": 2**32 - 1, "open_flags": 2**32 - 1, "at_flags": 2**32 - 1}
 _FD_TYPES = frozenset({"fd", "mapfd", "dirfd", "wfd"})
 _CHANGING_PATHS = {
@@ -43,7 +43,8 @@ _TRANSFERS = _READING_TRANSFERS | {"write", "pwrite64", "sendto"}
 
 _WAITING = frozenset(
     ("read", "write", "readv", "writev", "preadv2", "pwritev2", "poll", "epoll_wait", "wait4",
-     "waitid", "flock", "nanosleep", "clock_nanosleep", "sendfile", "splice", "tee")
+     "waitid", "flock", "nanosleep", "clock_nanosleep", "sendfile", "splice", "tee",
+     "mq_timedsend", "mq_timedreceive")
 )  # fmt: skip
 """Calls of the host that may wait, during which other threads go on."""
 

@@ -48,7 +48,7 @@ class Files:
         """What /proc/self/exe names."""
         self.generate: Callable[[str, int], bytes | None] = lambda entry, tid: None
         """Gives the content of a thread's file in /proc where it is the guest's, not the host
-        process's; None of others."""
+        process's; None of others. Files outside /proc/self have their whole name."""
         self.thread_ids: Callable[[], Collection[int]] = lambda: (os.getpid(),)
         """Gives the ids of the guest's threads."""
         self._on_refusal = on_refusal
@@ -309,8 +309,6 @@ class Files:
             self._on_refusal(name, "the guest's memory is not at these addresses")
             raise error(errno.EACCES, name)
         own = f"/proc/{os.getpid()}/"
-        if not name.startswith(own):
-            return fd
         entry, thread = name.removeprefix(own), os.getpid()
         if entry.startswith("task/"):
             if self._is_name_of_thread(name):

@@ -126,6 +126,53 @@ class AddressSpace(GuestMemory):
         `address` is a hint unless `fixed`; with `fixed`, what is there is replaced, or EEXIST is
         raised where `replace` is false. `low` asks for an address below 2 GiB (MAP_32BIT).
         """
+        address, length = self._place(address, length, prot, fixed, replace=replace, low=low)
+        vma = Vma(address, address + length, prot & _PROT_MASK)
+        vma.is_shared, vma.label = shared, label
+        in_file = length if fd < 0 else self._attach_file(vma, fd, offset, path)
+        if fixed:
+            self._clear(address, address + length)
+        self._map_host(vma, fd, offset)
+        value = MAPPED | vma.access
+        if shared and fd >= 0 and not prot & WRITE:
+            value |= HOST_READ_ONLY
+        self.arena.set_permissions(address, address + in_file, value)
+        if in_file < length:
+            self.arena.set_permissions(address + in_file, vma.end, PAST_EOF)
+            vma.eof_fd, vma.eof_start = self.keep_fd(os.dup(fd)), address + in_file
+        self._insert(vma)
+        return address
+
+    def attach(
+        self,
+        address: int,
+        length: int,
+        prot: int,
+        file: MappedFile,
+        attach: Callable[[int], None],
+        *,
+        fixed: bool,
+    ) -> int:
+        """Map what `attach` puts at a host address, and return the guest's address (shmat(2))."""
+        address, length = self._place(address, length, prot, fixed, replace=True, low=False)
+        vma = Vma(address, address + length, prot)
+        vma.is_shared, vma.file = True, file
+        if fixed:
+            self._clear(address, address + length)
+        try:
+            attach(self.arena.host_address(address))
+        except OSError:
+            self.arena.unmap_host(address, length)
+            raise
+        value = MAPPED | vma.access | (0 if prot & WRITE else HOST_READ_ONLY)
+        self.arena.set_permissions(address, address + length, value)
+        self._insert(vma)
+        return address
+
+    def _place(
+        self, address: int, length: int, prot: int, fixed: bool, *, replace: bool, low: bool
+    ) -> tuple[int, int]:
+        """Return where a mapping goes, its window open, and how long it is in whole pages."""
         length = page_up(length)
         if length == 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
@@ -144,21 +191,7 @@ class AddressSpace(GuestMemory):
             address = self._choose(page_up(address), length, low)
         if not self.arena.open_windows(address, length):
             raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
-        vma = Vma(address, address + length, prot & _PROT_MASK)
-        vma.is_shared, vma.label = shared, label
-        in_file = length if fd < 0 else self._attach_file(vma, fd, offset, path)
-        if fixed:
-            self._clear(address, address + length)
-        self._map_host(vma, fd, offset)
-        value = MAPPED | vma.access
-        if shared and fd >= 0 and not prot & WRITE:
-            value |= HOST_READ_ONLY
-        self.arena.set_permissions(address, address + in_file, value)
-        if in_file < length:
-            self.arena.set_permissions(address + in_file, vma.end, PAST_EOF)
-            vma.eof_fd, vma.eof_start = self.keep_fd(os.dup(fd)), address + in_file
-        self._insert(vma)
-        return address
+        return address, length
 
     def _choose(self, hint: int, length: int, low: bool) -> int:
         if (
@@ -276,6 +309,8 @@ class AddressSpace(GuestMemory):
         if vma is None or (address + old > vma.end and (is_fixed or new > old)):
             raise MemoryFault(address)
         self._refuse_sealed([vma])
+        if vma.file is not None and vma.file.is_segment and new > old:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         if is_fixed:
             if target & PAGE_MASK or (target < address + old and address < target + new):
                 raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))

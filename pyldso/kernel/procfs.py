@@ -1,4 +1,4 @@
-"""The files of /proc/self whose content is the guest's and not the host process's (proc(5))."""
+"""The files of /proc whose content is the guest's and not the host process's (proc(5))."""
 
 from __future__ import annotations
 
@@ -31,6 +31,9 @@ def content(process: Process, entry: str, tid: int) -> bytes | None:
         "statm": lambda: _statm_text(process),
         "status": lambda: _status_text(process, tid),
         "limits": lambda: _limits_text(process),
+        "/proc/sysvipc/shm": lambda: _sysvipc_text(process, "shm"),
+        "/proc/sysvipc/sem": lambda: _sysvipc_text(process, "sem"),
+        "/proc/sysvipc/msg": lambda: _sysvipc_text(process, "msg"),
     }
     show = shown.get(entry)
     return show() if show is not None else None
@@ -164,6 +167,25 @@ def _limits_text(process: Process) -> bytes:
         )
         lines.append(f"{name:<25} {soft:<20} {hard:<20} {unit and f'{unit:<10}'}")
     return "\n".join(lines).encode() + b"\n"
+
+
+_KEY_COLUMN = 10
+
+
+def _sysvipc_text(process: Process, kind: str) -> bytes:
+    """Return what a file of /proc/sysvipc shows: the program's own objects."""
+    from pyldso.kernel.ipc import KINDS, World  # start-up: seldom asked for
+
+    with open(f"/proc/sysvipc/{kind}", "rb") as file:
+        lines = file.readlines()
+    rows = World(process.family_fd).rows() if process.family_fd >= 0 else []
+    keys = {row.ipc_id: row.key for row in rows if row.kind == KINDS[kind]}
+    shown = [lines[0]]
+    for line in lines[1:]:
+        number = int(line.split()[1])
+        if number in keys:
+            shown.append(b"%*d" % (_KEY_COLUMN, keys[number]) + line[_KEY_COLUMN:])
+    return b"".join(shown)
 
 
 def _of_thread(name: str, tid: int) -> str:

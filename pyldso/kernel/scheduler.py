@@ -51,9 +51,11 @@ _TIMEOUTS = {7: 2, 232: 3}
 _WAIT4, _WNOHANG = 61, 1
 
 _RESTARTED = frozenset(
-    (0, 1, 16, 19, 20, 42, 43, 44, 45, 46, 47, 61, 72, 73, 202, 247, 257, 288, 295, 296, 327, 328)
-)
-"""Calls that SA_RESTART restarts (signal(7)): of files, terminals, sockets, children, locks."""
+    (0, 1, 16, 19, 20, 42, 43, 44, 45, 46, 47, 61, 72, 73, 202, 242, 243, 247, 257, 288, 295, 296,
+     327, 328)
+)  # fmt: skip
+"""Calls that SA_RESTART restarts (signal(7)): of files, terminals, sockets, children, locks,
+queues."""
 _SA_RESTART = 0x10000000
 _RT_SIGTIMEDWAIT, _TGKILL, _RT_TGSIGQUEUEINFO = 128, 234, 297
 

@@ -13,6 +13,8 @@ class MappedFile(NamedTuple):
     path: str
     device: int
     inode: int
+    is_segment: bool = False
+    """Whether it is System V shared memory, of that id (shmat(2))."""
 
 
 def access_of(prot: int) -> int:
