@@ -63,7 +63,7 @@ _RT_SIGTIMEDWAIT, _TGKILL, _RT_TGSIGQUEUEINFO = 128, 234, 297
 class HostWait(Wait):
     """A wait for the answer of the host thread; `finish` makes the guest's result of it."""
 
-    __slots__ = ("_host", "call", "finish", "is_interruptible")
+    __slots__ = ("_host", "call", "finish", "has_signal", "is_interruptible")
 
     def __init__(
         self,
@@ -77,6 +77,8 @@ class HostWait(Wait):
         self.call = call
         self.finish = finish
         self.is_interruptible = is_interruptible
+        self.has_signal = False
+        """Whether it got the signal that it waits for (sigtimedwait(2)): others come later."""
 
     def interrupt(self) -> int | None:
         """Interrupt the host's call, again and again: it may not have begun yet."""
@@ -247,8 +249,9 @@ class Scheduler:
         if not isinstance(wait, HostWait) or wait.call.number != _RT_SIGTIMEDWAIT:
             return False
         wanted = ctypes.c_uint64.from_address(int(wait.call.arguments[0])).value
-        if not wanted >> (number - 1) & 1 or thread.host is None:
+        if not wanted >> (number - 1) & 1 or thread.host is None or wait.has_signal:
             return False
+        wait.has_signal = True
         _, code = unpack_from("<ii", info.siginfo, 4)
         if code == SI_TKILL:
             host_syscall(_TGKILL, os.getpid(), thread.host.tid, number)

@@ -17,6 +17,7 @@ from pyldso.kernel.events import SignalDelivered
 from pyldso.kernel.host import ALL_SIGNALS, signal_mask
 from pyldso.kernel.mmu import MemoryFault
 from pyldso.kernel.signal_frames import SignalInfo, enter_handler, leave_handler
+from pyldso.kernel.signal_queue import FIRST_REAL_TIME, SignalQueue, delivery_order
 from pyldso.kernel.status import Killed, ProcessEnded
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from pyldso.kernel.thread import Thread
 
 SIGNAL_COUNT = 64
-_FIRST_REAL_TIME = 32
 SIG_DFL, SIG_IGN = 0, 1
 SI_KERNEL, SI_USER, SI_TKILL, _SI_TIMER = 0x80, 0, -6, -2
 
@@ -63,8 +63,8 @@ class Signals:
         self._intake = process.intake
         self.actions: dict[int, bytes] = {}
         """Dispositions by number (struct kernel sigaction, 32 bytes)."""
-        self.pending: dict[int, SignalInfo] = {}
-        """Signals sent to the process that all threads block: of one sent twice, the first."""
+        self.pending = SignalQueue()
+        """Signals sent to the process that all threads block."""
         self.timers: dict[int, int] = {}
         """Timers of timer_create(2), with the thread that they signal or 0 for the process."""
         self._ignored_before = inherited.ignored
@@ -89,8 +89,7 @@ class Signals:
 
     def pending_set(self) -> int:
         """Return the sigset_t of the signals that wait for the running thread to unblock them."""
-        numbers = self.pending.keys() | self._process.thread.pending.keys()
-        return sum(1 << (number - 1) for number in numbers)
+        return self.pending.set() | self._process.thread.pending.set()
 
     def is_fatal(self, number: int) -> bool:
         """Tell whether a signal that is sent to the process itself now ends it by its default."""
@@ -118,7 +117,7 @@ class Signals:
         if thread is not None:
             self.send(thread, info)
         elif self.handler(info.number) != SIG_IGN:
-            self.pending.setdefault(info.number, info)
+            self.pending.add(info)
 
     def send(self, thread: Thread, info: SignalInfo) -> None:
         """Send a signal to a thread; ProcessEnded where it ends the process."""
@@ -129,8 +128,10 @@ class Signals:
             return
         if thread.mask >> (number - 1) & 1:
             if scheduler is None or not scheduler.is_awaited(thread, info):
-                thread.pending.setdefault(number, info)
+                thread.pending.add(info)
         elif handler != SIG_DFL:
+            if number < FIRST_REAL_TIME and any(number == other.number for other in thread.waiting):
+                return
             thread.waiting.append(info)
             if scheduler is not None:
                 scheduler.interrupt(thread)
@@ -146,9 +147,8 @@ class Signals:
         """Deliver what the running thread blocked and no longer does."""
         thread = self._process.thread
         for pending in (thread.pending, self.pending):
-            for number in sorted(pending):
-                if not thread.mask >> (number - 1) & 1:
-                    self.send(thread, pending.pop(number))
+            while (info := pending.take(~thread.mask)) is not None:
+                self.send(thread, info)
 
     def take(self, *, is_running: bool) -> None:
         """Take what the host's kernel has delivered, for a thread that does not block it.
@@ -168,9 +168,9 @@ class Signals:
         """Enter the handlers of the signals that wait; the last is the first to run."""
         thread = self._process.thread
         waiting, thread.waiting = thread.waiting, []
-        for info in waiting:
+        for info in sorted(waiting, key=delivery_order):
             if thread.mask >> (info.number - 1) & 1:  # by the handler entered before
-                thread.pending.setdefault(info.number, info)
+                thread.pending.add(info)
             else:
                 self._enter_handler(info)
         self.mirror_mask()
@@ -258,8 +258,8 @@ class Signals:
 
 def signal_name(number: int) -> str:
     """Return a signal's name, as SIGSEGV; real-time signals count from the kernel's first."""
-    if number >= _FIRST_REAL_TIME:
-        offset = number - _FIRST_REAL_TIME
+    if number >= FIRST_REAL_TIME:
+        offset = number - FIRST_REAL_TIME
         return f"SIGRT_{offset}" if offset else "SIGRTMIN"
     try:
         return signal.Signals(number).name

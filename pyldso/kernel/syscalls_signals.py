@@ -15,16 +15,19 @@ from pyldso.kernel.family import family_members, is_family, is_family_group
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.signal_frames import SignalInfo, on_alternate_stack
 from pyldso.kernel.signal_intake import NEVER_BLOCKED
+from pyldso.kernel.signal_queue import FIRST_REAL_TIME
 from pyldso.kernel.signals import SI_TKILL, SI_USER, SIGNAL_COUNT, UNBLOCKABLE, own_signal
 from pyldso.kernel.thread import ThreadWaits, Wait
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
+    from pyldso.kernel.thread import Thread
 
 _SS_ONSTACK, _SS_DISABLE, _SS_AUTODISARM = 1, 2, 1 << 31
 _SIG_BLOCK, _SIG_UNBLOCK, _SIG_SETMASK = 0, 1, 2
 _PAUSE, _RT_SIGPENDING, _RT_SIGTIMEDWAIT, _RT_SIGQUEUEINFO, _RT_SIGSUSPEND = 34, 127, 128, 129, 130
-_TGKILL, _PIDFD_SEND_SIGNAL = 234, 424
+_TGKILL, _RT_TGSIGQUEUEINFO, _PIDFD_SEND_SIGNAL = 234, 297, 424
+_RLIMIT_SIGPENDING, _FEW_SIGNALS = 11, 64
 _OUT_OF_REACH = "other processes are out of reach"
 
 
@@ -84,11 +87,18 @@ def sys_tgkill(process: Process, tgid: int, tid: int, number: int) -> int:
         return _send_to_other(process, tgid, number)
     if tgid != os.getpid() or tid not in process.threads:
         raise _error(errno.ESRCH)
-    is_only = len(process.threads) == 1 and tid == tgid
-    if number and (process.signals.is_fatal(number) or not is_only or not process.intake.listens):
-        process.signals.send(process.threads[tid], own_signal(number, SI_TKILL))
-        return 0
-    return host_syscall(_TGKILL, tgid, tgid, number)
+    if _is_left_to_host(process, number):
+        return host_syscall(_TGKILL, tgid, tgid, number)
+    _check_room(process, process.threads[tid], number)
+    process.signals.send(process.threads[tid], own_signal(number, SI_TKILL))
+    return 0
+
+
+def _is_left_to_host(process: Process, number: int) -> bool:
+    """Tell whether the host may do with a signal to a thread what it does to the process."""
+    if number and (process.signals.is_fatal(number) or not process.intake.listens):
+        return False
+    return len(process.threads) == 1 or not number
 
 
 def sys_tkill(process: Process, tid: int, number: int) -> int:
@@ -157,9 +167,26 @@ def sys_rt_tgsigqueueinfo(process: Process, tgid: int, tid: int, number: int, si
     """rt_tgsigqueueinfo(2), to the threads of the process itself."""
     if tgid != os.getpid() or tid not in process.threads:
         raise _error(errno.ESRCH)
+    if not 0 <= number <= SIGNAL_COUNT:
+        raise _error(errno.EINVAL)
+    if _is_left_to_host(process, number):
+        return host_syscall(_RT_TGSIGQUEUEINFO, tgid, tgid, number, siginfo)
+    thread = process.threads[tid]
+    _check_room(process, thread, number)
     info = SignalInfo(number, pack("<i", number) + ctypes.string_at(siginfo, 128)[4:])
-    process.signals.send(process.threads[tid], info)
+    process.signals.send(thread, info)
     return 0
+
+
+def _check_room(process: Process, thread: Thread, number: int) -> None:
+    """Refuse a real-time signal where as many wait as may (RLIMIT_SIGPENDING)."""
+    count = len(thread.pending) + len(thread.waiting)
+    if number >= FIRST_REAL_TIME and count >= _FEW_SIGNALS:
+        import resource  # start-up: almost never needed
+
+        most, _ = resource.getrlimit(_RLIMIT_SIGPENDING)
+        if most != resource.RLIM_INFINITY and count >= most:
+            raise _error(errno.EAGAIN)
 
 
 def sys_pidfd_send_signal(
@@ -226,11 +253,10 @@ def call_with_mask(
     if size != 8:
         raise _error(errno.EINVAL)
     mask &= ~UNBLOCKABLE
-    for pending in (process.thread.pending, process.signals.pending):
-        if any(not mask >> (signal_number - 1) & 1 for signal_number in pending):
-            _wait_under(process, mask)
-            process.signals.deliver_pending()
-            raise _error(errno.EINTR)
+    if process.signals.pending_set() & ~mask:
+        _wait_under(process, mask)
+        process.signals.deliver_pending()
+        raise _error(errno.EINTR)
     if len(process.threads) > 1:
         _wait_under(process, mask)
         process.signals.mirror_mask()
@@ -263,12 +289,11 @@ def sys_rt_sigtimedwait(
         raise _error(errno.EINVAL)
     numbers = int.from_bytes(ctypes.string_at(wanted, 8), "little")
     for pending in (process.thread.pending, process.signals.pending):
-        for number in sorted(pending):
-            if numbers >> (number - 1) & 1:
-                info = pending.pop(number)
-                if siginfo:
-                    ctypes.memmove(siginfo, info.siginfo, 128)
-                return number
+        info = pending.take(numbers)
+        if info is not None:
+            if siginfo:
+                ctypes.memmove(siginfo, info.siginfo, 128)
+            return info.number
     return process.call_host(_RT_SIGTIMEDWAIT, (wanted, siginfo, timeout, size))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
+from pyldso.kernel.signal_queue import SignalQueue
+
 if TYPE_CHECKING:
     import ctypes
     from collections.abc import Callable
@@ -122,8 +124,8 @@ class Thread:
         """The sigset_t of blocked signals."""
         self.restored_mask: int | None = None
         """What `mask` was before a call that sets it for the time of its wait."""
-        self.pending: dict[int, SignalInfo] = {}
-        """Blocked signals that were sent to this thread: of one sent twice, the first."""
+        self.pending = SignalQueue()
+        """Blocked signals that were sent to this thread."""
         self.waiting: list[SignalInfo] = []
         """Signals whose handlers are to be called before the thread goes on."""
         self.alternate_stack = bytes(24)
