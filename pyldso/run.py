@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Callable, Mapping
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyldso.elf.constants import DT, ET, PT
-from pyldso.errors import LoadError
+from pyldso.elf.constants import DT
 from pyldso.events import EventStream, Topic
 from pyldso.kernel.exec import (
     InitialStack,
     Program,
     build_stack,
+    cannot_execute,
     check_executable,
     is_script,
     load_program,
-    map_program,
 )
 from pyldso.kernel.policy import Policy
 from pyldso.kernel.process import Process
@@ -34,26 +32,13 @@ from pyldso.kernel.status import (
 )
 from pyldso.ldso import link_map, tls
 from pyldso.ldso.dl import DlFunctions
-from pyldso.ldso.dso import Dso
 from pyldso.ldso.errors import DlError, VersionError
-from pyldso.ldso.load import (
-    LibraryOpener,
-    Missing,
-    load_dependencies,
-    load_library,
-    make_dso,
-)
 from pyldso.ldso.lookup import find_in
 from pyldso.ldso.namespace import Namespace
 from pyldso.ldso.personality import Personality, UnknownLibc
-from pyldso.ldso.search import LibrarySearch, OpenedFile, Source, built_in_directories
-from pyldso.ldso.segments import (
-    check_file_size,
-    make_stack_executable,
-    map_segments,
-    read_phdrs,
-    wants_executable_stack,
-)
+from pyldso.ldso.program import acceptance, load_needed, map_executable, map_listed
+from pyldso.ldso.search import LibrarySearch
+from pyldso.ldso.segments import make_stack_executable, wants_executable_stack
 from pyldso.ldso.startup import (
     announce_final_statistics,
     announce_statistics,
@@ -71,14 +56,9 @@ if TYPE_CHECKING:
 
     from pyldso.kernel.files import Files
     from pyldso.kernel.limits import Budget, Limits
+    from pyldso.ldso.load import Missing
 
 Write = Callable[[str], object]
-MUSL_LIBC = "libc.so"
-"""What programs for musl need; it is the very file that their PT_INTERP names."""
-DEFAULT_INTERPRETER = "/lib64/ld-linux-x86-64.so.2"
-"""The ld.so that lists a library, which names none (psABI)."""
-CANNOT_EXECUTE = 126
-"""The shell's status for a file that is there and cannot be executed."""
 
 
 def write_out(text: str) -> None:
@@ -316,14 +296,6 @@ def run_process(process: Process, pc: int) -> ExitStatus:
         raise
 
 
-def cannot_execute(path: str, error: OSError) -> LoadError:
-    """Return the error of a file that execve(2) refuses."""
-    where = error.filename if isinstance(error.filename, str) else path
-    refusal = LoadError(f"pyldso: {where}: {error.strerror}")
-    refusal.exit_status = LoadError.exit_status if error.errno == 2 else CANNOT_EXECUTE
-    return refusal
-
-
 def finish(options: RunOptions, process: Process, status: ExitStatus) -> int:
     """Tell of a fatal signal, and return the exit status as a shell counts it."""
     if isinstance(status, Killed):
@@ -359,11 +331,11 @@ def link_and_run(options: RunOptions, process: Process, path: str) -> int:
     events = process.events
     namespace = new_namespace(options, process)
     if options.verify_only:
-        return verify(namespace, path)
+        return acceptance(namespace, path)
     if options.list_only:
-        map_listed(namespace, options, path)
-        return list_objects(namespace, options, load_needed(namespace, options))
-    program = map_executable(namespace, options, path)
+        map_listed(namespace, path)
+        return list_objects(namespace, options, load_libraries(namespace, options))
+    program = map_executable(namespace, path)
     watch_system_calls(options, process)
     if program.interp is None:
         argv, envp = vectors(options)
@@ -372,7 +344,7 @@ def link_and_run(options: RunOptions, process: Process, path: str) -> int:
     if names := audit_libraries(namespace, options):
         status = run_audited(options, namespace, program, names)
         return finish(options, process, status)
-    missing = load_needed(namespace, options)
+    missing = load_libraries(namespace, options)
     if options.is_listing:
         return list_objects(namespace, options, missing)
     for warning in check_versions(namespace, namespace.objects):
@@ -460,7 +432,7 @@ def run_audited(
         publish_link_maps(namespace)
         link_map.publish_r_debug(namespace)
         audited.begin_audit(namespace, names, kind, stack)
-        missing = load_needed(namespace, options)
+        missing = load_libraries(namespace, options)
         if options.is_listing:
             list_objects(namespace, options, missing)
             raise ProcessEnded(Exited(0))
@@ -501,126 +473,17 @@ def new_namespace(options: RunOptions, process: Process) -> Namespace:
     namespace.is_lazy = not (is_eager or options.variable("LD_BIND_NOW"))
     namespace.bind_not = bool(options.variable("LD_BIND_NOT"))
     namespace.verbose = bool(options.variable("LD_WARN"))
+    namespace.origin_path = options.variable("LD_ORIGIN_PATH")
     namespace.dynamic_weak = options.has_variable("LD_DYNAMIC_WEAK")
     return namespace
 
 
-def verify(namespace: Namespace, path: str) -> int:
-    """Return ld.so's answer whether it takes a program: 0, 2 for one without PT_INTERP, or 1."""
-    try:
-        opened = LibraryOpener(namespace)(path, Source.NAME)
-        _, phdrs = read_phdrs(path, opened.header)
-    except (OSError, DlError):
-        return 1
-    types = [phdr.p_type for phdr in phdrs]
-    return 1 if PT.DYNAMIC not in types else 0 if PT.INTERP in types else 2
-
-
-def map_listed(namespace: Namespace, options: RunOptions, path: str) -> None:
-    """Map what is only listed: a program, or a library in a program's place."""
-    opened = open_program(namespace, path)
-    try:
-        ehdr, phdrs = read_phdrs(path, opened.header)
-        if ehdr.e_type == ET.EXEC or any(phdr.p_type == PT.INTERP for phdr in phdrs):
-            map_executable(namespace, options, path)
-            return
-        base = map_segments(namespace, path, opened.fd, phdrs)
-        add_program(namespace, options, make_dso(namespace, "", path, base, ehdr, phdrs, (0, 0)))
-    finally:
-        namespace.process.close(opened.fd)
-    try:
-        opened = LibraryOpener(namespace)(DEFAULT_INTERPRETER, Source.NAME)
-    except (OSError, DlError):
-        return
-    try:
-        ehdr, phdrs = read_phdrs(DEFAULT_INTERPRETER, opened.header)
-        base = map_segments(namespace, DEFAULT_INTERPRETER, opened.fd, phdrs)
-        set_interpreter(namespace, DEFAULT_INTERPRETER, base)
-    finally:
-        namespace.process.close(opened.fd)
-
-
-def open_program(namespace: Namespace, path: str) -> OpenedFile:
-    """Open a program's file, which is checked with ld.so's words for what is wrong with it."""
-    try:
-        return LibraryOpener(namespace)(path, Source.NAME)
-    except OSError as error:
-        raise DlError(path, "cannot open shared object file", error.errno or 0) from None
-
-
-def map_executable(namespace: Namespace, options: RunOptions, path: str) -> Program:
-    """Map the program and the file that its PT_INTERP names, whose code is not entered."""
-    process = namespace.process
-    opened = open_program(namespace, path)
-    status = process.fstat(opened.fd)
-    try:
-        if stat.S_ISREG(status.st_mode):
-            ehdr, phdrs = read_phdrs(path, opened.header)
-            check_file_size(path, phdrs, status.st_size)
-        program = map_program(process, path, with_interp=True)
-    except OSError as error:
-        raise cannot_execute(path, error) from None
-    finally:
-        process.close(opened.fd)
-    if program.interp is not None:
-        identity = (status.st_dev, status.st_ino)
-        dso = make_dso(namespace, "", path, program.base, ehdr, phdrs, identity)
-        add_program(namespace, options, dso)
-        if program.interp_base:
-            set_interpreter(namespace, program.interp, program.interp_base)
-    return program
-
-
-def add_program(namespace: Namespace, options: RunOptions, dso: Dso) -> None:
-    """Make `dso` the namespace's first file."""
-    dso.label = options.argv[0]
-    namespace.has_executable_stack = wants_executable_stack(dso.phdrs)
-    try:
-        executable = namespace.process.readlink("/proc/self/exe")
-    except OSError:
-        executable = os.path.join(options.variable("LD_ORIGIN_PATH"), "")
-    dso.origin = os.path.dirname(executable)
-    dso.aliases.add("")  # its l_name
-    namespace.add(dso)
-
-
-def set_interpreter(namespace: Namespace, path: str, base: int) -> None:
-    """Make the mapped file of PT_INTERP known: what it exports tells what kind of ld.so it is."""
-    header = namespace.memory.read(base, 4096)
-    ehdr, phdrs = read_phdrs(path, header)
-    status = namespace.process.files.status(path)
-    identity = (status.st_dev, status.st_ino)
-    dso = make_dso(namespace, path, path, base, ehdr, phdrs, identity)
-    dso.owner = namespace
-    dso.aliases.add(path)
-    if find_in(namespace, dso, b"__libc_start_main"):
-        dso.aliases.add(MUSL_LIBC)
-    namespace.interpreter = dso
-    namespace.search.find_system_directories = lambda: built_in_directories(dso)
-
-
-def load_needed(namespace: Namespace, options: RunOptions) -> list[Missing]:
-    """Load preloads and dependencies, breadth first; return what is missing (only when listing)."""
-    program = namespace.program
-    preloads: list[Dso] = []
-    variable = options.variable("LD_PRELOAD")
-    wanted = [(name, "LD_PRELOAD") for name in split_names(variable)]
-    wanted += [(name, "--preload") for item in options.preload for name in split_names(item)]
-    for name, source in wanted:
-        try:
-            dso = load_library(namespace, name, program)
-            preloads += [dso] if dso else []
-        except DlError as error:
-            options.err(
-                f"ERROR: ld.so: object '{name}' from {source} cannot be preloaded"
-                f" ({error.message}): ignored.\n"
-            )
-    roots = [program, *preloads]
-    scope, missing = load_dependencies(namespace, roots, is_lenient=options.is_listing)
-    namespace.global_scope = scope
-    if namespace.interpreter and namespace.interpreter not in namespace.objects:
-        namespace.add(namespace.interpreter)
-    return missing
+def load_libraries(namespace: Namespace, options: RunOptions) -> list[Missing]:
+    """Load preloads and all that is needed; return what is missing (only when listing)."""
+    preloads = [(name, "LD_PRELOAD") for name in split_names(options.variable("LD_PRELOAD"))]
+    for item in options.preload:
+        preloads += [(name, "--preload") for name in split_names(item)]
+    return load_needed(namespace, preloads, is_lenient=options.is_listing)
 
 
 def split_names(text: str) -> list[str]:

@@ -23,6 +23,7 @@ from pyldso.elf.constants import (
     PT,
 )
 from pyldso.elf.records import EHDR, PHDR, Ehdr, Phdr
+from pyldso.errors import LoadError
 from pyldso.kernel.mmu import EXECUTE, PAGE_SIZE, READ, WRITE, page_down, page_up
 from pyldso.kernel.paths import AT_FDCWD, name_of_open
 from pyldso.kernel.vma import Vma
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from pyldso.kernel.files import Files
     from pyldso.kernel.process import Process
 
+CANNOT_EXECUTE = 126
+"""The shell's status for a file that is there and cannot be executed."""
 ET_DYN_BASE = 0x555555554000
 """Where a position-independent program goes: two thirds up (ELF_ET_DYN_BASE)."""
 _STACK_EXPAND = 128 << 10
@@ -196,6 +199,14 @@ def is_script(files: Files, path: str) -> bool:
     start = os.pread(fd, 2, 0)
     os.close(fd)
     return start == b"#!"
+
+
+def cannot_execute(path: str, error: OSError) -> LoadError:
+    """Return the error of a file that execve(2) refuses."""
+    where = error.filename if isinstance(error.filename, str) else path
+    refusal = LoadError(f"pyldso: {where}: {error.strerror}")
+    refusal.exit_status = LoadError.exit_status if error.errno == errno.ENOENT else CANNOT_EXECUTE
+    return refusal
 
 
 def _error(code: int, path: str) -> OSError:

@@ -56,6 +56,8 @@ class Namespace:
         self.search = search
         self.dl_functions: DlFunctions
         self.program_name = program_name
+        self.origin_path = ""
+        """LD_ORIGIN_PATH: the program's folder where the kernel does not tell it."""
         self.heap = GuestHeap(process)
         self.lock = TrapLock(process)
         """Held by the thread that loads, unloads or walks through the files (dl_load_lock)."""
