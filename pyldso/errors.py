@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -102,3 +103,8 @@ class LoadError(PyldsoError):
     def render(self) -> str:
         """Return ld.so's message as it is."""
         return str(self)
+
+
+def os_error(code: int, path: str | bytes = "") -> OSError:
+    """Return the error of an errno value, about a file where one is named."""
+    return OSError(code, os.strerror(code), path or None)

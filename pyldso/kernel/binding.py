@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import os
 from collections.abc import Callable
 from importlib import import_module
 from struct import unpack_from
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyldso.arch.x86_64.syscalls import STRUCTURE_SIZES, SyscallRow
+from pyldso.errors import os_error
 from pyldso.kernel.mmu import READ, WRITE, MemoryFault
 from pyldso.kernel.paths import AT_FDCWD
 from pyldso.kernel.policy import PathUse
@@ -137,7 +137,7 @@ def _handler(row: SyscallRow, has_threads: bool) -> Handler:
 
 
 def _not_supported(_process: Process, *_arguments: int) -> int:
-    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    raise os_error(errno.ENOSYS)
 
 
 def _decoder(index: int, parameters: list[Parameter], names: list[str]) -> Decoder:
@@ -167,7 +167,7 @@ def _fd_decoder(index: int, *, is_changed: bool) -> Decoder:
     def decode(process: Process, registers: list[int]) -> int:
         fd = ctypes.c_int(registers[index]).value
         if fd in process.files.private_fds:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            raise os_error(errno.EBADF)
         if is_changed:
             process.files.check_change_of_open(fd)
         return fd
@@ -254,14 +254,14 @@ def iovec_of(
     The last buffer that is accessible ends it, and then as far as it goes.
     """
     if not 0 <= count <= IOV_MAX:
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        raise os_error(errno.EINVAL)
     memory = process.memory
     offset = memory.translate(pointer, 16 * count, READ) if count else 0
     fields = list(unpack_from(f"<{2 * count}Q", memory.arena.view, offset))
     for position in range(0, 2 * count, 2):
         address, length = fields[position : position + 2]
         if length > _LARGEST_BUFFER:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            raise os_error(errno.EINVAL)
         try:
             fields[position] = memory.host_pointer(address, length, need) if length else 0
         except MemoryFault:

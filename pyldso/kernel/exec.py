@@ -23,7 +23,7 @@ from pyldso.elf.constants import (
     PT,
 )
 from pyldso.elf.records import EHDR, PHDR, Ehdr, Phdr
-from pyldso.errors import LoadError
+from pyldso.errors import LoadError, os_error
 from pyldso.kernel.mmu import EXECUTE, PAGE_SIZE, READ, WRITE, page_down, page_up
 from pyldso.kernel.paths import AT_FDCWD, name_of_open
 from pyldso.kernel.vma import Vma
@@ -179,13 +179,13 @@ def check_executable(files: Files, path: str, argv: list[bytes]) -> tuple[str, l
             os.close(_open(files, path, errno.ENOEXEC).fd)
             return path, argv
         if not is_executable:
-            raise _error(errno.EACCES, path)
+            raise os_error(errno.EACCES, path)
         words = line[2:].partition(b"\n")[0].strip(b" \t").split(None, 1)
         if not words:
-            raise _error(errno.ENOEXEC, path)
+            raise os_error(errno.ENOEXEC, path)
         argv = [*(word.rstrip() for word in words), os.fsencode(path), *argv[1:]]
         path = os.fsdecode(argv[0])
-    raise _error(errno.ELOOP, path)
+    raise os_error(errno.ELOOP, path)
 
 
 def is_script(files: Files, path: str) -> bool:
@@ -209,17 +209,13 @@ def cannot_execute(path: str, error: OSError) -> LoadError:
     return refusal
 
 
-def _error(code: int, path: str) -> OSError:
-    return OSError(code, os.strerror(code), path)
-
-
 def _open_file(files: Files, path: str) -> int:
     # Not a FIFO's, for which it would wait.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
     try:
         return files.open(AT_FDCWD, os.fsencode(path), flags, 0)
     except OSError as error:
-        raise _error(error.errno or errno.EIO, path) from None
+        raise os_error(error.errno or errno.EIO, path) from None
 
 
 def _may_execute(fd: int) -> bool:
@@ -231,10 +227,10 @@ def _open(files: Files, path: str, bad: int) -> _Elf:
     fd = _open_file(files, path)
     try:
         if not S_ISREG(os.fstat(fd).st_mode) or not _may_execute(fd):
-            raise _error(errno.EACCES, path)
+            raise os_error(errno.EACCES, path)
         head = os.pread(fd, PAGE_SIZE, 0)
         if len(head) < EHDR.size or head[:4] != ELFMAG:
-            raise _error(bad, path)
+            raise os_error(bad, path)
         ehdr = Ehdr(*EHDR.unpack_from(head))
         size = ehdr.e_phnum * PHDR.size
         if (
@@ -244,15 +240,15 @@ def _open(files: Files, path: str, bad: int) -> _Elf:
             or ehdr.e_phentsize != PHDR.size
             or not 0 < size <= 0x10000
         ):
-            raise _error(bad, path)
+            raise os_error(bad, path)
         table = head[ehdr.e_phoff : ehdr.e_phoff + size]
         if len(table) < size:
             table = os.pread(fd, size, ehdr.e_phoff) if ehdr.e_phoff < 1 << 62 else b""
         if len(table) < size:
-            raise _error(bad, path)
+            raise os_error(bad, path)
         phdrs = [Phdr(*row) for row in PHDR.iter_unpack(table)]
         if not any(phdr.p_type == PT.LOAD for phdr in phdrs):
-            raise _error(bad, path)
+            raise os_error(bad, path)
     except BaseException:
         os.close(fd)
         raise
@@ -263,10 +259,10 @@ def _interp_name(elf: _Elf) -> str | None:
     for phdr in elf.phdrs:
         if phdr.p_type == PT.INTERP:
             if not 2 <= phdr.p_filesz <= 4096 or phdr.p_offset >= 1 << 62:
-                raise _error(errno.ENOEXEC, elf.path)
+                raise os_error(errno.ENOEXEC, elf.path)
             name = os.pread(elf.fd, phdr.p_filesz, phdr.p_offset)
             if len(name) < phdr.p_filesz or name[-1]:
-                raise _error(errno.ENOEXEC, elf.path)
+                raise os_error(errno.ENOEXEC, elf.path)
             return os.fsdecode(name[: name.index(0)])
     return None
 
@@ -291,7 +287,7 @@ def _map_image(process: Process, elf: _Elf, first_page: int | None) -> _Image:
     lowest = page_down(loads[0].p_vaddr)
     end = max(phdr.p_vaddr + phdr.p_memsz for phdr in loads)
     if end - lowest >= 1 << 46 or lowest > end:
-        raise _error(errno.ENOEXEC, elf.path)
+        raise os_error(errno.ENOEXEC, elf.path)
     memory = process.memory
     if first_page is None:
         size, alignment = page_up(end) - lowest, _alignment(loads)
@@ -323,7 +319,7 @@ def _map_segment(process: Process, elf: _Elf, phdr: Phdr, base: int) -> None:
         | (EXECUTE if phdr.p_flags & PF.X else 0)
     )
     if phdr.p_filesz > phdr.p_memsz or phdr.p_vaddr % PAGE_SIZE != phdr.p_offset % PAGE_SIZE:
-        raise _error(errno.EINVAL, elf.path)
+        raise os_error(errno.EINVAL, elf.path)
     start = base + page_down(phdr.p_vaddr)
     file_end = base + phdr.p_vaddr + phdr.p_filesz
     memory_end = base + phdr.p_vaddr + phdr.p_memsz
@@ -356,7 +352,7 @@ def build_stack(
     if strings_size + pointers_size > process.memory.stack_limit // 4 or any(
         len(text) >= _MAX_ARG_STRLEN for text in (*argv, *envp)
     ):
-        raise _error(errno.E2BIG, program.path)
+        raise os_error(errno.E2BIG, program.path)
     # From the top: 8 zero bytes, the file name, environment, arguments; platform, random bytes.
     filename = os.fsencode(program.path)
     block = b"".join(text + b"\0" for text in (*argv, *envp, filename)) + bytes(8)

@@ -14,8 +14,9 @@ import re
 from collections.abc import Callable, Collection
 from stat import S_ISCHR, S_ISDIR
 
+from pyldso.errors import os_error
 from pyldso.kernel.host import host_syscall
-from pyldso.kernel.paths import AT_FDCWD, VALID_FLAGS, Paths, error, name_of_open
+from pyldso.kernel.paths import AT_FDCWD, VALID_FLAGS, Paths, name_of_open
 from pyldso.kernel.policy import PathUse, Policy, is_writable_device
 
 _OPENAT = 257
@@ -153,9 +154,9 @@ class Files:
         if not self.policy.allows_write(real):
             exists = _exists(name, fd)
             if use.creates and not use.replaces and exists:
-                raise error(errno.EEXIST, real)
+                raise os_error(errno.EEXIST, real)
             if not use.creates and not exists:
-                raise error(errno.ENOENT, real)
+                raise os_error(errno.ENOENT, real)
             self._refuse_change(real)
         return fd, name
 
@@ -178,12 +179,12 @@ class Files:
         if real.startswith("/memfd:") and os.fstat(fd).st_nlink == 0:
             return
         if use.creates and not use.replaces:
-            raise error(errno.EEXIST, real)
+            raise os_error(errno.EEXIST, real)
         self._refuse_change(real)
 
     def _refuse_change(self, real: str) -> None:
         self._on_refusal(self.paths.guest_name(real), "writing there is not allowed")
-        raise error(errno.EACCES, real)
+        raise os_error(errno.EACCES, real)
 
     def readlink(self, dirfd: int, path: bytes) -> bytes:
         """Return where a symbolic link points, as the guest sees it; raises OSError."""
@@ -258,7 +259,7 @@ class Files:
 
     def _open_for_change(self, dirfd: int, path: bytes, flags: int, mode: int) -> int:
         if not path:
-            raise error(errno.ENOENT)
+            raise os_error(errno.ENOENT)
         is_new = bool(flags & os.O_CREAT and flags & os.O_EXCL)
         use = PathUse(
             follow=not (is_new or flags & os.O_NOFOLLOW),
@@ -269,10 +270,10 @@ class Files:
         fd, name = self._pin_for_change(dirfd, path, use)
         if name:
             if use.creates and path.endswith(b"/"):
-                raise error(errno.EISDIR, path)
+                raise os_error(errno.EISDIR, path)
             return self.paths.open_last(fd, name, flags, mode)
         if flags & os.O_CREAT and S_ISDIR(os.fstat(fd).st_mode):
-            raise error(errno.EISDIR)
+            raise os_error(errno.EISDIR)
         return self._reopen(fd, flags & ~(os.O_CREAT | os.O_NOFOLLOW))
 
     def _reopen(self, fd: int, flags: int) -> int:
@@ -303,11 +304,11 @@ class Files:
         name = os.readlink(f"/proc/self/fd/{fd}")
         if not name.startswith("/proc/"):
             if name.startswith("pipe:") and self._is_private(fd, name):
-                raise error(errno.ENOENT)
+                raise os_error(errno.ENOENT)
             return fd
         if _MEMORY_OF_PROCESSES.fullmatch(name):
             self._on_refusal(name, "the guest's memory is not at these addresses")
-            raise error(errno.EACCES, name)
+            raise os_error(errno.EACCES, name)
         own = f"/proc/{os.getpid()}/"
         entry, thread = name.removeprefix(own), os.getpid()
         if entry.startswith("task/"):
@@ -317,7 +318,7 @@ class Files:
             thread, entry = int(number or thread), entry[:-1]
         if entry in _OF_THE_EMULATOR:
             self._on_refusal(name, "only /proc/self/maps is the guest's")
-            raise error(errno.EACCES, name)
+            raise os_error(errno.EACCES, name)
         content = self.generate(entry, thread)
         if content is not None:
             replacement = os.memfd_create(entry, os.MFD_CLOEXEC)

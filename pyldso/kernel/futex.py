@@ -8,11 +8,11 @@ atomic by itself.
 from __future__ import annotations
 
 import errno
-import os
 import time
 from struct import unpack
 from typing import TYPE_CHECKING
 
+from pyldso.errors import os_error
 from pyldso.kernel.mmu import READ, WRITE
 from pyldso.kernel.syscalls_futex import (
     CLOCK_REALTIME,
@@ -39,10 +39,6 @@ if TYPE_CHECKING:
 MATCH_ANY = 0xFFFFFFFF
 TID_MASK, OWNER_DIED, WAITERS = 0x3FFFFFFF, 0x40000000, 0x80000000
 _OPARG_IS_SHIFT = 8
-
-
-def _error(code: int) -> OSError:
-    return OSError(code, os.strerror(code))
 
 
 class FutexWait(Wait):
@@ -136,14 +132,14 @@ class Futexes:
         owner = value & TID_MASK
         queue = self._queues.get(address, [])
         if owner == thread.tid:
-            raise _error(errno.EDEADLK)
+            raise os_error(errno.EDEADLK)
         if not owner and not queue:
             memory.write_u32(address, thread.tid | value & OWNER_DIED)
             return None
         if not waits:
-            raise _error(errno.EAGAIN)
+            raise os_error(errno.EAGAIN)
         if owner and not self._scheduler.has_thread(owner):
-            raise _error(errno.ESRCH)
+            raise os_error(errno.ESRCH)
         memory.write_u32(address, value | WAITERS)
         wait = FutexWait(self, thread, address, MATCH_ANY, deadline, is_owner_next=True)
         return self._join(wait)
@@ -152,7 +148,7 @@ class Futexes:
         """Give a PI lock to the thread that waits longest; raises OSError."""
         value = self._memory.read_u32(address)
         if value & TID_MASK != thread.tid:
-            raise _error(errno.EPERM)
+            raise os_error(errno.EPERM)
         self.hand_over(address, 0)
 
     def hand_over(self, address: int, flags: int) -> None:
@@ -184,7 +180,7 @@ def operate(value: int, operation: int) -> tuple[int, bool]:
         old <= compared, old > compared, old >= compared,
     )  # fmt: skip
     if operator >= len(results) or comparison >= len(tests):
-        raise _error(errno.ENOSYS)
+        raise os_error(errno.ENOSYS)
     return results[operator] & 0xFFFFFFFF, tests[comparison]
 
 
@@ -211,20 +207,20 @@ def ask_threads(
     count, second_count = _signed(value, 32), _signed(timeout & 0xFFFFFFFF, 32)
     bitset = value3 if command in (WAIT_BITSET, WAKE_BITSET) else MATCH_ANY
     if not bitset:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     if command in (WAIT, WAIT_BITSET):
         deadline = _deadline(process, command, operation, timeout)
         memory.translate(uaddr, 4, READ)
         if memory.read_u32(uaddr) != value:
-            raise _error(errno.EAGAIN)
+            raise os_error(errno.EAGAIN)
         raise ThreadWaits(futexes.wait(process.thread, uaddr, bitset, deadline))
     if command in (WAKE, WAKE_BITSET):
         return futexes.wake(uaddr, count, bitset)
     if command in (REQUEUE, CMP_REQUEUE):
         if count < 0 or second_count < 0:
-            raise _error(errno.EINVAL)
+            raise os_error(errno.EINVAL)
         if command == CMP_REQUEUE and memory.read_u32(uaddr) != value3:
-            raise _error(errno.EAGAIN)
+            raise os_error(errno.EAGAIN)
         return futexes.requeue(uaddr, count, second_count, uaddr2)
     if command == WAKE_OP:
         changed, wakes_second = operate(memory.read_u32(uaddr2), value3)
@@ -252,7 +248,7 @@ def _deadline(process: Process, command: int, operation: int, timeout: int) -> f
     nanoseconds: int
     seconds, nanoseconds = unpack("<qq", process.memory.read(timeout, 16))
     if seconds < 0 or not 0 <= nanoseconds < 1_000_000_000:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     when = seconds + nanoseconds / 1e9
     if command == WAIT:
         return time.monotonic() + when

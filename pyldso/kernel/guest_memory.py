@@ -7,10 +7,10 @@ it. What the machine has translated from code that the host changes is forgotten
 from __future__ import annotations
 
 import errno
-import os
 from struct import Struct
 from typing import Protocol
 
+from pyldso.errors import os_error
 from pyldso.kernel.mmu import (
     ADDRESS_BITS,
     EXECUTED,
@@ -172,7 +172,7 @@ class GuestMemory:
             pieces.append(piece)
             address += length
             limit -= length
-        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        raise os_error(errno.ENAMETOOLONG)
 
     def _flush_executed(self, start: int, end: int) -> None:
         """Forget code translated from pages that the machine has fetched from."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import _thread
 import ctypes
-import os
 from collections.abc import Callable
+
+from pyldso.errors import os_error
 
 MAP_SHARED, MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE = 1, 2, 0x10, 0x20, 0x4000
 PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC = 0, 1, 2, 4
@@ -32,8 +33,7 @@ _syscall.argtypes = [ctypes.c_long, *[ctypes.c_size_t] * 6]
 
 
 def _host_error() -> OSError:
-    code = ctypes.get_errno()
-    return OSError(code, os.strerror(code))
+    return os_error(ctypes.get_errno())
 
 
 def map_memory(address: int, length: int, prot: int, flags: int, fd: int, offset: int) -> int:

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from pyldso.errors import os_error
 from pyldso.kernel.family import prepare_family
 from pyldso.kernel.host import host_syscall
 
@@ -79,7 +80,7 @@ class World:
         for row in self.rows():
             if row.kind == kind and row.ipc_id == ipc_id:
                 return row
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        raise os_error(errno.EINVAL)
 
     def get(self, kind: int, key: int, size: int, flags: int) -> int:
         """Return the id of a key's object, or of a new one (shmget(2), semget(2), msgget(2))."""

@@ -13,6 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from stat import S_ISREG
 
+from pyldso.errors import os_error
 from pyldso.kernel import host
 from pyldso.kernel.guest_memory import CodeCache, GuestMemory
 from pyldso.kernel.mmu import (
@@ -99,9 +100,9 @@ class AddressSpace(GuestMemory):
         if end > length and (end - 1) >> window_bits != (end - length) >> window_bits:
             end = (end - 1) >> window_bits << window_bits  # a range spans no two windows
             if end <= length or not self.is_free(end - length, end):
-                raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+                raise os_error(errno.ENOMEM)
         if end < length + 0x10000:
-            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+            raise os_error(errno.ENOMEM)
         return end - length
 
     # ---- mapping ---------------------------------------------------------------------------
@@ -175,22 +176,22 @@ class AddressSpace(GuestMemory):
         """Return where a mapping goes, its window open, and how long it is in whole pages."""
         length = page_up(length)
         if length == 0:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            raise os_error(errno.EINVAL)
         if length > TASK_SIZE:
-            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+            raise os_error(errno.ENOMEM)
         if self._size_limit is not None and prot:
             self._check_size(length)
         if fixed:
             if address & PAGE_MASK:
-                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+                raise os_error(errno.EINVAL)
             if not 0 <= address <= TASK_SIZE - length:
-                raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+                raise os_error(errno.ENOMEM)
             if not replace and not self.is_free(address, address + length):
-                raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
+                raise os_error(errno.EEXIST)
         else:
             address = self._choose(page_up(address), length, low)
         if not self.arena.open_windows(address, length):
-            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+            raise os_error(errno.ENOMEM)
         return address, length
 
     def _choose(self, hint: int, length: int, low: bool) -> int:
@@ -207,7 +208,7 @@ class AddressSpace(GuestMemory):
     def _attach_file(self, vma: Vma, fd: int, offset: int, path: str | None) -> int:
         """Note the file in the mapping; return how many bytes of it lie before the file's end."""
         if offset & PAGE_MASK:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            raise os_error(errno.EINVAL)
         status = os.fstat(fd)
         if path is None:
             path = os.readlink(f"/proc/self/fd/{fd}")
@@ -245,14 +246,14 @@ class AddressSpace(GuestMemory):
         """Remove the mappings of a range (munmap(2))."""
         length = page_up(length)
         if address & PAGE_MASK or not length or address + length > TASK_SIZE:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            raise os_error(errno.EINVAL)
         for vma in self._clear(address, address + length):
             self.arena.unmap_host(vma.start, vma.end - vma.start)
 
     def protect(self, address: int, length: int, prot: int) -> None:
         """Change the protection of a range (mprotect(2)): up to a hole, where there is one."""
         if address & PAGE_MASK:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            raise os_error(errno.EINVAL)
         end = address + page_up(length)
         if end == address:
             return
@@ -275,7 +276,7 @@ class AddressSpace(GuestMemory):
             self._cache.flush_tlb()
         self._merge(first, last)
         if reached != end:
-            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+            raise os_error(errno.ENOMEM)
 
     def _protect_one(self, vma: Vma, prot: int) -> None:
         start, end = vma.start, vma.end
@@ -304,16 +305,16 @@ class AddressSpace(GuestMemory):
         is_fixed = bool(flags & host.MREMAP_FIXED)
         may_move = bool(flags & host.MREMAP_MAYMOVE)
         if address & PAGE_MASK or not new or flags & ~3 or not old or (is_fixed and not may_move):
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            raise os_error(errno.EINVAL)
         vma = self.find(address)
         if vma is None or (address + old > vma.end and (is_fixed or new > old)):
             raise MemoryFault(address)
         self._refuse_sealed([vma])
         if vma.file is not None and vma.file.is_segment and new > old:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            raise os_error(errno.EINVAL)
         if is_fixed:
             if target & PAGE_MASK or (target < address + old and address < target + new):
-                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+                raise os_error(errno.EINVAL)
         else:
             if new <= old:
                 if new < old:
@@ -326,14 +327,14 @@ class AddressSpace(GuestMemory):
                     self.map(vma.end, new - old, vma.prot, fixed=True, label=vma.label)
                     return address
             if not may_move:
-                raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+                raise os_error(errno.ENOMEM)
             target = self.find_gap(new)
         return self._relocate(vma, address, old, new, target)
 
     def _relocate(self, vma: Vma, address: int, old: int, new: int, target: int) -> int:
         """Move host pages, permission bytes and mapping to `target`."""
         if not self.arena.open_windows(target, new):
-            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+            raise os_error(errno.ENOMEM)
         if self._size_limit is not None and vma.prot:
             self._check_size(new - old)
         self._clear(target, target + new)
@@ -365,7 +366,7 @@ class AddressSpace(GuestMemory):
         """Let pages read as their file or as zeros again (madvise(2), MADV_DONTNEED)."""
         end = address + page_up(length)
         if address & PAGE_MASK:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            raise os_error(errno.EINVAL)
         if end == address:
             return
         first, last = self._overlapping(address, end)
@@ -376,7 +377,7 @@ class AddressSpace(GuestMemory):
             self._flush_executed(start, stop)
             host.discard_memory(self.arena.host_address(start), stop - start)
         if covered != end - address:
-            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+            raise os_error(errno.ENOMEM)
 
     def resolve_page_fault(self, address: int, access: int) -> bool:
         """Make a refused page accessible where Linux would: a growing stack, a file that grew."""
@@ -466,7 +467,7 @@ class AddressSpace(GuestMemory):
 
     def _refuse_sealed(self, vmas: list[Vma]) -> None:
         if any(vma.is_sealed for vma in vmas):
-            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+            raise os_error(errno.EPERM)
 
     def _insert(self, vma: Vma) -> None:
         index = bisect_right(self._starts, vma.start)

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from stat import S_ISDIR, S_ISLNK
 from struct import pack
 
+from pyldso.errors import os_error
 from pyldso.kernel.policy import is_writable_device
 
 AT_FDCWD = -100
@@ -34,17 +35,12 @@ _STANDARD_STREAMS = {"/dev/stdin": "0", "/dev/stdout": "1", "/dev/stderr": "2"}
 _NOT_IN_PROC = frozenset(("root", "cwd", "exe", "task", "map_files", "ns", "mem"))
 
 
-def error(code: int, path: str | bytes = "") -> OSError:
-    """Return the OSError of an errno value."""
-    return OSError(code, os.strerror(code), path or None)
-
-
 def name_of_open(fd: int) -> str:
     """Return the host's name of an open file; EBADF where it is not open."""
     try:
         return os.readlink(f"/proc/self/fd/{fd}")
     except OSError:
-        raise error(errno.EBADF) from None
+        raise os_error(errno.EBADF) from None
 
 
 def split_name(path: bytes) -> tuple[bytes, bytes]:
@@ -195,9 +191,9 @@ class Paths:
             except FileNotFoundError:
                 return pinned, name
             if path.endswith(b"/") and not S_ISDIR(status.st_mode):
-                raise error(errno.ENOTDIR, path)
+                raise os_error(errno.ENOTDIR, path)
             if not follow or not S_ISLNK(status.st_mode):
                 return pinned, name
             path = os.readlink(name, dir_fd=pinned)  # a link to what is not there yet
             dirfd = pinned
-        raise error(errno.ELOOP, path)
+        raise os_error(errno.ELOOP, path)

@@ -12,6 +12,8 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from pyldso.errors import os_error
+
 _WRITABLE_DEVICES = frozenset(("/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/ptmx"))
 _TERMINALS = "/dev/pts/"
 
@@ -19,7 +21,7 @@ _TERMINALS = "/dev/pts/"
 def _real_folder(folder: str) -> str:
     real = os.path.realpath(folder, strict=True)
     if not os.path.isdir(real):
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)
+        raise os_error(errno.ENOTDIR, folder)
     return real
 
 
@@ -76,7 +78,7 @@ class Policy(NamedTuple):
         added = tuple(_real_folder(real_root + folder) for folder in allow_write)
         for folder, real in zip(allow_write, added, strict=True):
             if real_root and not f"{real}/".startswith(real_root + "/"):
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
+                raise os_error(errno.ENOENT, folder)
         return cls(tuple(dict.fromkeys(default + added)), real_root, has_network)
 
     def is_inside_root(self) -> bool:

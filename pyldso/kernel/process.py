@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64 import registers
 from pyldso.arch.x86_64.syscalls import NOT_PERMITTED, SyscallRow, syscall_row
+from pyldso.errors import os_error
 from pyldso.events import EventStream, Topic
 from pyldso.kernel.binding import Argument, BoundSyscall
 from pyldso.kernel.cpu import PAGE_FAULT, Cpu, Fault
@@ -374,7 +375,7 @@ class Process(OwnCalls):
         if bound is None:
             row = syscall_row(number)
             if row is None:
-                raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+                raise os_error(errno.ENOSYS)
             if not row.handler:
                 self.refuse(f"system call {row.name}", row.note or "not supported")
             elif row.handler == NOT_PERMITTED:

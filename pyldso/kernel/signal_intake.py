@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from struct import pack
 
+from pyldso.errors import os_error
 from pyldso.kernel import host
 from pyldso.kernel.host import ALL_SIGNALS, set_kernel_action, set_signal_mask
 from pyldso.kernel.mmu import PAGE_SIZE
@@ -156,7 +157,7 @@ class SignalIntake:
         if -_LARGEST_ERRNO < result < 0:
             if result == _GIVEN_UP:
                 raise Interrupted
-            raise OSError(-result, os.strerror(-result))
+            raise os_error(-result)
         return result
 
     # ---- listening --------------------------------------------------------------------------

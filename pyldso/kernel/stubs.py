@@ -6,10 +6,10 @@ A trap is a system call of a number that Linux does not have, made from these pa
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from pyldso.errors import os_error
 from pyldso.kernel.mmu import EXECUTE, READ
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Stubs:
         memory.write(start, _HLT * _SIZE)
         vma = memory.find(start)
         if vma is None:
-            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+            raise os_error(errno.ENOMEM)
         vma.is_sealed = True
         self._memory = memory
         self._vma = vma
@@ -68,7 +68,7 @@ class Stubs:
         """Put machine code on these pages and return its 16-aligned address; raises ENOMEM."""
         address = (self._end + 15) & ~15
         if address + len(code) > self._vma.end:
-            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+            raise os_error(errno.ENOMEM)
         self._vma.label = "[pyldso]"
         self._memory.write(address, code)
         self._end = address + len(code)

@@ -15,6 +15,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64 import registers
+from pyldso.errors import os_error
 from pyldso.kernel.exec import check_executable
 from pyldso.kernel.family import prepare_family
 from pyldso.kernel.mmu import READ
@@ -42,10 +43,6 @@ _LONGEST_STRING = 32 * 4096
 _MOST_STRINGS = 0x10000
 
 
-def _error(code: int, path: str = "") -> OSError:
-    return OSError(code, os.strerror(code), path or None)
-
-
 def sys_fork(process: Process) -> int:
     """fork(2)."""
     return _fork(process)
@@ -67,7 +64,7 @@ def sys_clone(
         return start_thread(process, flags, stack, parent_tid, child_tid, tls)
     if flags & _CLONE_VM and not flags & _CLONE_VFORK:
         process.refuse("processes that share memory", "clone with CLONE_VM is not supported")
-        raise _error(errno.ENOSYS)
+        raise os_error(errno.ENOSYS)
     pid = _vfork(process) if flags & _CLONE_VFORK else _fork(process)
     memory = process.memory
     if pid:
@@ -87,14 +84,14 @@ def sys_clone(
 def sys_clone3(process: Process, arguments: int, size: int) -> int:
     """clone3(2), without what it has beyond clone(2)."""
     if size < _CLONE_ARGS.size:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     if size > _LARGEST_CLONE_ARGS:
-        raise _error(errno.E2BIG)
+        raise os_error(errno.E2BIG)
     fields = _CLONE_ARGS.unpack(process.memory.view(arguments, _CLONE_ARGS.size, READ))
     flags, _, child_tid, parent_tid, _, stack, stack_size, tls = fields
     rest = bytes(process.memory.view(arguments, size, READ))[_CLONE_ARGS.size :]
     if any(rest) or flags & ~_CLONE3_FLAGS or bool(stack) != bool(stack_size):
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     return sys_clone(process, flags, stack + stack_size, parent_tid, child_tid, tls)
 
 
@@ -161,5 +158,5 @@ def _strings(process: Process, address: int) -> list[bytes]:
     while address and (pointer := process.memory.read_u64(address + 8 * len(strings))):
         strings.append(process.memory.read_cstring(pointer, _LONGEST_STRING))
         if len(strings) > _MOST_STRINGS:
-            raise _error(errno.E2BIG)
+            raise os_error(errno.E2BIG)
     return strings

@@ -13,6 +13,7 @@ from stat import S_IFIFO, S_IFMT, S_IFREG
 from struct import pack, unpack_from
 from typing import TYPE_CHECKING
 
+from pyldso.errors import os_error
 from pyldso.kernel.family import is_family
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.mmu import READ, WRITE
@@ -138,7 +139,7 @@ def sys_readlinkat(process: Process, dirfd: int, path: bytes, buffer: int, size:
     """readlinkat(2)."""
     target = process.files.readlink(dirfd, path)
     if size <= 0:
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        raise os_error(errno.EINVAL)
     length = min(len(target), size)
     ctypes.memmove(buffer, target, length)
     return length
@@ -148,7 +149,7 @@ def sys_getcwd(process: Process, buffer: int, size: int) -> int:
     """getcwd(2)."""
     path = os.fsencode(process.files.getcwd()) + b"\0"
     if len(path) > size:
-        raise OSError(errno.ERANGE, os.strerror(errno.ERANGE))
+        raise os_error(errno.ERANGE)
     ctypes.memmove(buffer, path, len(path))
     return len(path)
 
@@ -184,12 +185,12 @@ def sys_ioctl(process: Process, fd: int, request: int, argument: int) -> int:
     known = _IOCTLS.get(request)
     if request == _TIOCSTI:  # types into the terminal of whoever started pyldso
         process.refuse("ioctl TIOCSTI", "input for other programs")
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+        raise os_error(errno.EPERM)
     if request == _TIOCSCTTY and argument:
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM))  # another session's terminal
+        raise os_error(errno.EPERM)  # another session's terminal
     if known is None:
         os.fstat(fd)  # EBADF comes first
-        raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
+        raise os_error(errno.ENOTTY)
     size, need = known
     pointer = process.memory.host_pointer(argument, size, need) if size else argument
     return process.intake.call(_IOCTL, fd, request, pointer)
@@ -212,7 +213,7 @@ def sys_fcntl(process: Process, fd: int, command: int, argument: int) -> int:
     elif command not in _PLAIN_FCNTLS:
         os.fstat(fd)
         process.refuse(f"fcntl command {command}", "not supported")
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        raise os_error(errno.EINVAL)
     if command in _WAITING_FCNTLS:
         return process.call_host(_FCNTL, (fd, command, argument))
     return process.intake.call(_FCNTL, fd, command, argument)
@@ -225,20 +226,20 @@ def _check_owner(process: Process, owner: int, *, is_group: bool) -> None:
     )
     if not is_own:
         process.refuse(f"signals to process {owner}", "other processes are out of reach")
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+        raise os_error(errno.EPERM)
 
 
 def sys_openat2(process: Process, dirfd: int, path: bytes, how: int, size: int) -> int:
     """openat2(2); what limits the walk is looked at before the file is opened."""
     if size < _OPEN_HOW_SIZE:
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        raise os_error(errno.EINVAL)
     fields = ctypes.string_at(how, size)
     if any(fields[_OPEN_HOW_SIZE:]):
-        raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
+        raise os_error(errno.E2BIG)
     flags, mode, resolve = unpack_from("<3Q", fields)
     creates = flags & os.O_CREAT or flags & os.O_TMPFILE == os.O_TMPFILE
     if flags & ~VALID_FLAGS or mode & ~(0o7777 if creates else 0) or resolve & ~_RESOLVE_ALL:
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        raise os_error(errno.EINVAL)
     if resolve:
         _check_walk(process, dirfd, path, flags, resolve)
     return process.files.open(dirfd, path, flags, mode)
@@ -247,7 +248,7 @@ def sys_openat2(process: Process, dirfd: int, path: bytes, how: int, size: int) 
 def _check_walk(process: Process, dirfd: int, path: bytes, flags: int, resolve: int) -> None:
     if process.files.paths.root:
         process.refuse("openat2 with RESOLVE flags", "not supported with --root")
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        raise os_error(errno.ENOSYS)
 
     def look(name: bytes) -> None:
         kept = flags & os.O_NOFOLLOW | os.O_PATH | os.O_CLOEXEC
@@ -266,7 +267,7 @@ def sys_close_range(process: Process, first: int, last: int, flags: int) -> int:
     """close_range(2), which leaves pyldso's own descriptors alone."""
     first, last = first & 0xFFFFFFFF, last & 0xFFFFFFFF
     if first > last or flags & ~_CLOSE_RANGE_CLOEXEC:
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        raise os_error(errno.EINVAL)
     for fd in process.files.open_fds():
         if first <= fd <= last:
             if flags & _CLOSE_RANGE_CLOEXEC:
@@ -285,5 +286,5 @@ def sys_mknodat(process: Process, dirfd: int, path: bytes, mode: int, _device: i
     """mknodat(2), for what needs no privilege."""
     if S_IFMT(mode) not in (0, S_IFREG, S_IFIFO):
         process.refuse("mknod", "devices are not for programs")
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+        raise os_error(errno.EPERM)
     return host_syscall(_MKNODAT, dirfd, path, mode, 0)

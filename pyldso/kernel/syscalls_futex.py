@@ -7,9 +7,9 @@ that processes share, which the host's memory is shared for, too. All others are
 from __future__ import annotations
 
 import errno
-import os
 from typing import TYPE_CHECKING
 
+from pyldso.errors import os_error
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.mmu import READ
 
@@ -27,10 +27,6 @@ TWO_PLACES = frozenset((REQUEUE, CMP_REQUEUE, WAKE_OP))
 _KNOWN = TIMED | TWO_PLACES | {WAKE, UNLOCK_PI, TRYLOCK_PI, WAKE_BITSET}
 
 
-def _error(code: int) -> OSError:
-    return OSError(code, os.strerror(code))
-
-
 def is_shared(process: Process, address: int) -> bool:
     """Tell whether other processes may share the memory at an address."""
     vma = process.memory.find(address)
@@ -43,9 +39,9 @@ def sys_futex(
     """futex(2)."""
     command = operation & ~(PRIVATE | CLOCK_REALTIME)
     if command not in _KNOWN:
-        raise _error(errno.ENOSYS)
+        raise os_error(errno.ENOSYS)
     if uaddr & 3 or (command in TWO_PLACES and uaddr2 & 3):
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     is_private = operation & PRIVATE or not is_shared(process, uaddr)
     if process.futexes is None or len(process.threads) == 1 or not is_private:
         return _ask_host(process, uaddr, operation, value, timeout, uaddr2, value3)

@@ -8,6 +8,7 @@ import os
 from struct import pack_into, unpack_from
 from typing import TYPE_CHECKING
 
+from pyldso.errors import os_error
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.ipc import (
     CONTROLS,
@@ -71,14 +72,10 @@ _OF_ALL = {SHM: (_IPC_INFO, 14), SEM: (_IPC_INFO, 19), MSG: (_IPC_INFO, 12)}
 """Commands that take an index among all objects, and those that take none."""
 
 
-def _error(code: int) -> OSError:
-    return OSError(code, os.strerror(code))
-
-
 def _row(process: Process, kind: int, ipc_id: int) -> Row:
     """Return the row of an object of the program; EINVAL where it has no such."""
     if process.family_fd < 0:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     return World(process.family_fd).find(kind, ipc_id)
 
 
@@ -114,7 +111,7 @@ def _show_key(row: Row, status: int) -> None:
 def sys_shmget(process: Process, key: int, size: int, flags: int) -> int:
     """shmget(2)."""
     if flags & _SHM_HUGETLB:
-        raise _error(errno.ENOMEM)
+        raise os_error(errno.ENOMEM)
     return world_of(process).get(SHM, key, size, flags)
 
 
@@ -123,17 +120,17 @@ def sys_shmat(process: Process, ipc_id: int, address: int, flags: int) -> int:
     is_fixed = bool(address)
     if address & PAGE_MASK:
         if not flags & _SHM_RND:
-            raise _error(errno.EINVAL)
+            raise os_error(errno.EINVAL)
         address = page_down(address)
     if flags & _SHM_REMAP and not address:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     row = _row(process, SHM, ipc_id)
     status = ctypes.create_string_buffer(_SHM_COMMANDS[IPC_STAT][0])
     host_syscall(CONTROLS[SHM], ipc_id, IPC_STAT, ctypes.addressof(status))
     (size,) = unpack_from("<Q", status, _SIZE_OF_SEGMENT)
     memory, length = process.memory, page_up(size)
     if is_fixed and not flags & _SHM_REMAP and not memory.is_free(address, address + length):
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     prot = READ | (0 if flags & _SHM_RDONLY else WRITE) | (EXECUTE if flags & _SHM_EXEC else 0)
     name = f"/SYSV{row.key & 0xFFFFFFFF:08x} (deleted)"
     file = MappedFile(name, _SHM_DEVICE, ipc_id, is_segment=True)
@@ -148,14 +145,14 @@ def sys_shmdt(process: Process, address: int) -> int:
     """shmdt(2): unmaps all that is left of one attachment."""
     first = process.memory.find(address)
     if address & PAGE_MASK:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     parts = [
         (vma.start, vma.end - vma.start)
         for vma in process.memory.vmas
         if vma.file is not None and vma.file.is_segment and vma.start - vma.offset == address
     ]
     if not parts or (first is not None and first.start == address and first.offset):
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     for start, length in parts:
         process.memory.unmap(start, length)
     return 0
@@ -179,7 +176,7 @@ def _control_with_buffer(
 ) -> int:
     known = commands.get(command)
     if known is None or ipc_id < 0:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     if command not in _OF_ALL[kind] and command not in _BY_INDEX[kind]:
         _row(process, kind, ipc_id)  # what is not there is told of before a bad pointer
     size, need = known
@@ -203,9 +200,9 @@ def sys_semop(process: Process, ipc_id: int, operations: int, count: int) -> int
 def sys_semtimedop(process: Process, ipc_id: int, operations: int, count: int, timeout: int) -> int:
     """semtimedop(2)."""
     if count <= 0 or ipc_id < 0:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     if count > _SEMOPM:
-        raise _error(errno.E2BIG)
+        raise os_error(errno.E2BIG)
     pointer = process.memory.host_pointer(operations, _SEMBUF_SIZE * count, READ)
     _row(process, SEM, ipc_id)
     return process.call_host(_SEMTIMEDOP, (ipc_id, pointer, count, timeout))
@@ -226,7 +223,7 @@ def sys_semctl(process: Process, ipc_id: int, number: int, command: int, argumen
         return host_syscall(CONTROLS[SEM], ipc_id, 0, command, argument)
     known = _SEM_COMMANDS.get(command)
     if known is None or ipc_id < 0:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     if command not in _OF_ALL[SEM] and command not in _BY_INDEX[SEM]:
         _row(process, SEM, ipc_id)
     size, need = known
@@ -250,7 +247,7 @@ def sys_msgsnd(process: Process, ipc_id: int, message: int, size: int, flags: in
         pointer = process.memory.host_pointer(message, 8 + size, READ)
     except MemoryFault:
         if size > _largest_message():
-            raise _error(errno.EINVAL) from None
+            raise os_error(errno.EINVAL) from None
         raise
     _row(process, MSG, ipc_id)
     return process.call_host(_MSGSND, (ipc_id, pointer, size, flags))
@@ -266,7 +263,7 @@ def sys_msgrcv(
 ) -> int:
     """msgrcv(2)."""
     if ipc_id < 0 or size >> 63:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     _row(process, MSG, ipc_id)
     pointer = process.memory.host_pointer(message, 8 + size, WRITE)
     return process.call_host(_MSGRCV, (ipc_id, pointer, size, kind, flags))
@@ -286,11 +283,11 @@ def sys_msgctl(process: Process, ipc_id: int, command: int, buffer: int) -> int:
 def _check_queue_name(name: bytes) -> None:
     """Refuse what the kernel takes for no name of a queue (mq_overview(7))."""
     if not name:
-        raise _error(errno.ENOENT)
+        raise os_error(errno.ENOENT)
     if b"/" in name or name in (b".", b".."):
-        raise _error(errno.EACCES)
+        raise os_error(errno.EACCES)
     if len(name) > 255:
-        raise _error(errno.ENAMETOOLONG)
+        raise os_error(errno.ENAMETOOLONG)
 
 
 def sys_mq_open(process: Process, name: bytes, flags: int, mode: int, attributes: int) -> int:

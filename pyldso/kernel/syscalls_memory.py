@@ -7,6 +7,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+from pyldso.errors import os_error
 from pyldso.events import Topic
 from pyldso.kernel.events import Mapped, Protected, Unmapped
 from pyldso.kernel.host import MREMAP_FIXED, MREMAP_MAYMOVE, host_syscall
@@ -30,24 +31,20 @@ _MSYNC = 26
 _HARMLESS_ADVICE = frozenset((0, 1, 2, 3, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 25))
 
 
-def _error(code: int) -> OSError:
-    return OSError(code, os.strerror(code))
-
-
 def sys_mmap(
     process: Process, address: int, length: int, prot: int, flags: int, fd: int, offset: int
 ) -> int:
     """mmap(2)."""
     kind = flags & MAP_TYPE
     if kind not in (MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE) or offset & 0xFFF:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     if kind == MAP_SHARED_VALIDATE and flags & ~_KNOWN_MAP_FLAGS:
-        raise _error(errno.EOPNOTSUPP)
+        raise os_error(errno.EOPNOTSUPP)
     if flags & MAP_HUGETLB:
-        raise _error(errno.ENOMEM)
+        raise os_error(errno.ENOMEM)
     is_fixed = bool(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))
     if is_fixed and address < _MMAP_MIN_ADDR and os.geteuid():
-        raise _error(errno.EPERM)
+        raise os_error(errno.EPERM)
     if not flags & MAP_ANONYMOUS:
         os.fstat(fd)  # EBADF comes before what is wrong with the length
     start = process.memory.map(
@@ -72,11 +69,11 @@ def sys_mmap(
 def sys_mprotect(process: Process, address: int, length: int, prot: int) -> int:
     """mprotect(2)."""
     if prot & ~(_PROT_BITS | _PROT_GROWSDOWN) & 0xFFFFFFFF:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     if prot & _PROT_GROWSDOWN:
         vma = process.memory.find(address)
         if vma is None or not vma.grows_down:
-            raise _error(errno.ENOMEM if vma is None else errno.EINVAL)
+            raise os_error(errno.ENOMEM if vma is None else errno.EINVAL)
         address, length = vma.start, length + address - vma.start
     process.memory.protect(address, length, prot)
     if process.events.wanted & Topic.MAP:
@@ -107,9 +104,9 @@ def _move_contents(
     """Move private memory and leave empty pages behind (MREMAP_DONTUNMAP)."""
     vma = memory.find(address)
     if old_size != new_size or not flags & MREMAP_MAYMOVE:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     if vma is None or vma.file is not None or vma.is_shared:
-        raise _error(errno.EFAULT if vma is None else errno.EINVAL)
+        raise os_error(errno.EFAULT if vma is None else errno.EINVAL)
     prot = vma.prot
     if not flags & MREMAP_FIXED:
         target = memory.find_gap(page_up(new_size))
@@ -122,11 +119,11 @@ def sys_madvise(process: Process, address: int, length: int, advice: int) -> int
     """madvise(2): only advice that changes what the memory holds has an effect."""
     advice = ctypes.c_int(advice).value
     if address & 0xFFF or advice not in (*_HARMLESS_ADVICE, _MADV_DONTNEED):
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     if advice == _MADV_DONTNEED:
         process.memory.discard(address, length)
     elif not process.memory.is_mapped(address, address + page_up(length)):
-        raise _error(errno.ENOMEM)
+        raise os_error(errno.ENOMEM)
     return 0
 
 
@@ -148,25 +145,25 @@ def sys_brk(process: Process, address: int) -> int:
 def sys_msync(process: Process, address: int, length: int, flags: int) -> int:
     """msync(2)."""
     if address & PAGE_MASK:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     if not length:
         return 0
     try:
         pointer = process.memory.host_pointer(address, page_up(length), MAPPED)
     except MemoryFault:
-        raise _error(errno.ENOMEM) from None
+        raise os_error(errno.ENOMEM) from None
     return host_syscall(_MSYNC, pointer, page_up(length), flags)
 
 
 def sys_mincore(process: Process, address: int, length: int, vector: int) -> int:
     """mincore(2): all that is mapped counts as present."""
     if address & PAGE_MASK:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     pages = page_up(length) // PAGE_SIZE
     try:
         process.memory.translate(address, page_up(length), MAPPED)
     except MemoryFault:
-        raise _error(errno.ENOMEM) from None
+        raise os_error(errno.ENOMEM) from None
     process.memory.view(vector, pages, WRITE)[:] = b"\1" * pages
     return 0
 
@@ -176,14 +173,14 @@ def sys_mlock(process: Process, address: int, length: int, _flags: int = 0) -> i
     try:
         process.memory.translate(page_down(address), page_up(length), MAPPED)
     except MemoryFault:
-        raise _error(errno.ENOMEM) from None
+        raise os_error(errno.ENOMEM) from None
     return 0
 
 
 def sys_mlockall(_process: Process, flags: int) -> int:
     """mlockall(2)."""
     if flags not in range(1, 8) or flags == 4:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     return 0
 
 

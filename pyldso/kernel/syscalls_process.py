@@ -9,6 +9,7 @@ from struct import unpack
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64 import registers
+from pyldso.errors import os_error
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.mmu import WRITE
 from pyldso.kernel.procfs import set_thread_name, thread_name
@@ -33,10 +34,6 @@ _LARGEST_STACK = 1 << 30
 _ROBUST_LIST_HEAD_SIZE = 24
 _PERSONALITY_QUERY = 0xFFFFFFFF
 _ADDR_NO_RANDOMIZE = 0x40000
-
-
-def _error(code: int) -> OSError:
-    return OSError(code, os.strerror(code))
 
 
 def sys_exit(process: Process, status: int) -> int:
@@ -64,7 +61,7 @@ def sys_arch_prctl(process: Process, code: int, address: int) -> int:
     elif code == _ARCH_GET_GS:
         process.memory.write_u64(address, process.cpu.get(registers.GS_BASE))
     else:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     return 0
 
 
@@ -82,7 +79,7 @@ def sys_gettid(process: Process) -> int:
 def sys_set_robust_list(process: Process, head: int, length: int) -> int:
     """set_robust_list(2)."""
     if length != _ROBUST_LIST_HEAD_SIZE:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     process.thread.robust_list = head
     return 0
 
@@ -108,9 +105,9 @@ def sys_prlimit64(process: Process, pid: int, resource: int, new: int, old: int)
         wanted = ctypes.string_at(new, 16)
         soft, hard = unpack("<QQ", wanted)
         if soft > hard:
-            raise _error(errno.EINVAL)
+            raise os_error(errno.EINVAL)
         if hard > unpack("<QQ", shown)[1] and os.geteuid():
-            raise _error(errno.EPERM)
+            raise os_error(errno.EPERM)
         if resource in _HOST_LIMITS or (resource == _RLIMIT_NOFILE and soft >= _FEW_DESCRIPTORS):
             host_syscall(_PRLIMIT64, 0, resource, new, 0)
             process.resource_limits.pop(resource, None)
@@ -135,7 +132,7 @@ def sys_setrlimit(process: Process, resource: int, limit: int) -> int:
 
 def sys_not_permitted(process: Process, *_arguments: int | bytes) -> int:
     """Answer calls that need a privilege which no guest has."""
-    raise _error(errno.EPERM)
+    raise os_error(errno.EPERM)
 
 
 def sys_set_uids(_process: Process, *wanted: int) -> int:
@@ -152,20 +149,20 @@ def _keep_ids(wanted: tuple[int, ...], current: tuple[int, int, int]) -> int:
     if len(wanted) == 1:  # the effective one
         current = (current[1],) * 3
     if any(new not in (-1, old) for new, old in zip(wanted, current, strict=False)):
-        raise _error(errno.EPERM)
+        raise os_error(errno.EPERM)
     return 0
 
 
 def _refuse_others(process: Process, pid: int) -> None:
     if pid and pid not in process.threads:
         process.refuse(f"process {pid}", "other processes are out of reach")
-        raise _error(errno.EPERM)
+        raise os_error(errno.EPERM)
 
 
 def sys_setpriority(process: Process, which: int, who: int, priority: int) -> int:
     """setpriority(2)."""
     if which:
-        raise _error(errno.EPERM)
+        raise os_error(errno.EPERM)
     _refuse_others(process, who)
     return host_syscall(_SETPRIORITY, which, 0, priority)
 
@@ -181,7 +178,7 @@ def sys_capget(process: Process, header: int, data: int) -> int:
     version = process.memory.read_u32(header)
     if version not in (0x19980330, 0x20071026, 0x20080522):
         process.memory.write_u32(header, 0x20080522)
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     if data:
         size = 12 if version == 0x19980330 else 24
         process.memory.view(data, size, WRITE)[:] = bytes(size)
@@ -191,7 +188,7 @@ def sys_capget(process: Process, header: int, data: int) -> int:
 def sys_personality(_process: Process, persona: int) -> int:
     """personality(2): asked for, or set to what it is."""
     if persona & 0xFFFFFFFF not in (_PERSONALITY_QUERY, 0, _ADDR_NO_RANDOMIZE):
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     return 0
 
 
@@ -212,7 +209,7 @@ def sys_prctl(process: Process, option: int, arg2: int, arg3: int, arg4: int, ar
     if option == _PR_GET_DUMPABLE:
         return 1
     process.refuse(f"prctl option {option}", "not supported")
-    raise _error(errno.EINVAL)
+    raise os_error(errno.EINVAL)
 
 
 def sys_sched_setaffinity(process: Process, pid: int, _size: int, _mask: int) -> int:

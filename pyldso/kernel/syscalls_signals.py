@@ -11,6 +11,7 @@ from struct import pack, unpack
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64.registers import MINSIGSTKSZ
+from pyldso.errors import os_error
 from pyldso.kernel.family import family_members, is_family, is_family_group
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.signal_frames import SignalInfo, on_alternate_stack
@@ -31,16 +32,12 @@ _RLIMIT_SIGPENDING, _FEW_SIGNALS = 11, 64
 _OUT_OF_REACH = "other processes are out of reach"
 
 
-def _error(code: int) -> OSError:
-    return OSError(code, os.strerror(code))
-
-
 def sys_rt_sigaction(process: Process, number: int, new: int, old: int, size: int) -> int:
     """sigaction(2)."""
     if size != 8 or not 1 <= number <= SIGNAL_COUNT:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     if new and number in (signal.SIGKILL, signal.SIGSTOP):
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     actions = process.signals.actions
     previous = actions.get(number, bytes(32))
     if new:
@@ -60,7 +57,7 @@ def sys_rt_sigreturn(process: Process) -> int:
 def sys_rt_sigprocmask(process: Process, how: int, new: int, old: int, size: int) -> int:
     """sigprocmask(2)."""
     if size != 8:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     mask = process.thread.mask
     if new:
         given = int.from_bytes(ctypes.string_at(new, 8), "little")
@@ -71,7 +68,7 @@ def sys_rt_sigprocmask(process: Process, how: int, new: int, old: int, size: int
         elif how == _SIG_SETMASK:
             mask = given
         else:
-            raise _error(errno.EINVAL)
+            raise os_error(errno.EINVAL)
     if old:
         ctypes.memmove(old, process.thread.mask.to_bytes(8, "little"), 8)
     process.signals.set_mask(mask)
@@ -82,11 +79,11 @@ def sys_rt_sigprocmask(process: Process, how: int, new: int, old: int, size: int
 def sys_tgkill(process: Process, tgid: int, tid: int, number: int) -> int:
     """tgkill(2)."""
     if tgid <= 0 or tid <= 0 or not 0 <= number <= SIGNAL_COUNT:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     if tgid != os.getpid() and tgid == tid:
         return _send_to_other(process, tgid, number)
     if tgid != os.getpid() or tid not in process.threads:
-        raise _error(errno.ESRCH)
+        raise os_error(errno.ESRCH)
     if _is_left_to_host(process, number):
         return host_syscall(_TGKILL, tgid, tgid, number)
     _check_room(process, process.threads[tid], number)
@@ -109,7 +106,7 @@ def sys_tkill(process: Process, tid: int, number: int) -> int:
 def sys_kill(process: Process, pid: int, number: int) -> int:
     """kill(2): a guest can signal itself and what it has started."""
     if not 0 <= number <= SIGNAL_COUNT:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     if pid == os.getpid():
         return _send_to_itself(process, number)
     if pid > 0:
@@ -126,8 +123,8 @@ def sys_kill(process: Process, pid: int, number: int) -> int:
         if not everyone:
             os.killpg(group or 0, 0)  # ESRCH where nobody is there
             process.refuse(f"signal to process group {group}", _OUT_OF_REACH)
-            raise _error(errno.EPERM)
-        raise _error(errno.ESRCH)
+            raise os_error(errno.EPERM)
+        raise os_error(errno.ESRCH)
     for member in members:
         if member != os.getpid():
             with suppress(ProcessLookupError):
@@ -148,7 +145,7 @@ def _send_to_other(process: Process, pid: int, number: int) -> int:
     try:
         if number and not is_family(process, pid):
             process.refuse(f"signal to process {pid}", _OUT_OF_REACH)
-            raise _error(errno.EPERM)
+            raise os_error(errno.EPERM)
         return host_syscall(_PIDFD_SEND_SIGNAL, handle, number, 0, 0)
     finally:
         os.close(handle)
@@ -159,16 +156,16 @@ def sys_rt_sigqueueinfo(process: Process, pid: int, number: int, siginfo: int) -
     if number and not is_family(process, pid):
         os.kill(pid, 0)
         process.refuse(f"signal to process {pid}", _OUT_OF_REACH)
-        raise _error(errno.EPERM)
+        raise os_error(errno.EPERM)
     return host_syscall(_RT_SIGQUEUEINFO, pid, number, siginfo)
 
 
 def sys_rt_tgsigqueueinfo(process: Process, tgid: int, tid: int, number: int, siginfo: int) -> int:
     """rt_tgsigqueueinfo(2), to the threads of the process itself."""
     if tgid != os.getpid() or tid not in process.threads:
-        raise _error(errno.ESRCH)
+        raise os_error(errno.ESRCH)
     if not 0 <= number <= SIGNAL_COUNT:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     if _is_left_to_host(process, number):
         return host_syscall(_RT_TGSIGQUEUEINFO, tgid, tgid, number, siginfo)
     thread = process.threads[tid]
@@ -186,7 +183,7 @@ def _check_room(process: Process, thread: Thread, number: int) -> None:
 
         most, _ = resource.getrlimit(_RLIMIT_SIGPENDING)
         if most != resource.RLIM_INFINITY and count >= most:
-            raise _error(errno.EAGAIN)
+            raise os_error(errno.EAGAIN)
 
 
 def sys_pidfd_send_signal(
@@ -196,7 +193,7 @@ def sys_pidfd_send_signal(
     pid = _process_of(pidfd)
     if number and not is_family(process, pid):
         process.refuse(f"signal to process {pid}", _OUT_OF_REACH)
-        raise _error(errno.EPERM)
+        raise os_error(errno.EPERM)
     return host_syscall(_PIDFD_SEND_SIGNAL, pidfd, number, siginfo, flags)
 
 
@@ -207,13 +204,13 @@ def _process_of(pidfd: int) -> int:
         for line in file:
             if line.startswith(b"Pid:"):
                 return int(line[4:])
-    raise _error(errno.EBADF)
+    raise os_error(errno.EBADF)
 
 
 def sys_rt_sigpending(process: Process, pending: int, size: int) -> int:
     """sigpending(2)."""
     if size > 8:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     own = process.signals.pending_set()
     if process.intake.listens:
         host_set = ctypes.c_uint64()
@@ -236,7 +233,7 @@ def sys_pause(process: Process) -> int:
 def sys_rt_sigsuspend(process: Process, mask: int, size: int) -> int:
     """sigsuspend(2)."""
     if size != 8:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     wanted = int.from_bytes(ctypes.string_at(mask, 8), "little")
     return call_with_mask(process, wanted, _RT_SIGSUSPEND, size)
 
@@ -251,12 +248,12 @@ def call_with_mask(
     it (sigsuspend(2), ppoll(2)).
     """
     if size != 8:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     mask &= ~UNBLOCKABLE
     if process.signals.pending_set() & ~mask:
         _wait_under(process, mask)
         process.signals.deliver_pending()
-        raise _error(errno.EINTR)
+        raise os_error(errno.EINTR)
     if len(process.threads) > 1:
         _wait_under(process, mask)
         process.signals.mirror_mask()
@@ -286,7 +283,7 @@ def sys_rt_sigtimedwait(
 ) -> int:
     """sigtimedwait(2)."""
     if size != 8:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     numbers = int.from_bytes(ctypes.string_at(wanted, 8), "little")
     for pending in (process.thread.pending, process.signals.pending):
         info = pending.take(numbers)
@@ -305,15 +302,15 @@ def sys_sigaltstack(process: Process, new: int, old: int) -> int:
     flags = _SS_ONSTACK if inside else 0 if size else _SS_DISABLE
     if new:
         if inside:
-            raise _error(errno.EPERM)
+            raise os_error(errno.EPERM)
         given = ctypes.string_at(new, 24)
         _, wanted, given_size = unpack("<QIxxxxQ", given)
         if wanted & ~_SS_AUTODISARM not in (0, _SS_ONSTACK, _SS_DISABLE):
-            raise _error(errno.EINVAL)
+            raise os_error(errno.EINVAL)
         if wanted & _SS_DISABLE:
             given = bytes(24)
         elif given_size < MINSIGSTKSZ:
-            raise _error(errno.ENOMEM)
+            raise os_error(errno.ENOMEM)
         thread.alternate_stack = given
     if old:
         ctypes.memmove(old, pack("<QIxxxxQ", stack, flags, size), 24)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from struct import calcsize, pack, pack_into, unpack_from
 from typing import TYPE_CHECKING
 
+from pyldso.errors import os_error
 from pyldso.kernel.binding import iovec_of
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.mmu import READ, WRITE
@@ -46,13 +47,9 @@ _MOST_MESSAGES = 1024
 Finish = Callable[[int], int]
 
 
-def _error(code: int) -> OSError:
-    return OSError(code, os.strerror(code))
-
-
 def _refuse(process: Process) -> OSError:
     process.refuse("network", "sockets are not allowed (--allow-net)")
-    return _error(errno.EACCES)
+    return os_error(errno.EACCES)
 
 
 def sys_socket(process: Process, domain: int, kind: int, protocol: int) -> int:
@@ -60,7 +57,7 @@ def sys_socket(process: Process, domain: int, kind: int, protocol: int) -> int:
     if not process.files.policy.has_network:
         raise _refuse(process)
     if domain not in _DOMAINS:
-        raise _error(errno.EAFNOSUPPORT)
+        raise os_error(errno.EAFNOSUPPORT)
     return host_syscall(_SOCKET, domain, kind, protocol)
 
 
@@ -79,7 +76,7 @@ def _address(process: Process, pointer: int, length: int, *, creates: bool = Fal
     if not process.files.policy.has_network:
         raise _refuse(process)
     if not 0 <= length <= _LONGEST_ADDRESS:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     address = bytes(process.memory.view(pointer, length, READ)) if length else b""
     path = address[2:].partition(b"\0")[0]
     if address[:2] != pack("<H", _AF_UNIX) or not path:
@@ -92,7 +89,7 @@ def _address(process: Process, pointer: int, length: int, *, creates: bool = Fal
     if not files.paths.root:
         place = path  # getsockname(2) shows it
     if len(place) > _LONGEST_PATH:
-        raise _error(errno.ENAMETOOLONG)
+        raise os_error(errno.ENAMETOOLONG)
     return address[:2] + place.ljust(min(len(place) + 1, _LONGEST_PATH), b"\0")
 
 
@@ -124,7 +121,7 @@ def _ask_with_length(
         return ask(0, 0, lambda result: result)
     length = ctypes.c_int(process.memory.read_u32(length_pointer))
     if length.value < 0:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     length.value = min(length.value, most)
     place = process.memory.host_pointer(value, length.value, WRITE) if length.value else 0
     process.memory.view(length_pointer, 4, WRITE)
@@ -165,7 +162,7 @@ def sys_getpeername(process: Process, fd: int, address: int, length: int) -> int
 def _ask_name(process: Process, number: int, fd: int, address: int, length: int) -> int:
     os.fstat(fd)
     if not address:
-        raise _error(errno.EFAULT)
+        raise os_error(errno.EFAULT)
     return _ask_with_length(
         process,
         _LONGEST_ADDRESS,
@@ -180,7 +177,7 @@ def _ask_name(process: Process, number: int, fd: int, address: int, length: int)
 
 def _check_option(level: int, name: int) -> None:
     if level not in _LEVELS or (level, name) in _POINTER_OPTIONS:
-        raise _error(errno.ENOPROTOOPT)
+        raise os_error(errno.ENOPROTOOPT)
 
 
 def sys_getsockopt(
@@ -190,7 +187,7 @@ def sys_getsockopt(
     os.fstat(fd)
     _check_option(level, name)
     if not value:
-        raise _error(errno.EFAULT)
+        raise os_error(errno.EFAULT)
     return _ask_with_length(
         process,
         _LARGEST_OPTION,
@@ -208,7 +205,7 @@ def sys_setsockopt(
     _check_option(level, name)
     length = ctypes.c_int(length).value
     if not 0 <= length <= _LARGEST_OPTION:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     host_value = process.memory.host_pointer(value, length, READ) if length else 0
     return host_syscall(_SETSOCKOPT, fd, level, name, host_value, length)
 
@@ -264,7 +261,7 @@ class _Message:
         if not control or not control_length:
             self.control_length = 0
         elif control_length > _LARGEST_CONTROL:
-            raise _error(errno.ENOBUFS)
+            raise os_error(errno.ENOBUFS)
         elif need == READ:
             content = bytes(process.memory.view(control, control_length, READ))
             _check_control(process, content)
@@ -313,7 +310,7 @@ def _check_control(process: Process, content: bytes) -> None:
             count = (length - _CMSGHDR_SIZE) // 4
             fds = unpack_from(f"<{count}i", content, at + _CMSGHDR_SIZE)
             if process.files.private_fds.intersection(fds):
-                raise _error(errno.EBADF)
+                raise os_error(errno.EBADF)
         at += (length + 7) & ~7
 
 

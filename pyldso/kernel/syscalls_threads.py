@@ -9,6 +9,7 @@ from struct import unpack
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64 import registers
+from pyldso.errors import os_error
 from pyldso.kernel.futex import OWNER_DIED, TID_MASK, WAITERS
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.mmu import READ, MemoryFault
@@ -27,16 +28,12 @@ _CLONE_SETTLS, _CLONE_PARENT_SETTID = 0x80000, 0x100000
 _CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = 0x200000, 0x1000000
 
 
-def _error(code: int) -> OSError:
-    return OSError(code, os.strerror(code))
-
-
 def start_thread(
     process: Process, flags: int, stack: int, parent_tid: int, child_tid: int, tls: int
 ) -> int:
     """Start a thread (clone(2) with CLONE_THREAD) and return its id."""
     if not flags & _CLONE_SIGHAND or not flags & _CLONE_VM:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     scheduler = process.start_scheduler()
     thread = scheduler.new_thread()
     if flags & _CLONE_PARENT_SETTID:
@@ -124,7 +121,7 @@ def sys_get_robust_list(process: Process, tid: int, head: int, length: int) -> i
     """get_robust_list(2) of the process's own threads."""
     thread = process.threads.get(tid) if tid else process.thread
     if thread is None:
-        raise _error(errno.EPERM)
+        raise os_error(errno.EPERM)
     process.memory.write_u64(length, _HEAD_SIZE)
     process.memory.write_u64(head, thread.robust_list)
     return 0

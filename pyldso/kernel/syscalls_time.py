@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import os
 from struct import pack, unpack
 from typing import TYPE_CHECKING
 
+from pyldso.errors import os_error
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.signals import SIGNAL_COUNT
 from pyldso.kernel.syscalls_signals import call_with_mask
@@ -26,14 +26,10 @@ _SIGEVENT_SIZE = 64
 _FD_SETSIZE = 1024
 
 
-def _error(code: int) -> OSError:
-    return OSError(code, os.strerror(code))
-
-
 def _check_set_size(count: int) -> None:
     """Refuse more descriptors than the fd_set behind the checked pointers holds."""
     if not 0 <= count <= _FD_SETSIZE:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
 
 
 def sys_select(
@@ -104,11 +100,11 @@ def sys_timer_create(process: Process, clock: int, event: int, timer: int) -> in
     if event:
         value, number, kind, tid = unpack(_SIGEVENT, process.memory.read(event, _SIGEVENT_SIZE))
     if kind not in (_SIGEV_SIGNAL, _SIGEV_NONE, _SIGEV_THREAD, _SIGEV_THREAD_ID):
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     if kind != _SIGEV_NONE and not 1 <= number <= SIGNAL_COUNT:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     if kind == _SIGEV_THREAD_ID and tid not in process.threads:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
     process.memory.write_u32(timer, 0)  # EFAULT comes before there is a timer
     # The host's thread is one; to which of the guest's a signal goes is known by the timer.
     host_kind = _SIGEV_SIGNAL if kind == _SIGEV_THREAD_ID else kind
@@ -126,7 +122,7 @@ def sys_timer_create(process: Process, clock: int, event: int, timer: int) -> in
 
 def _check_timer(process: Process, timer: int) -> None:
     if timer not in process.signals.timers:
-        raise _error(errno.EINVAL)
+        raise os_error(errno.EINVAL)
 
 
 def sys_timer_settime(process: Process, timer: int, flags: int, new: int, old: int) -> int:

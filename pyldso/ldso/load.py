@@ -22,6 +22,7 @@ from pyldso.elf.constants import (
     PT,
 )
 from pyldso.elf.records import EHDR, PHDR, Ehdr, Phdr
+from pyldso.errors import os_error
 from pyldso.events import Topic
 from pyldso.kernel.mmu import page_down, page_up
 from pyldso.ldso.dso import Dso
@@ -80,7 +81,7 @@ class LibraryOpener:
         if self._audit and is_search:
             path = self._audit.search(path, self._loader, source) or ""
             if not path:
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+                raise os_error(errno.ENOENT)
         fd = self._process.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             header = self._verify(path, fd, is_search)

@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyldso.elf.constants import DF1, DT, PF
+from pyldso.errors import os_error
 from pyldso.events import EventStream, Topic
 from pyldso.ldso.events import CacheSearched, PathTried, SearchBegun, SearchEnded, SearchPath
 
@@ -170,7 +171,7 @@ class LibrarySearch:
         if watched:
             self._events.emit(SearchEnded(name, found.path if found else ""))
         if found is None:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+            raise os_error(errno.ENOENT, name)
         return found
 
     def _find(
