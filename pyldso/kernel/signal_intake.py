@@ -244,9 +244,13 @@ class SignalIntake:
             self._call(host.RT_SIGPROCMASK, host.SIG_SETMASK, place, 0, 8, 0, 0)
 
     def block_all(self) -> None:
-        """Block all signals until the next `set_mask`: around a fork."""
+        """Block all signals until the next `set_mask`: around a fork.
+
+        Even SIGBUS: no guest memory is touched meanwhile, and what came to the child before its
+        `continue_as_child` would be lost.
+        """
         if self.listens:
-            set_signal_mask(_DEAF)
+            set_signal_mask(ALL_SIGNALS)
 
     def notify(self, fd: int) -> None:
         """Write eight bytes to a descriptor whenever a signal is kept; -1 for none."""
