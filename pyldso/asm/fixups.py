@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyldso.arch.x86_64.relocations import R_X86_64 as R
 from pyldso.asm.errors import StatementError
 from pyldso.asm.expression import GOT_NAME, Expression, Value, address_of, evaluate, signed
-from pyldso.asm.fragments import Field, Fixup, Laid
+from pyldso.asm.fragments import Field, Fixup, Laid, join
 from pyldso.asm.symbols import AsmSection, AsmSymbol, is_local_label
-from pyldso.elf.constants import SHF, STB, STT
+from pyldso.elf.constants import SHF, SHT, STB, STT
+
+if TYPE_CHECKING:
+    from pyldso.asm.assembly import Assembly
 
 # Relocation word, bytes of the field, PC-relative -> type. 0 bytes: the field does not matter.
 _WORDS: dict[tuple[str, int, bool], int] = {
@@ -102,7 +105,50 @@ class AsmRelocations:
         self._addends.append(row.r_addend)
 
 
-def resolve(laid: Laid, fixup: Fixup, contents: bytearray) -> AsmRelocation | None:
+def fix_up(assembly: Assembly, laid: Laid) -> AsmRelocations:
+    """Fill in the fields of a section; return the relocations that remain."""
+    section = laid.section
+    relocations = AsmRelocations()
+    if section.type == SHT.NOBITS:
+        _check_empty(assembly, laid)
+        return relocations
+    try:
+        contents = join(laid)
+    except StatementError as error:
+        assembly.error(error)
+        return relocations
+    elsewhere: list[AsmRelocation] = []
+    for fixup in laid.fixups:
+        try:
+            relocation = _resolve(laid, fixup, contents)
+        except StatementError as error:
+            assembly.error(error, fixup.place)
+            continue
+        if relocation is None:
+            continue
+        if not assembly.options.relaxes and fixup.field.kind != "m":
+            relocation = _plain(relocation)
+        if fixup.at is None:
+            relocations.add(relocation)
+        else:
+            elsewhere.append(relocation)
+    if elsewhere:
+        relocations = _merged(relocations, elsewhere)
+    section.contents = contents
+    # Only the line marks are asked for after this.
+    laid.release()
+    return relocations
+
+
+def _check_empty(assembly: Assembly, laid: Laid) -> None:
+    if laid.fixups or any(laid.fixed):
+        place = next((fixup.place for fixup in laid.fixups), assembly.place)
+        assembly.report(
+            f"section {laid.section.name} takes no file space and cannot hold data", place=place
+        )
+
+
+def _resolve(laid: Laid, fixup: Fixup, contents: bytearray) -> AsmRelocation | None:
     """Write a field's value into `contents`, or return the relocation that the linker needs.
 
     Raises StatementError where neither is possible or the value does not fit.
@@ -146,7 +192,7 @@ def resolve(laid: Laid, fixup: Fixup, contents: bytearray) -> AsmRelocation | No
     return _against(target, r_type, place, constant, is_pcrel, section)
 
 
-def merged(relocations: AsmRelocations, elsewhere: list[AsmRelocation]) -> AsmRelocations:
+def _merged(relocations: AsmRelocations, elsewhere: list[AsmRelocation]) -> AsmRelocations:
     """Return the relocations with those of `.reloc` where gas puts them (write_relocs).
 
     Each goes before the first one further on, but none before the one that stands before it.
@@ -166,7 +212,7 @@ def merged(relocations: AsmRelocations, elsewhere: list[AsmRelocation]) -> AsmRe
     return joined
 
 
-def plain(relocation: AsmRelocation) -> AsmRelocation:
+def _plain(relocation: AsmRelocation) -> AsmRelocation:
     """Return the relocation without the leave to turn a load through the GOT to a direct one."""
     is_relaxable = relocation.r_type in (R.GOTPCRELX, R.REX_GOTPCRELX)
     return relocation._replace(r_type=R.GOTPCREL) if is_relaxable else relocation

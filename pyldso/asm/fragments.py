@@ -355,11 +355,11 @@ def _chop_stream(laid: Laid, stream: Stream) -> None:
         elif isinstance(item, Leb) and (number := _settled_number(item.tree)) is not None:
             fixed += leb128(number, item.is_signed)
         else:
-            # A Variable is left; `type() is`, quicker here than isinstance, does not tell mypy so.
             if isinstance(item, Branch):
                 laid.variables.append(item.jump)
                 laid.targets.append(item.target)
             else:
+                # A Variable is left, but `type() is` above, quicker than isinstance, hides it.
                 laid.variables.append(item)  # type: ignore[arg-type]
                 laid.targets.append(0)
             laid.places.append(place)
