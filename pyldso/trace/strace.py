@@ -396,6 +396,7 @@ _SCALARS: dict[str, Callable[[int], str]] = {
     "size": str,
     "offset": lambda value: str(c_long(value).value),
     "hex": lambda value: f"{value:#x}" if value else "0",
+    "key": lambda value: f"{value & 0xFFFFFFFF:#x}" if value else "IPC_PRIVATE",
     "address": values.pointer,
     "mode": _mode,
     "signal": _signal,
