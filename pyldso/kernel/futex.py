@@ -223,20 +223,34 @@ def ask_threads(
             raise os_error(errno.EAGAIN)
         return futexes.requeue(uaddr, count, second_count, uaddr2)
     if command == WAKE_OP:
-        changed, wakes_second = operate(memory.read_u32(uaddr2), value3)
-        memory.translate(uaddr2, 4, WRITE)
-        memory.write_u32(uaddr2, changed)
-        woken = futexes.wake(uaddr, count)
-        return woken + (futexes.wake(uaddr2, second_count) if wakes_second else 0)
+        return _operate_and_wake(process, futexes, uaddr, count, uaddr2, second_count, value3)
     memory.translate(uaddr, 4, READ | WRITE)
     if command == UNLOCK_PI:
         futexes.unlock(process.thread, uaddr)
-        return 0
-    deadline = _deadline(process, command, operation, timeout) if command in TIMED else None
-    wait = futexes.lock(process.thread, uaddr, deadline, waits=command != TRYLOCK_PI)
-    if wait is not None:
-        raise ThreadWaits(wait)
+    else:
+        deadline = _deadline(process, command, operation, timeout) if command in TIMED else None
+        wait = futexes.lock(process.thread, uaddr, deadline, waits=command != TRYLOCK_PI)
+        if wait is not None:
+            raise ThreadWaits(wait)
     return 0
+
+
+def _operate_and_wake(
+    process: Process,
+    futexes: Futexes,
+    uaddr: int,
+    count: int,
+    uaddr2: int,
+    second_count: int,
+    operation: int,
+) -> int:
+    """Change the second word, wake who waits for the first, and perhaps who for the second."""
+    memory = process.memory
+    changed, wakes_second = operate(memory.read_u32(uaddr2), operation)
+    memory.translate(uaddr2, 4, WRITE)
+    memory.write_u32(uaddr2, changed)
+    woken = futexes.wake(uaddr, count)
+    return woken + (futexes.wake(uaddr2, second_count) if wakes_second else 0)
 
 
 def _deadline(process: Process, command: int, operation: int, timeout: int) -> float | None:

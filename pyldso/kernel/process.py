@@ -215,19 +215,6 @@ class Process(OwnCalls):
                     self._clock.rest()
         return self.end(status)
 
-    def end(self, status: ExitStatus) -> ExitStatus:
-        """Note how the process ended and tell those who watch."""
-        self._release_threads()
-        self.release_vfork_parent()
-        self.status, self.exit_status = status, status.exit_status
-        if self.events.wanted & _SYSCALLS:
-            end: tuple[int, int, int | None] = (0, 0, None)
-            if isinstance(status, Killed):
-                code = 0 if status.is_told else status.code
-                end = status.signal, code, status.address
-            self.events.emit(ProcessEndedEvent(status.exit_status, *end))
-        return status
-
     def _loop(self, pc: int) -> None:
         """Run from `pc` until the running thread reaches the return stub, or ProcessEnded."""
         cpu, thread = self.cpu, self.thread
@@ -314,6 +301,17 @@ class Process(OwnCalls):
         if self.budget is not None:
             self.budget.check()
 
+    # ---- system calls -----------------------------------------------------------------------
+
+    def answer_own(self, number: int, arguments: tuple[Argument, ...]) -> int:
+        """Answer a system call that pyldso makes itself, which no signal interrupts."""
+        bound = self._bind(number)
+        self.intake.is_patient = True
+        try:
+            return bound.call_decoded(self, arguments)
+        finally:
+            self.intake.is_patient = False
+
     def _on_syscall(self) -> None:
         """Answer the guest's system call: the machine stands on the instruction."""
         number, *arguments = self.cpu.syscall_registers()
@@ -391,15 +389,6 @@ class Process(OwnCalls):
                 return MeteredSyscall(row, self.budget)
         return BoundSyscall(row, self.scheduler is not None)
 
-    def answer_own(self, number: int, arguments: tuple[Argument, ...]) -> int:
-        """Answer a system call that pyldso makes itself, which no signal interrupts."""
-        bound = self._bind(number)
-        self.intake.is_patient = True
-        try:
-            return bound.call_decoded(self, arguments)
-        finally:
-            self.intake.is_patient = False
-
     def call_host(
         self,
         number: int,
@@ -426,6 +415,8 @@ class Process(OwnCalls):
                 else:
                     break
         return result if finish is None else finish(result)
+
+    # ---- threads, forks and the end ---------------------------------------------------------
 
     def start_scheduler(self) -> Scheduler:
         """Return what switches between threads, which the first new one brings along."""
@@ -466,6 +457,19 @@ class Process(OwnCalls):
         if self.vfork is not None:
             self.vfork.release_parent(self)
             self.vfork = None
+
+    def end(self, status: ExitStatus) -> ExitStatus:
+        """Note how the process ended and tell those who watch."""
+        self._release_threads()
+        self.release_vfork_parent()
+        self.status, self.exit_status = status, status.exit_status
+        if self.events.wanted & _SYSCALLS:
+            end: tuple[int, int, int | None] = (0, 0, None)
+            if isinstance(status, Killed):
+                code = 0 if status.is_told else status.code
+                end = status.signal, code, status.address
+            self.events.emit(ProcessEndedEvent(status.exit_status, *end))
+        return status
 
     def _release_threads(self) -> None:
         """Let go of the robust futexes that the threads of a process hold at its end."""

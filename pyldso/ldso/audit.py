@@ -234,14 +234,13 @@ class Audit:
 
         `flags` are LA_SYMB_* at first: what of calls can be seen, and whether dlsym asks.
         """
-        target, symbol = definition
+        target = definition.dso
         wishes: list[int] = []
         index = symbol_index(definition)
         pairs = zip(
             self.auditors, self._states.get(dso, ()), self._states.get(target, ()), strict=False
         )
         for auditor, by, to in pairs:
-            function = auditor.functions.get("la_symbind64")
             if flags & Bind.DLSYM:
                 wanted = bool(by.flags & Bind.FROM or to.flags & Bind.TO)
             else:
@@ -249,28 +248,35 @@ class Audit:
             if not wanted:
                 wishes.append(NO_CALLS)
                 continue
-            if function:
-                self._write_symbol(definition, address)
-                flags_address = self._scratch + SYM.size
-                self._memory.write_u32(flags_address, flags)
-                text = target.base + target.dynamic[DT.STRTAB] + symbol.st_name
-                cookies = (by.cookie, to.cookie)
-                value = self._process.call(
-                    function, self._scratch, index, *cookies, flags_address, text
-                )
-                flags = int.from_bytes(self._memory.read(flags_address, 4), "little")
-                if value != address:
-                    flags |= Bind.ALTVALUE
-                    address = value
-            calls = {
-                "la_x86_64_gnu_pltenter": Bind.NOPLTENTER,
-                "la_x86_64_gnu_pltexit": Bind.NOPLTEXIT,
-            }
-            absent = sum(
-                bit for function, bit in calls.items() if function not in auditor.functions
-            )
+            cookies = (by.cookie, to.cookie)
+            value, flags = self._ask_symbind(auditor, definition, address, index, cookies, flags)
+            if value != address:
+                flags |= Bind.ALTVALUE
+                address = value
+            absent = sum(bit for name, bit in CALLS.items() if name not in auditor.functions)
             wishes.append(flags & NO_CALLS | absent)
         return address, tuple(wishes)
+
+    def _ask_symbind(
+        self,
+        auditor: Auditor,
+        definition: Definition,
+        address: int,
+        index: int,
+        cookies: tuple[int, int],
+        flags: int,
+    ) -> tuple[int, int]:
+        """Return the address and the flags that an auditor's la_symbind64 wants, if it has one."""
+        function = auditor.functions.get("la_symbind64")
+        if not function:
+            return address, flags
+        dso, symbol = definition
+        self._write_symbol(definition, address)
+        place = self._scratch + SYM.size
+        self._memory.write_u32(place, flags)
+        text = dso.base + dso.dynamic[DT.STRTAB] + symbol.st_name
+        value = self._process.call(function, self._scratch, index, *cookies, place, text)
+        return value, int.from_bytes(self._memory.read(place, 4), "little")
 
     def _write_symbol(self, definition: Definition, address: int) -> None:
         """Write the Elf64_Sym that auditors get: its value is the address."""

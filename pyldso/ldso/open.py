@@ -46,27 +46,11 @@ def open_object(namespace: Namespace, name: str, mode: int, caller: Dso | None) 
         dso = namespace.program
         dso.direct_opencount += 1
         return dso
-    known = list(namespace.objects)
     had_libc = namespace.libc is not None
-    load_mode = Mode.DLOPEN | (Mode.NOLOAD if mode & RTLD_NOLOAD else Mode.NONE)
-    link_map.set_debug_state(namespace, link_map.RT_ADD)
-    try:
-        found = load_library(namespace, name, caller, load_mode)
-        if found is None:
-            return None
-        dso = found
-        searchlist, _ = load_dependencies(namespace, [dso], Mode.DLOPEN)
-        added = [other for other in namespace.objects if other not in known]
-        if not dso.searchlist:
-            dso.searchlist = searchlist
-        if not known:  # the first file of a namespace has its global scope
-            namespace.global_scope = dso.searchlist
-        _prepare(namespace, dso, added, mode)
-    except BaseException:
-        unload(namespace, [other for other in namespace.objects if other not in known])
-        raise
-    finally:
-        link_map.set_debug_state(namespace, link_map.RT_CONSISTENT)
+    found = _load(namespace, name, mode, caller)
+    if found is None:
+        return None
+    dso = found
     if namespace.audit:
         namespace.audit.changed(namespace)
     dso.direct_opencount += 1
@@ -81,6 +65,30 @@ def open_object(namespace: Namespace, name: str, mode: int, caller: Dso | None) 
         namespace.events.emit(FileOpened(dso.label, namespace.id, dso.direct_opencount))
         if is_kept:
             namespace.events.emit(KeptLoaded(dso.label, namespace.id, True))
+    return dso
+
+
+def _load(namespace: Namespace, name: str, mode: int, caller: Dso | None) -> Dso | None:
+    """Load a file and all that it needs, ready to be initialised; else unload it all again."""
+    known = list(namespace.objects)
+    load_mode = Mode.DLOPEN | (Mode.NOLOAD if mode & RTLD_NOLOAD else Mode.NONE)
+    link_map.set_debug_state(namespace, link_map.RT_ADD)
+    try:
+        dso = load_library(namespace, name, caller, load_mode)
+        if dso is None:
+            return None
+        searchlist, _ = load_dependencies(namespace, [dso], Mode.DLOPEN)
+        added = [other for other in namespace.objects if other not in known]
+        if not dso.searchlist:
+            dso.searchlist = searchlist
+        if not known:  # the first file of a namespace has its global scope
+            namespace.global_scope = dso.searchlist
+        _prepare(namespace, dso, added, mode)
+    except BaseException:
+        unload(namespace, [other for other in namespace.objects if other not in known])
+        raise
+    finally:
+        link_map.set_debug_state(namespace, link_map.RT_CONSISTENT)
     return dso
 
 
@@ -102,30 +110,14 @@ def _prepare(namespace: Namespace, opened: Dso, added: Sequence[Dso], mode: int)
         text = str(error).partition(": ")[2].partition("\n")[0]
         raise DlError("", text) from None
     for dso in added:
-        if dso.isa_needed & ~ISA_LEVELS:
-            raise DlError(dso.name, ISA_TOO_LOW)
-        if namespace.libc is None and find_in(namespace, dso, b"__libc_start_main"):
-            namespace.libc = dso
-        if not dso.link_map:
-            link_map.add_link_map(namespace, dso)
-        if namespace.adjusts_dynamic and dso.real is None:
-            link_map.adjust_dynamic(namespace, dso)
-        tls.add_late_module(namespace, dso)
+        _enlist(namespace, dso)
     is_first = not opened.is_initial and not opened.direct_opencount
     watched = is_first and bool(namespace.events.wanted & Topic.SCOPES)
-    shown: list[tuple[Dso, int]] = []
-    for dso in opened.searchlist:
-        shown.append((dso, 0 if dso in added or dso.is_initial else len(dso.scopes)))
-        if dso in added:
-            scopes = [namespace.global_scope]
-            if opened.searchlist is not namespace.global_scope:
-                scopes.append(opened.searchlist)
-            dso.scopes = scopes[::-1] if mode & RTLD_DEEPBIND else scopes
-            if dso.is_symbolic:
-                dso.scopes.insert(0, [dso])
-            dso.searchlist = dso.searchlist or own_searchlist(dso)
-        elif not dso.is_initial and opened.searchlist not in dso.scopes:
-            dso.scopes.append(opened.searchlist)
+    # How many scopes each had before; those of ld.so's start are not told again.
+    shown = [
+        (dso, 0 if dso in added or dso.is_initial else len(dso.scopes)) for dso in opened.searchlist
+    ]
+    _extend_scopes(namespace, opened, added, is_deep=bool(mode & RTLD_DEEPBIND))
     if watched:
         announce_scopes(namespace, opened)
     is_lazy = namespace.is_lazy and not mode & RTLD_NOW
@@ -139,6 +131,39 @@ def _prepare(namespace: Namespace, opened: Dso, added: Sequence[Dso], mode: int)
                 namespace.events.emit(KeptLoaded(dso.label, namespace.id, False))
     for dso, first in shown if watched else ():
         announce_scopes(namespace, dso, first)
+
+
+def _enlist(namespace: Namespace, dso: Dso) -> None:
+    """Give a new file what debuggers, libc and other threads look for: link map, TLS module."""
+    if dso.isa_needed & ~ISA_LEVELS:
+        raise DlError(dso.name, ISA_TOO_LOW)
+    if namespace.libc is None and find_in(namespace, dso, b"__libc_start_main"):
+        namespace.libc = dso
+    if not dso.link_map:
+        link_map.add_link_map(namespace, dso)
+    if namespace.adjusts_dynamic and dso.real is None:
+        link_map.adjust_dynamic(namespace, dso)
+    tls.add_late_module(namespace, dso)
+
+
+def _extend_scopes(
+    namespace: Namespace, opened: Dso, added: Sequence[Dso], *, is_deep: bool
+) -> None:
+    """Let all files of a search list look symbols up in it, the new ones in the global scope too.
+
+    That comes first, but for RTLD_DEEPBIND (dl-open.c, update_scopes).
+    """
+    for dso in opened.searchlist:
+        if dso in added:
+            scopes = [namespace.global_scope]
+            if opened.searchlist is not namespace.global_scope:
+                scopes.append(opened.searchlist)
+            dso.scopes = scopes[::-1] if is_deep else scopes
+            if dso.is_symbolic:
+                dso.scopes.insert(0, [dso])
+            dso.searchlist = dso.searchlist or own_searchlist(dso)
+        elif not dso.is_initial and opened.searchlist not in dso.scopes:
+            dso.scopes.append(opened.searchlist)
 
 
 def announce_scopes(namespace: Namespace, dso: Dso, first: int = 0) -> None:
