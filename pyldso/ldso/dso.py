@@ -39,6 +39,8 @@ ASSERTED = {
 """What ld.so asserts of entries: the line of glibc 2.36, the value, its text, where it matters."""
 MANY = 0xFFFF
 """More than any version table has: ld.so follows the links, whatever the count says."""
+ADDRESS_MASK = 0xFFFFFFFFFFFFFFFF
+"""Sums of addresses are taken modulo 2**64."""
 NO_BYTES = memoryview(b"")
 NAME = Struct("<I")
 
@@ -241,7 +243,7 @@ class Dso:
     def symbol_address(self, symbol: Sym) -> int:
         """Return where `symbol` of this file is in the guest; SHN_ABS symbols do not move."""
         absolute = symbol.st_shndx == 0xFFF1
-        return (symbol.st_value if absolute else symbol.st_value + self.base) & 0xFFFFFFFFFFFFFFFF
+        return (symbol.st_value if absolute else symbol.st_value + self.base) & ADDRESS_MASK
 
     def contains(self, address: int) -> bool:
         """Tell whether `address` lies in the span of the file's segments."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64.registers import HWCAP, HWCAP2, MINSIGSTKSZ
 from pyldso.elf.constants import PF, PT
+from pyldso.kernel.mmu import PAGE_SIZE
 from pyldso.ldso import dl, tls
 from pyldso.ldso.errors import DlError
 from pyldso.ldso.initialise import announce_program, run_initialisers, run_preinitialisers
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from pyldso.ldso.namespace import Namespace
 
 CLOCK_TICKS = 100
-PAGE = 4096
 SC_CLK_TCK, SC_MINSIGSTKSZ = 2, 249
 AT_HWCAP, AT_HWCAP2, AT_UNKNOWN = 16, 26, 0x7777
 DEFAULT_CONTROL_BLOCK = 2304
@@ -213,7 +213,7 @@ def _prepare_read_only(namespace: Namespace, variables: _Variables, stack: Initi
     fill(probe(b"getauxval", AT_HWCAP2), HWCAP2, 8)
     fill(probe(b"sysconf", SC_CLK_TCK), CLOCK_TICKS, 4)
     fill(probe(b"sysconf", SC_MINSIGSTKSZ), MINSIGSTKSZ, 8, only_if_zero=True)
-    fill(page_size, PAGE, 8, only_if_zero=True)
+    fill(page_size, PAGE_SIZE, 8, only_if_zero=True)
     fill(probe(b"dladdr", 0, 0), hook, 8)
     fill(probe(b"_dl_find_object", 0, 0), namespace.overrides[b"_dl_find_object"], 8)
     stack_reads = sorted(set(probe(b"__pthread_get_minstack", scratch, first_only=False)))

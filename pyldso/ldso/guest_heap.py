@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyldso.kernel import host
+from pyldso.kernel.mmu import page_up
+
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
 CHUNK = 0x10000
-PROT_READ_WRITE = 3
-MAP_PRIVATE_ANONYMOUS = 0x22
 
 
 class GuestHeap:
@@ -31,8 +32,10 @@ class GuestHeap:
             return address
         start = -(-self._next // alignment) * alignment
         if start + size > self._end:
-            length = max(CHUNK, -(-(size + alignment) // 4096) * 4096)
-            start = self._process.mmap(0, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0)
+            length = max(CHUNK, page_up(size + alignment))
+            flags = host.MAP_PRIVATE | host.MAP_ANONYMOUS
+            prot = host.PROT_READ | host.PROT_WRITE
+            start = self._process.mmap(0, length, prot, flags, -1, 0)
             self._end = start + length
             start = -(-start // alignment) * alignment
         self._next = start + size

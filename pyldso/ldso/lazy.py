@@ -13,6 +13,7 @@ from pyldso.arch.x86_64.registers import RSP
 from pyldso.elf.constants import DT, STT
 from pyldso.elf.records import RELA
 from pyldso.errors import LoadError
+from pyldso.ldso.dso import ADDRESS_MASK
 from pyldso.ldso.errors import DlError, reading
 from pyldso.ldso.lookup import Definition, definition_address, resolve
 
@@ -33,7 +34,6 @@ RESOLVER_TAIL = bytes.fromhex(
     "4883c410"  #           add $16,%rsp            the link map and the relocation index
     "41ffe3"  #             jmp *%r11
 )
-MASK = 0xFFFFFFFFFFFFFFFF
 SAVED_BYTES = 16
 """What RESOLVER_HEAD pushes on top of the link map and the relocation index."""
 
@@ -97,7 +97,7 @@ def store_plt(namespace: Namespace, dso: Dso, r_offset: int, address: int) -> No
     """Store where a PLT entry goes from now on, unless LD_BIND_NOT wants it bound at each call."""
     if not namespace.bind_not:
         with reading(dso.label, "relocation table"):
-            namespace.memory.write_u64(dso.base + r_offset & MASK, address)
+            namespace.memory.write_u64(dso.base + r_offset & ADDRESS_MASK, address)
     namespace.statistics.relocations += 1
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64.registers import CALL_ARGUMENTS, RDI
 from pyldso.elf.constants import DT, PF
+from pyldso.kernel.mmu import PAGE_SIZE, READ
 from pyldso.ldso import dl, tls
 from pyldso.ldso.errors import DlError
 from pyldso.ldso.initialise import (
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from pyldso.ldso.dso import Dso
     from pyldso.ldso.namespace import Namespace
 
-PAGE = 4096
 CONTROL_BLOCK = 1024
 """More than sizeof (struct pthread) of any musl."""
 PREVIOUS, NEXT, TID, DETACH_STATE, DETACH_JOINABLE = 0x10, 0x18, 0x30, 0x38, 2
@@ -169,7 +169,7 @@ def _start_main(namespace: Namespace) -> None:
     """
     process, cpu = namespace.process, namespace.process.cpu
     main = cpu.get(RDI)
-    namespace.memory.map(0, PAGE, 1, fixed=True)
+    namespace.memory.map(0, PAGE_SIZE, READ, fixed=True)
     cpu.set(RDI, process.stubs.add_trap(lambda: _before_main(namespace, main)))
     cpu.pc = _address(namespace, b"__libc_start_main")
 
@@ -178,7 +178,7 @@ def _before_main(namespace: Namespace, main: int) -> None:
     """Run what musl's linker runs before `main`, the program's own constructors included."""
     process, cpu = namespace.process, namespace.process.cpu
     arguments = tuple(cpu.get(register) for register in CALL_ARGUMENTS[:3])
-    namespace.memory.unmap(0, PAGE)
+    namespace.memory.unmap(0, PAGE_SIZE)
 
     def finalise() -> None:  # in the reverse order of the constructors, dlopen's included
         run_finalisers(namespace, namespace.initialised[::-1])

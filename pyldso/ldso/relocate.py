@@ -14,9 +14,10 @@ from pyldso.arch.x86_64.relocations import R_X86_64, RELOCATIONS, relocation_nam
 from pyldso.elf.constants import DT, PF, PT
 from pyldso.elf.records import Sym
 from pyldso.events import Topic
+from pyldso.kernel.host import PROT_READ, PROT_WRITE
 from pyldso.kernel.mmu import page_down, page_up
 from pyldso.ldso import tls
-from pyldso.ldso.dso import Dso
+from pyldso.ldso.dso import ADDRESS_MASK, Dso
 from pyldso.ldso.errors import DlError, InconsistencyError, reading
 from pyldso.ldso.events import RelocationBegun
 from pyldso.ldso.lazy import prepare_lazy_binding
@@ -24,8 +25,6 @@ from pyldso.ldso.lookup import Definition, definition_address, resolve
 from pyldso.ldso.namespace import Namespace
 from pyldso.ldso.segments import protection
 
-MASK = 0xFFFFFFFFFFFFFFFF
-PROT_READ, PROT_WRITE = 1, 2
 LA_SYMB_NO_CALLS = 3
 """What auditors are told of a function that is bound at once: its calls cannot be seen."""
 
@@ -78,7 +77,7 @@ class WordWriter:
         for start, end, view in self._views:
             if start <= offset and offset + size <= end:
                 if size == 8 and not offset & 7:
-                    view[offset - start >> 3] = value & MASK
+                    view[offset - start >> 3] = value & ADDRESS_MASK
                 else:
                     data = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
                     self._memory.write(self._dso.base + offset, data)
@@ -196,7 +195,7 @@ def _relocate(namespace: Namespace, dso: Dso, lazy: bool) -> None:
         else:
             binder.apply(rows, 0)
     for offset, resolver in irelative:
-        writer.write(offset, namespace.process.call_alone(resolver & MASK))
+        writer.write(offset, namespace.process.call_alone(resolver & ADDRESS_MASK))
 
 
 def _relative_count(rows: Rows, stated: int) -> int:
@@ -224,7 +223,7 @@ def _apply_relative(
         return
     start, words = place
     for offset, addend in zip(offsets, rows.addends, strict=False):
-        words[offset - start >> 3] = base + addend & MASK
+        words[offset - start >> 3] = base + addend & ADDRESS_MASK
 
 
 def _apply_relr(namespace: Namespace, dso: Dso, writer: WordWriter) -> None:
@@ -249,7 +248,7 @@ def _apply_relr(namespace: Namespace, dso: Dso, writer: WordWriter) -> None:
     start, words = place
     for offset in offsets:
         index = offset - start >> 3
-        words[index] = words[index] + base & MASK
+        words[index] = words[index] + base & ADDRESS_MASK
 
 
 def _apply_lazy(
@@ -301,7 +300,7 @@ class Binder:
                     self.apply_one(rows, start + index)
                     continue
                 known[info] = self.value(info >> 32)
-            words[offset - begin >> 3] = known[info] + addend & MASK
+            words[offset - begin >> 3] = known[info] + addend & ADDRESS_MASK
 
     def apply_one(self, rows: Rows, index: int) -> None:
         """Apply one row."""
@@ -351,7 +350,7 @@ def _symbol(binder: Binder, offset: int, index: int, addend: int, r_type: int) -
 
 
 def _symbol_plus_addend(binder: Binder, offset: int, index: int, addend: int, r_type: int) -> None:
-    value = binder.value(index) + addend & MASK
+    value = binder.value(index) + addend & ADDRESS_MASK
     size = RELOCATIONS[r_type].size
     if value >> 8 * size:
         _warn_of_overflow(binder, index, r_type)
@@ -361,7 +360,7 @@ def _symbol_plus_addend(binder: Binder, offset: int, index: int, addend: int, r_
 def _pc_relative(binder: Binder, offset: int, index: int, addend: int, r_type: int) -> None:
     size = RELOCATIONS[r_type].size
     value = binder.value(index) + addend - (binder.dso.base + offset)
-    value = (value + (1 << 63) & MASK) - (1 << 63)
+    value = (value + (1 << 63) & ADDRESS_MASK) - (1 << 63)
     if not -(1 << 8 * size - 1) <= value < 1 << 8 * size - 1:
         _warn_of_overflow(binder, index, r_type)
     binder.writer.write(offset, value, size)

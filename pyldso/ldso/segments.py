@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING
 
 from pyldso.elf.constants import ET, PF, PT
 from pyldso.elf.records import EHDR, PHDR, Ehdr, Phdr
-from pyldso.kernel.mmu import page_down, page_up
+from pyldso.kernel.host import (
+    MAP_ANONYMOUS,
+    MAP_FIXED,
+    MAP_PRIVATE,
+    PROT_EXEC,
+    PROT_READ,
+    PROT_WRITE,
+)
+from pyldso.kernel.mmu import PAGE_MASK, PAGE_SIZE, page_down, page_up
+from pyldso.ldso.dso import ADDRESS_MASK
 from pyldso.ldso.errors import DlError
 
 if TYPE_CHECKING:
     from pyldso.ldso.namespace import Namespace
 
-PAGE = 4096
-PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
-MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_DENYWRITE = 2, 0x10, 0x20, 0x800
-MASK = 0xFFFFFFFFFFFFFFFF
+MAP_DENYWRITE = 0x800
 ADDRESS_LIMIT = 1 << 47
 """Where user space ends on x86-64."""
 
@@ -54,7 +60,7 @@ def read_phdrs(path: str, header: bytes) -> tuple[Ehdr, list[Phdr]]:
     end = ehdr.e_phoff + ehdr.e_phnum * PHDR.size
     phdrs = [Phdr._make(row) for row in PHDR.iter_unpack(header[ehdr.e_phoff : end])]
     loads = [phdr for phdr in phdrs if phdr.p_type == PT.LOAD]
-    if any(phdr.p_vaddr - phdr.p_offset & PAGE - 1 for phdr in loads):
+    if any(phdr.p_vaddr - phdr.p_offset & PAGE_MASK for phdr in loads):
         raise DlError(path, "ELF load command address/offset not page-aligned")
     if not loads:
         raise DlError(path, "object file has no loadable segments")
@@ -81,7 +87,7 @@ def map_segments(namespace: Namespace, path: str, fd: int, phdrs: Sequence[Phdr]
     loads = [phdr for phdr in phdrs if phdr.p_type == PT.LOAD]
     first, last = loads[0], loads[-1]
     low = page_down(first.p_vaddr)
-    span = page_up(last.p_vaddr + last.p_memsz - low & MASK)
+    span = page_up(last.p_vaddr + last.p_memsz - low & ADDRESS_MASK)
     powers = (phdr.p_align for phdr in loads if phdr.p_align & phdr.p_align - 1 == 0)
     alignment = max(powers, default=0)
     flags = MAP_PRIVATE | MAP_DENYWRITE
@@ -89,7 +95,7 @@ def map_segments(namespace: Namespace, path: str, fd: int, phdrs: Sequence[Phdr]
         if span >= ADDRESS_LIMIT or alignment >= ADDRESS_LIMIT:
             raise OSError
         where = 0
-        if alignment > PAGE:
+        if alignment > PAGE_SIZE:
             where = reserve_aligned(namespace, span, alignment)
             flags |= MAP_FIXED
         prot, offset = protection(first.p_flags), page_down(first.p_offset)
@@ -147,7 +153,7 @@ def _map_fixed(
 def clear_tail(namespace: Namespace, phdr: Phdr, base: int) -> None:
     """Zero the bytes between p_filesz and the end of the last file page: they belong to .bss."""
     file_end = base + phdr.p_vaddr + phdr.p_filesz
-    if phdr.p_memsz > phdr.p_filesz and file_end % PAGE:
+    if phdr.p_memsz > phdr.p_filesz and file_end & PAGE_MASK:
         length = min(page_up(file_end) - file_end, phdr.p_memsz - phdr.p_filesz)
         namespace.memory.write(file_end, bytes(length))
 
