@@ -225,7 +225,9 @@ def _fill(namespace: Namespace, dso: Dso, block: int) -> None:
     module = dso.tls
     if module is not None:
         with reading(dso.label, "PT_TLS header"):
-            image = namespace.memory.read(module.image, module.image_size)
+            # One without initial values has no address either (Go's linker writes 0).
+            size = module.image_size
+            image = namespace.memory.read(module.image, size) if size else b""
             namespace.memory.write(block, image + bytes(module.size - module.image_size))
 
 

@@ -192,6 +192,17 @@ def test_program_header(
     library.compare(bytes(data), pyldso)
 
 
+def test_thread_local_data_without_initial_values_needs_no_address(
+    library: Library, pyldso: Callable[..., Completed]
+) -> None:
+    """Go's linker writes such a header."""
+    data = bytearray(library.whole)
+    header = library.ehdr.e_phoff + library.segments(PT.TLS)[0] * PHDR.size
+    struct.pack_into("<Q", data, header + PHDR_FIELDS["p_filesz"][0], 0)
+    struct.pack_into("<Q", data, header + PHDR_FIELDS["p_vaddr"][0], 1 << 45)
+    library.compare(bytes(data), pyldso)
+
+
 @pytest.mark.parametrize("row", RETAGGED, ids=str)
 def test_dynamic_entry(
     row: tuple[DT, DT, int], library: Library, pyldso: Callable[..., Completed]
