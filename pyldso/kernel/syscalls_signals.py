@@ -259,7 +259,7 @@ def call_with_mask(
         process.signals.mirror_mask()
         if number == _RT_SIGSUSPEND:
             raise ThreadWaits(Wait())
-        return process.call_host(number, (*before, 0, 0))
+        return process.call_host(number, (*before, 0))
     host_set = ctypes.c_uint64(mask & ~NEVER_BLOCKED)
     last: tuple[int, ...] = (ctypes.addressof(host_set), 8)
     pair = (ctypes.c_uint64 * 2)(*last)
