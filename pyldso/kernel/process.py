@@ -101,6 +101,7 @@ class Process(OwnCalls):
         self.brk = self.brk_start = 0
         self.command_name = self.cmdline = self.environ = self.auxv = b""
         """What /proc/self shows under these names, the first as comm."""
+        self.is_dumpable = True
         self.resource_limits = dict(inherited.resource_limits)
         self.outer_group = inherited.outer_group or os.getpgrp()
         self.family_fd = inherited.family_fd

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _ARCH_SET_GS, _ARCH_SET_FS, _ARCH_GET_FS, _ARCH_GET_GS = 0x1001, 0x1002, 0x1003, 0x1004
 _PRLIMIT64, _GETGROUPS, _SETPRIORITY, _PRCTL = 302, 115, 141, 157
-_PR_GET_DUMPABLE, _PR_SET_NAME, _PR_GET_NAME = 3, 15, 16
+_PR_GET_DUMPABLE, _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_GET_NAME = 3, 4, 15, 16
 _NUMBER_PRCTLS = frozenset((1, 7, 21, 23, 27, 29, 30, 36, 38, 39))
 """PR_SET_PDEATHSIG, PR_GET_KEEPCAPS, PR_GET_SECCOMP, PR_CAPBSET_READ, PR_GET_SECUREBITS,
 PR_SET_TIMERSLACK, PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS and its GET."""
@@ -32,6 +32,7 @@ _HOST_LIMITS = frozenset((0, 1, 10, 11, 12, 13, 14, 15))
 _FEW_DESCRIPTORS = 1024
 _LARGEST_STACK = 1 << 30
 _ROBUST_LIST_HEAD_SIZE = 24
+_NGROUPS_MAX = 65536
 _PERSONALITY_QUERY = 0xFFFFFFFF
 _ADDR_NO_RANDOMIZE = 0x40000
 
@@ -145,6 +146,17 @@ def sys_set_gids(_process: Process, *wanted: int) -> int:
     return _keep_ids(wanted, os.getresgid())
 
 
+def sys_setgroups(process: Process, size: int, groups: int) -> int:
+    """setgroups(2): a guest may leave groups, and joins none but its own."""
+    if size > _NGROUPS_MAX:
+        raise os_error(errno.EINVAL)
+    wanted = unpack(f"<{size}I", process.memory.read(groups, 4 * size)) if size else ()
+    if not {*os.getgroups(), *os.getresgid()}.issuperset(wanted):
+        raise os_error(errno.EPERM)
+    os.setgroups(wanted)
+    return 0
+
+
 def _keep_ids(wanted: tuple[int, ...], current: tuple[int, int, int]) -> int:
     if len(wanted) == 1:  # the effective one
         current = (current[1],) * 3
@@ -207,7 +219,10 @@ def sys_prctl(process: Process, option: int, arg2: int, arg3: int, arg4: int, ar
     if option in _POINTER_PRCTLS:
         return host_syscall(_PRCTL, option, process.memory.host_pointer(arg2, 4, WRITE))
     if option == _PR_GET_DUMPABLE:
-        return 1
+        return int(process.is_dumpable)
+    if option == _PR_SET_DUMPABLE and arg2 in (0, 1):
+        process.is_dumpable = bool(arg2)  # the host's own would take /proc/self from pyldso, too
+        return 0
     process.refuse(f"prctl option {option}", "not supported")
     raise os_error(errno.EINVAL)
 

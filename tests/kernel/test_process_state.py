@@ -44,6 +44,7 @@ def test_status_and_stat_tell_of_the_guest(run_native, run_guest):
 LIMITS = """
 #define _GNU_SOURCE
 #include <errno.h>
+#include <grp.h>
 #include <stdio.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -68,6 +69,11 @@ int main() {
     printf(" %d", prctl(PR_GET_CHILD_SUBREAPER, &value));
     printf(" %d", value);
     printf(" %d %d\\n", prctl(PR_GET_PDEATHSIG, 8L), errno);
+    printf("%d", prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
+    printf(" %d", prctl(PR_GET_DUMPABLE, 0, 0, 0, 0));
+    printf(" %d %d\\n", prctl(PR_SET_DUMPABLE, 9, 0, 0, 0), errno);
+    gid_t own = getgid();
+    printf("%d %d\\n", setgroups(1, &own), setgroups(0, 0));
     printf("%d %d\\n", setpgid(0, 0), getpgrp() == getpid());
 }
 """
@@ -78,6 +84,20 @@ def test_limits_and_flags_of_a_process_are_as_natively(compile_c, run_native, ru
     native = run_native(program)
     assert run_guest(program) == native
     assert native[0] == 0
+
+
+JOIN = """
+#include <errno.h>
+#include <grp.h>
+int main() {
+    gid_t other = 54321;
+    return setgroups(1, &other) == -1 && errno == EPERM;
+}
+"""
+
+
+def test_process_joins_no_group(compile_c, run_guest):
+    assert run_guest(compile_c(JOIN))[0] == 1
 
 
 def test_floating_point_begins_as_natively(compile_c, run_native, run_guest):

@@ -256,7 +256,12 @@ _ROWS: dict[int, tuple[str, ...]] = {
     113: ("setreuid", "int ruid, int euid", "process.set_uids", "to what they are"),
     114: ("setregid", "int rgid, int egid", "process.set_gids", "to what they are"),
     115: ("getgroups", "int size, address list", "process.getgroups"),
-    116: ("setgroups", "size size, address list", NOT_PERMITTED),
+    116: (
+        "setgroups",
+        "size size, address list",
+        "process.setgroups",
+        "only to leave groups",
+    ),
     117: ("setresuid", "int ruid, int euid, int suid", "process.set_uids", "to what they are"),
     118: ("getresuid", "out(int) ruid, out(int) euid, out(int) suid", "host"),
     119: ("setresgid", "int rgid, int egid, int sgid", "process.set_gids", "to what they are"),
