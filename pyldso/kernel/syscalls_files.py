@@ -58,13 +58,16 @@ _IOCTLS = {
     0x540D: (0, 0),  # TIOCNXCL
     0x540E: (0, 0),  # TIOCSCTTY
     0x5411: (4, WRITE),  # TIOCOUTQ
+    0x5420: (4, READ),  # TIOCPKT
     0x5422: (0, 0),  # TIOCNOTTY
     0x5424: (4, WRITE),  # TIOCGETD
     0x5425: (0, 0),  # TCSBRKP
     0x5441: (0, 0),  # TIOCGPTPEER
     0x80045430: (4, WRITE),  # TIOCGPTN
     0x40045431: (4, READ),  # TIOCSPTLCK
+    0x80045438: (4, WRITE),  # TIOCGPKT
     0x80045439: (4, WRITE),  # TIOCGPTLCK
+    0x80045440: (4, WRITE),  # TIOCGEXCL
     0x802C542A: (44, WRITE),  # TCGETS2
     0x402C542B: (44, READ),  # TCSETS2
     0x402C542C: (44, READ),  # TCSETSW2
@@ -74,6 +77,17 @@ _IOCTLS = {
     0x5429: (4, WRITE),  # TIOCGSID
     0x5450: (0, 0),  # FIONCLEX
     0x5451: (0, 0),  # FIOCLEX
+    0x5452: (4, READ),  # FIOASYNC
+    0x80086601: (4, WRITE),  # FS_IOC_GETFLAGS
+    0x8905: (4, WRITE),  # SIOCATMARK
+    0x8910: (40, READ | WRITE),  # SIOCGIFNAME
+    0x8913: (40, READ | WRITE),  # SIOCGIFFLAGS
+    0x8915: (40, READ | WRITE),  # SIOCGIFADDR
+    0x8919: (40, READ | WRITE),  # SIOCGIFBRDADDR
+    0x891B: (40, READ | WRITE),  # SIOCGIFNETMASK
+    0x8921: (40, READ | WRITE),  # SIOCGIFMTU
+    0x8927: (40, READ | WRITE),  # SIOCGIFHWADDR
+    0x8933: (40, READ | WRITE),  # SIOCGIFINDEX
 }
 
 
@@ -186,8 +200,8 @@ def sys_ioctl(process: Process, fd: int, request: int, argument: int) -> int:
     if request == _TIOCSTI:  # types into the terminal of whoever started pyldso
         process.refuse("ioctl TIOCSTI", "input for other programs")
         raise os_error(errno.EPERM)
-    if request == _TIOCSCTTY and argument:
-        raise os_error(errno.EPERM)  # another session's terminal
+    if request == _TIOCSCTTY:
+        argument = 0  # with 1, root would take another session's terminal away
     if known is None:
         os.fstat(fd)  # EBADF comes first
         raise os_error(errno.ENOTTY)

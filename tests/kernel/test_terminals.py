@@ -12,11 +12,63 @@ import signal
 import struct
 import termios
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from processes import Completed
 
 SECONDS = 60
+OWN_TERMINAL = r"""
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+#define SHOW(call) (errno = 0, printf("%s = %d", #call, (int)(call)), printf(" %d\n", errno))
+int main(void) {
+    setbuf(stdout, 0);
+    int on = 1, off = 0, packets = 7, exclusive = 7, mark = 7, pair[2];
+    int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+    grantpt(terminal), unlockpt(terminal);
+    SHOW(ioctl(terminal, TIOCPKT, &on));
+    SHOW(ioctl(terminal, TIOCGPKT, &packets));
+    printf("%d\n", packets);
+    int slave = open(ptsname(terminal), O_RDWR | O_NOCTTY);
+    write(slave, "hello", 5);
+    char data[16] = {9};
+    printf("%zd", read(terminal, data, sizeof data)), printf(" %d %s\n", data[0], data + 1);
+    SHOW(ioctl(terminal, TIOCPKT, &off));
+    SHOW(ioctl(terminal, TIOCPKT, 8));
+    SHOW(ioctl(slave, TIOCGEXCL, &exclusive));
+    printf("%d\n", exclusive);
+    if (!fork()) {
+        setsid();
+        SHOW(ioctl(slave, TIOCSCTTY, 1));
+        SHOW(tcgetpgrp(slave) == getpid());
+        _exit(0);
+    }
+    wait(0);
+    socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+    SHOW(ioctl(pair[0], FIOASYNC, &on));
+    SHOW(!!(fcntl(pair[0], F_GETFL) & O_ASYNC));
+    SHOW(ioctl(pair[0], SIOCATMARK, &mark));
+    struct ifreq request = {.ifr_name = "lo"};
+    SHOW(ioctl(pair[0], SIOCGIFINDEX, &request));
+    SHOW(request.ifr_ifindex);
+    SHOW(ioctl(pair[0], SIOCGIFNAME, &request));
+    puts(request.ifr_name);
+    strcpy(request.ifr_name, "none");
+    SHOW(ioctl(pair[0], SIOCGIFMTU, &request));
+}
+"""
 
 
 class Session:
@@ -124,3 +176,15 @@ def test_interactive_shell_on_a_terminal(
     session = Session([str(pyldso_script), *command, *shell] if command else shell, tmp_path)
     converse(session)
     assert session.end() == 7
+
+
+def test_terminals_and_sockets_take_the_same_requests_as_natively(
+    compile_c: Callable[..., str],
+    run_native: Callable[..., tuple[int, bytes, bytes]],
+    pyldso: Callable[..., Completed],
+) -> None:
+    program = compile_c(OWN_TERMINAL, "-O1")
+    status, native, _ = run_native(program)
+    own = pyldso("run", program)
+    assert own.stdout.splitlines() == native.decode().splitlines()
+    assert own.returncode == status == 0
