@@ -363,6 +363,7 @@ def link_and_run(options: RunOptions, process: Process, path: str) -> int:
         relocate_all(namespace)
         relocated = perf_counter_ns()
         tls.fill_static_blocks(namespace)
+        namespace.search.release_cache()
         link_map.set_debug_state(namespace, link_map.RT_CONSISTENT)
         personality.prepare(namespace, stack)
         if events.wanted & Topic.STATISTICS:
@@ -447,6 +448,7 @@ def run_audited(
         relocate_all(namespace)
         for dso in namespace.objects:
             tls.fill_late_block(namespace, dso)
+        namespace.search.release_cache()
         link_map.set_debug_state(namespace, link_map.RT_CONSISTENT)
         personality.prepare(namespace, stack)
         personality.initialise(namespace)

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from struct import pack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pyldso.arch.x86_64 import registers
+from pyldso.arch.x86_64 import registers, vdso
 from pyldso.kernel import host
 from pyldso.kernel.bus_guard import BusGuard
+from pyldso.kernel.clock_gate import ClockGate
 from pyldso.kernel.libunicorn import ERR_OK, MachineError, Unicorn
 from pyldso.kernel.mmu import (
     ADDRESS_BITS,
@@ -95,6 +96,7 @@ class Cpu(Unicorn):
         self._unsupported: int | None = None
         self._block_stop: BlockStop | None = None
         self._block_counter: BlockCounter | None = None
+        self._clock_gate: ClockGate | None = None
         self._guard = VexGuard(arena, self._on_unsupported)
         self._map_physical(ARENA_PHYSICAL, arena.base, arena.size)
         self.has_quick_exits = not force_portable and self._skip_exit_requests()
@@ -109,12 +111,12 @@ class Cpu(Unicorn):
 
     # ---- running -------------------------------------------------------------------------
 
-    def start(self, pc: int, until: int) -> Fault | None:
+    def start(self, pc: int, until: int, *, is_exact: bool = True) -> Fault | None:
         """Run from `pc` until `stop`, a fault (returned), or `until` is reached.
 
         `until` must be executable and not begin its page: libunicorn makes an empty block for it
         that reaches back one byte, and a fault of that would hide the guest's own. Raises what
-        `on_syscall` raised.
+        `on_syscall` raised. Unless `is_exact`, a page fault's address may be that of its page.
         """
         self._fault = self._refused = None
         self._unsupported = self._guard.place_at_entry(pc)
@@ -134,7 +136,8 @@ class Cpu(Unicorn):
         if self._fault is None and self._refused is not None and error != ERR_OK:
             # In the quick way a refused access ends here; its page is known from the fill hook.
             page, access = self._refused
-            return Fault(PAGE_FAULT, self._exact_address(page), access)
+            address = self._exact_address(page) if is_exact else page
+            return Fault(PAGE_FAULT, address, access)
         if self._fault is None and error != ERR_OK:
             raise MachineError(f"the emulator stopped at {self.pc:#x} (libunicorn error {error})")
         return self._fault
@@ -181,6 +184,12 @@ class Cpu(Unicorn):
         self._hook_blocks(self._block_stop.function)
         self._flush_all_code()
 
+    def tell_time_at(self, address: int) -> None:
+        """Put the time into registers whenever the instruction at `address` runs (arch's vDSO)."""
+        names = vdso.GATE_CLOCK, vdso.GATE_SECONDS, vdso.GATE_NANOSECONDS
+        self._clock_gate = ClockGate(*self._register_access(*names))
+        self._hook_instruction(self._clock_gate.function, address)
+
     def count_instructions(self, counter_address: int) -> None:
         """Take what runs from the 64-bit number at a host address, and stop when it is negative.
 
@@ -198,6 +207,8 @@ class Cpu(Unicorn):
         super().close()
         if self._block_stop is not None:
             self._block_stop.close()
+        if self._clock_gate is not None:
+            self._clock_gate.close()
         self._fill.close()
         self._guard.close()
         self._bus_guard.close()

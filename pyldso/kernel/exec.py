@@ -26,6 +26,7 @@ from pyldso.elf.records import EHDR, PHDR, Ehdr, Phdr
 from pyldso.errors import LoadError, os_error
 from pyldso.kernel.mmu import EXECUTE, PAGE_SIZE, READ, WRITE, page_down, page_up
 from pyldso.kernel.paths import AT_FDCWD, name_of_open
+from pyldso.kernel.vdso import map_vdso
 from pyldso.kernel.vma import Vma
 
 if TYPE_CHECKING:
@@ -49,14 +50,14 @@ class AT:
 
     NULL, PHDR, PHENT, PHNUM, PAGESZ, BASE, FLAGS, ENTRY = 0, 3, 4, 5, 6, 7, 8, 9
     UID, EUID, GID, EGID, PLATFORM, HWCAP, CLKTCK = 11, 12, 13, 14, 15, 16, 17
-    SECURE, RANDOM, HWCAP2, EXECFN, MINSIGSTKSZ = 23, 25, 26, 31, 51
+    SECURE, RANDOM, HWCAP2, EXECFN, SYSINFO_EHDR, MINSIGSTKSZ = 23, 25, 26, 31, 33, 51
 
 
 class Program(NamedTuple):
     """A mapped program; addresses are those in the running guest.
 
     `base` is the load bias. Without an interpreter, or where it was not asked for, `interp_base`
-    and `interp_entry` are 0.
+    and `interp_entry` are 0. `vdso` is where the vDSO's ELF header is.
     """
 
     path: str
@@ -68,6 +69,7 @@ class Program(NamedTuple):
     interp: str | None
     interp_base: int
     interp_entry: int
+    vdso: int
     brk_start: int
 
     @property
@@ -147,6 +149,7 @@ def map_program(process: Process, path: str, *, with_interp: bool) -> Program:
         os.close(elf.fd)
         if interpreter is not None:
             os.close(interpreter.fd)
+    vdso = map_vdso(process)
     brk_start = page_up(image.end)
     if elf.ehdr.e_type == ET.DYN and interp is None:
         brk_start = ET_DYN_BASE  # a loader run as a program: its heap must not hem in mmap
@@ -161,6 +164,7 @@ def map_program(process: Process, path: str, *, with_interp: bool) -> Program:
         interp,
         interpreter_image.base,
         interpreter_image.entry,
+        vdso,
         brk_start,
     )
 
@@ -394,6 +398,7 @@ def _auxiliary_vector(
     program: Program, filename: int, platform: int, random_address: int
 ) -> list[int]:
     entries = (
+        (AT.SYSINFO_EHDR, program.vdso),
         (AT.MINSIGSTKSZ, registers.MINSIGSTKSZ),
         (AT.HWCAP, registers.HWCAP),
         (AT.PAGESZ, PAGE_SIZE),

@@ -150,6 +150,11 @@ def forbid_core_files() -> bytes:
     return former.raw
 
 
+def clock_gettime_address() -> int:
+    """Return where the host's C library has clock_gettime(2), for machine code."""
+    return ctypes.cast(_libc.clock_gettime, ctypes.c_void_p).value or 0
+
+
 def start_deaf_thread(function: Callable[..., object], *arguments: object) -> None:
     """Start a thread to which the kernel gives no signals: they are the first thread's."""
     mask = set_signal_mask(ALL_SIGNALS)

@@ -23,7 +23,7 @@ from pyldso.kernel.mmu import PAGE_SIZE
 _ARCH_X86, _MODE_64 = 4, 1 << 3
 ERR_OK = 0
 _HOOK_INTR, _HOOK_INSN, _HOOK_BLOCK, _HOOK_INSN_INVALID, _HOOK_TLB_FILL = 1, 2, 8, 1 << 14, 1 << 17
-_HOOK_MEM_READ, _HOOK_EDGE_GENERATED = 1 << 10, 1 << 15
+_HOOK_CODE, _HOOK_MEM_READ, _HOOK_EDGE_GENERATED = 1 << 2, 1 << 10, 1 << 15
 _HOOK_MEM_READ_UNMAPPED, _HOOK_MEM_WRITE_UNMAPPED, _HOOK_MEM_FETCH_UNMAPPED = 16, 32, 64
 _HOOK_MEM_FETCH_PROT = 512
 _INSN_SYSCALL, _INSN_IN, _INSN_OUT = 699, 218, 500
@@ -55,6 +55,10 @@ MemoryCallback = Callable[[Any, int, int, int, int, Any], int]
 
 class MachineError(PyldsoError):
     """libunicorn is missing or refused something that pyldso relies on."""
+
+
+def _address(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
 def _library_path() -> str:
@@ -90,7 +94,7 @@ class Unicorn:
         self._control(_CTL_TLB_TYPE, ctypes.c_int(_TLB_VIRTUAL))
         self.engine_address = self._uc.value or 0
         """The host address of libunicorn's uc_engine."""
-        self.stop_address = ctypes.cast(self._library.uc_emu_stop, ctypes.c_void_p).value or 0
+        self.stop_address = _address(self._library.uc_emu_stop)
         """The host address of the function that stops it."""
 
     def close(self) -> None:
@@ -232,6 +236,11 @@ class Unicorn:
         self._quick.uc_reg_read(self._uc, ctypes.c_int(number), ctypes.byref(word))
         return word.value
 
+    def _register_access(self, *names: int) -> tuple[int, ...]:
+        """Return what machine code needs: where to read and write registers, and their numbers."""
+        functions = self._library.uc_reg_read, self._library.uc_reg_write
+        return (*map(_address, functions), *(_UNICORN_IDS[name] for name in names))
+
     @property
     def pc(self) -> int:
         """The program counter."""
@@ -336,6 +345,10 @@ class Unicorn:
     def _hook_blocks(self, function: int, user: int | None = None) -> None:
         """Hook with machine code every run of a block that is translated from now on."""
         self._hook(_HOOK_BLOCK, ctypes.c_void_p(function), user=user)
+
+    def _hook_instruction(self, function: int, address: int) -> None:
+        """Hook with machine code the instruction at an address: uint64_t address, uint32_t size."""
+        self._hook(_HOOK_CODE, ctypes.c_void_p(function), address, address)
 
     def _unhook(self, handle: int) -> None:
         self._quick.uc_hook_del(self._uc, ctypes.c_size_t(handle))

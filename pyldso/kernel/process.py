@@ -182,10 +182,10 @@ class Process(OwnCalls):
         self._prepare_call(arguments)
         watch = cpu.watch_reads(start, length, on_read)
         try:
-            place = function
-            while cpu.start(place, self.stubs.return_address) is None:
+            place, end = function, self.stubs.return_address
+            while cpu.start(place, end, is_exact=False) is None:
                 place = cpu.pc
-                if place == self.stubs.return_address or self._pending_traps or (first and reads):
+                if place == end or self._pending_traps or (first and reads):
                     break  # else it was stopped for another thread
         finally:
             cpu.unwatch(watch)

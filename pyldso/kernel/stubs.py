@@ -46,6 +46,11 @@ class Stubs:
         self.return_address = start + _RETURN_OFFSET
         self._end = self.return_address + _RETURN_OFFSET
 
+    @property
+    def end(self) -> int:
+        """Where the pages end: what goes there displaces nothing that the guest maps."""
+        return self._vma.end
+
     def holds(self, pc: int) -> bool:
         """Tell whether a program counter is within these pages."""
         return self._vma.start <= pc < self._vma.end

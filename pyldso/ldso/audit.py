@@ -211,7 +211,8 @@ class Audit:
     def finalise(self, order: Sequence[Dso]) -> None:
         """Run the finalisers of all files, telling of each as of one that is closed."""
         own = {auditor.dso.owner.id for auditor in self.auditors}
-        told = [dso for dso in order if dso.owner.id not in own]
+        vdso = self._namespace.vdso  # it has none, and nobody is told of its end
+        told = [dso for dso in order if dso.owner.id not in own and dso is not vdso]
         numbers = dict.fromkeys(dso.owner.id for dso in told)
         for number in numbers:
             members = [dso for dso in told if dso.owner.id == number]

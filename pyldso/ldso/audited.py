@@ -77,3 +77,5 @@ def begin_audit(
     if interpreter is not None:
         audit.opened(namespace, interpreter)
     audit.changing(namespace)
+    if namespace.vdso is not None:
+        audit.opened(namespace, namespace.vdso)

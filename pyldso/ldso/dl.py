@@ -321,7 +321,8 @@ def _nearest_symbol(dso: Dso, address: int) -> tuple[int, int, int]:
     offset = address - dso.base
     for index, symbol in dso.defined_symbols():
         size = max(symbol.st_size, 1)
-        if symbol.st_value <= offset < symbol.st_value + size and symbol.st_value >= best[2]:
+        covers = symbol.st_value <= offset < symbol.st_value + size
+        if covers and (symbol.st_value > best[2] or not best[0]):
             best = (index, symbol.st_name, symbol.st_value)
     index, name, value = best
     if not index:

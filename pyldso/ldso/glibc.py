@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from pyldso.arch.x86_64.registers import HWCAP, HWCAP2, MINSIGSTKSZ
 from pyldso.elf.constants import PF, PT
 from pyldso.kernel.mmu import PAGE_SIZE
-from pyldso.ldso import dl, tls
+from pyldso.ldso import dl, tls, vdso
 from pyldso.ldso.errors import DlError
 from pyldso.ldso.initialise import announce_program, run_initialisers, run_preinitialisers
 from pyldso.ldso.lookup import find_in
@@ -121,6 +121,8 @@ def _prepare_stack_flags(namespace: Namespace, rtld_global: int, size: int) -> N
         return
     flags = 0
     for dso in namespace.objects:
+        if dso is namespace.vdso:  # it says nothing of stacks
+            continue
         headers = (phdr.p_flags for phdr in dso.phdrs if phdr.p_type == PT.GNU_STACK)
         flags |= next(headers, ALL_PERMISSIONS)
     namespace.memory.write_u32(rtld_global + 4 * places[0], flags)
@@ -214,6 +216,9 @@ def _prepare_read_only(namespace: Namespace, variables: _Variables, stack: Initi
     fill(probe(b"sysconf", SC_CLK_TCK), CLOCK_TICKS, 4)
     fill(probe(b"sysconf", SC_MINSIGSTKSZ), MINSIGSTKSZ, 8, only_if_zero=True)
     fill(page_size, PAGE_SIZE, 8, only_if_zero=True)
+    if read_clock := namespace.vdso_functions.get(b"clock_gettime"):
+        # It alone spares system calls: the others would make them in libc's place.
+        fill(probe(b"clock_gettime", 0, 0), read_clock, 8)
     fill(probe(b"dladdr", 0, 0), hook, 8)
     fill(probe(b"_dl_find_object", 0, 0), namespace.overrides[b"_dl_find_object"], 8)
     stack_reads = sorted(set(probe(b"__pthread_get_minstack", scratch, first_only=False)))
@@ -228,6 +233,7 @@ def install(namespace: Namespace) -> None:
     """Give our definitions of the functions that look into a dynamic linker's tables."""
     tls.install_get_addr(namespace)
     dl.install_glibc_overrides(namespace)
+    vdso.choose_for(namespace, namespace.libc)
     namespace.call_early_init = lambda libc: early_init(namespace, libc, is_initial=False)
 
 

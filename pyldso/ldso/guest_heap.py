@@ -10,11 +10,14 @@ from pyldso.kernel.mmu import page_up
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
-CHUNK = 0x10000
+FIRST_CHUNK, CHUNK = 0x2000, 0x10000
 
 
 class GuestHeap:
-    """A bump allocator over anonymous mappings; what is freed serves requests of the same size."""
+    """A bump allocator over anonymous mappings; what is freed serves requests of the same size.
+
+    They lie above pyldso's own pages, where they shift no library from its place.
+    """
 
     __slots__ = ("_end", "_free", "_next", "_process")
 
@@ -22,6 +25,15 @@ class GuestHeap:
         self._process = process
         self._next = self._end = 0
         self._free: dict[tuple[int, int], list[int]] = {}
+
+    def map_first(self) -> None:
+        """Take the page and one to spare that ld.so maps before all else (dl-minimal-malloc.c)."""
+        self._map(0, FIRST_CHUNK)
+
+    def _map(self, where: int, length: int) -> None:
+        flags, prot = host.MAP_PRIVATE | host.MAP_ANONYMOUS, host.PROT_READ | host.PROT_WRITE
+        start = self._process.mmap(where, length, prot, flags, -1, 0)
+        self._next, self._end = start, start + length
 
     def allocate(self, size: int, alignment: int = 16) -> int:
         """Return the address of `size` zero bytes."""
@@ -32,12 +44,9 @@ class GuestHeap:
             return address
         start = -(-self._next // alignment) * alignment
         if start + size > self._end:
-            length = max(CHUNK, page_up(size + alignment))
-            flags = host.MAP_PRIVATE | host.MAP_ANONYMOUS
-            prot = host.PROT_READ | host.PROT_WRITE
-            start = self._process.mmap(0, length, prot, flags, -1, 0)
-            self._end = start + length
-            start = -(-start // alignment) * alignment
+            above = max(self._end, self._process.stubs.end)
+            self._map(above, max(CHUNK, page_up(size + alignment)))
+            start = -(-self._next // alignment) * alignment
         self._next = start + size
         return start
 

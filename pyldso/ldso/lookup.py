@@ -225,8 +225,14 @@ def definition_address(namespace: Namespace, definition: Definition) -> int:
             return override
     address = dso.symbol_address(symbol)
     if symbol.type == STT.GNU_IFUNC and symbol.is_defined:
-        return namespace.process.call_alone(address)
+        return call_resolver(namespace, address)
     return address
+
+
+def call_resolver(namespace: Namespace, address: int) -> int:
+    """Return what the IFUNC resolver at an address answers, which runs in the guest."""
+    chosen = namespace.chosen.get(address)
+    return namespace.process.call_alone(address) if chosen is None else chosen
 
 
 def find_in(namespace: Namespace, dso: Dso | None, name: bytes) -> Sym | None:

@@ -25,6 +25,7 @@ from pyldso.ldso.initialise import (
 )
 from pyldso.ldso.lookup import find_in
 from pyldso.ldso.personality import Personality
+from pyldso.ldso.vdso import add_vdso
 
 if TYPE_CHECKING:
     from pyldso.kernel.exec import InitialStack
@@ -44,6 +45,7 @@ GLOBAL_LOCALE = 0xFFFFFFFFFFFFFFFF
 # struct __libc (src/internal/libc.h), by the distance below its last member, global_locale.
 CAN_DO_THREADS, TLS_HEAD, TLS_SIZE, TLS_ALIGN, TLS_COUNT = 56, 40, 32, 24, 16
 PTHREAD_ROOM = 512
+VDSO_NAME = "linux-gate.so.1"
 TLS_MODULE = struct.Struct("<6Q")
 
 
@@ -57,6 +59,9 @@ def _address(namespace: Namespace, name: bytes) -> int:
 
 def install(namespace: Namespace) -> None:
     """Give our definitions of the dl* functions and of the start."""
+    program = namespace.program
+    program.name = program.label
+    add_vdso(namespace, "", VDSO_NAME)
     functions = namespace.dl_functions
     minus_one = dl.MINUS_ONE
 

@@ -72,6 +72,12 @@ class Namespace:
         self.interpreter: Dso | None = None
         """The program's PT_INTERP file, mapped as an ordinary library whose code is not entered."""
         self.libc: Dso | None = None
+        self.vdso_address = 0
+        self.vdso: Dso | None = None
+        self.vdso_functions: dict[bytes, int] = {}
+        """The vDSO's functions that the C library uses, by libc's names for them."""
+        self.chosen: dict[int, int] = {}
+        """What IFUNC resolvers that would ask ld.so's private parts are known to answer."""
         self.tls = TlsLayout(self)
         self.r_debug = 0
         self.debug_state = 0
@@ -118,7 +124,7 @@ class Namespace:
         other.objects, other.global_scope, other.initialised = [], [], []
         other.unique = {}
         other.close_state = CloseState.NONE
-        other.libc = other.interpreter = None
+        other.libc = other.interpreter = other.vdso = None
         other.r_debug = 0
         self.family.append(other)
         return other

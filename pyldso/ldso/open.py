@@ -22,6 +22,7 @@ from pyldso.ldso.load import Mode, load_dependencies, load_library
 from pyldso.ldso.lookup import find_in
 from pyldso.ldso.namespace import CloseState
 from pyldso.ldso.relocate import protect_relro, relocate
+from pyldso.ldso.vdso import choose_for
 from pyldso.ldso.versions import check_versions
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def _load(namespace: Namespace, name: str, mode: int, caller: Dso | None) -> Dso
         unload(namespace, [other for other in namespace.objects if other not in known])
         raise
     finally:
+        namespace.search.release_cache()
         link_map.set_debug_state(namespace, link_map.RT_CONSISTENT)
     return dso
 
@@ -139,6 +141,7 @@ def _enlist(namespace: Namespace, dso: Dso) -> None:
         raise DlError(dso.name, ISA_TOO_LOW)
     if namespace.libc is None and find_in(namespace, dso, b"__libc_start_main"):
         namespace.libc = dso
+        choose_for(namespace, dso)
     if not dso.link_map:
         link_map.add_link_map(namespace, dso)
     if namespace.adjusts_dynamic and dso.real is None:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from pyldso.elf.constants import ET, PT
 from pyldso.kernel.exec import Program, cannot_execute, map_program
+from pyldso.kernel.vdso import map_vdso
+from pyldso.ldso import vdso
 from pyldso.ldso.dso import Dso
 from pyldso.ldso.errors import DlError
 from pyldso.ldso.load import (
@@ -53,6 +55,7 @@ def map_executable(namespace: Namespace, path: str) -> Program:
         _add_program(namespace, dso)
         if program.interp_base:
             _set_interpreter(namespace, program.interp, program.interp_base)
+        _begin_as_ld_so(namespace, program.vdso)
     return program
 
 
@@ -92,20 +95,39 @@ def map_listed(namespace: Namespace, path: str) -> None:
         if ehdr.e_type == ET.EXEC or any(phdr.p_type == PT.INTERP for phdr in phdrs):
             map_executable(namespace, path)
             return
+        _map_default_interpreter(namespace)
+        vdso_address = map_vdso(namespace.process)
         base = map_segments(namespace, path, opened.fd, phdrs)
         _add_program(namespace, make_dso(namespace, "", path, base, ehdr, phdrs, (0, 0)))
+        _begin_as_ld_so(namespace, vdso_address)
     finally:
         namespace.process.close(opened.fd)
+
+
+def _map_default_interpreter(namespace: Namespace) -> None:
+    """Map the ld.so that lists what names none, where it is there: it is what the kernel starts."""
     try:
         opened = LibraryOpener(namespace)(_DEFAULT_INTERPRETER, Source.NAME)
     except (OSError, DlError):
         return
     try:
-        ehdr, phdrs = read_phdrs(_DEFAULT_INTERPRETER, opened.header)
+        _, phdrs = read_phdrs(_DEFAULT_INTERPRETER, opened.header)
         base = map_segments(namespace, _DEFAULT_INTERPRETER, opened.fd, phdrs)
         _set_interpreter(namespace, _DEFAULT_INTERPRETER, base)
     finally:
         namespace.process.close(opened.fd)
+
+
+def _begin_as_ld_so(namespace: Namespace, vdso_address: int) -> None:
+    """Do what glibc's ld.so does before it loads anything, where the program is for that one.
+
+    It takes memory, lists the vDSO behind the program, and looks up what libc calls of it.
+    """
+    namespace.vdso_address = vdso_address
+    if find_in(namespace, namespace.interpreter, b"_rtld_global_ro"):
+        namespace.heap.map_first()
+        vdso.add_vdso(namespace, vdso.NAME, vdso.NAME)
+        namespace.vdso_functions = vdso.find_functions(namespace)
 
 
 def _open_program(namespace: Namespace, path: str) -> OpenedFile:

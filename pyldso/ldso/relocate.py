@@ -21,7 +21,7 @@ from pyldso.ldso.dso import ADDRESS_MASK, Dso
 from pyldso.ldso.errors import DlError, InconsistencyError, reading
 from pyldso.ldso.events import RelocationBegun
 from pyldso.ldso.lazy import prepare_lazy_binding
-from pyldso.ldso.lookup import Definition, definition_address, resolve
+from pyldso.ldso.lookup import Definition, call_resolver, definition_address, resolve
 from pyldso.ldso.namespace import Namespace
 from pyldso.ldso.segments import protection
 
@@ -195,7 +195,7 @@ def _relocate(namespace: Namespace, dso: Dso, lazy: bool) -> None:
         else:
             binder.apply(rows, 0)
     for offset, resolver in irelative:
-        writer.write(offset, namespace.process.call_alone(resolver & ADDRESS_MASK))
+        writer.write(offset, call_resolver(namespace, resolver & ADDRESS_MASK))
 
 
 def _relative_count(rows: Rows, stated: int) -> int:

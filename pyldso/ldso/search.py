@@ -6,12 +6,14 @@ import errno
 import os
 import struct
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyldso.elf.constants import DF1, DT, PF
 from pyldso.errors import os_error
 from pyldso.events import EventStream, Topic
+from pyldso.kernel import host
 from pyldso.ldso.events import CacheSearched, PathTried, SearchBegun, SearchEnded, SearchPath
 
 if TYPE_CHECKING:
@@ -142,6 +144,8 @@ class LibrarySearch:
         self._inhibit_rpath = [] if inhibit_rpath is None else inhibit_rpath.split(":")
         self._cache: LibraryCache | None = None
         self._cache_was_read = False
+        self._mapped_cache: tuple[int, int] | None = None
+        """Address and length of ld.so.cache, while it is mapped."""
         self._exists: dict[str, bool] = {}
         self.find_system_directories: Callable[[], Sequence[str]] = tuple
         """Asks the interpreter for its default folders."""
@@ -260,20 +264,45 @@ class LibrarySearch:
     def _in_cache(self, name: str, opener: Opener) -> OpenedFile | None:
         if self._events.wanted & Topic.LIBS:
             self._events.emit(CacheSearched(CACHE_PATH))
-        if not self._cache_was_read:
-            self._cache_was_read = True
-            self._cache = self._read_cache()
+        if self._mapped_cache is None:
+            self._map_cache()
         for path in self._cache.find(name) if self._cache else ():
             if found := self._try(path, Source.CACHE, opener):
                 return found
         return None
 
-    def _read_cache(self) -> LibraryCache | None:
-        """Return the cache; None where it is missing or damaged: the folders are searched then."""
+    def _map_cache(self) -> None:
+        """Map the cache, and read it once; if it is missing or damaged, the folders are searched.
+
+        It is mapped until the loading is over, as ld.so has it: what is loaded lies below it.
+        """
+        process = self._process
         try:
-            return LibraryCache(read_file(self._process, CACHE_PATH))
-        except (OSError, ValueError, IndexError, struct.error):
-            return None
+            fd = process.open(CACHE_PATH, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._mapped_cache = 0, 0
+            return
+        try:
+            size = process.fstat(fd).st_size
+            address = process.mmap(0, size, host.PROT_READ, host.MAP_PRIVATE, fd, 0)
+        except OSError:
+            self._mapped_cache = 0, 0
+            return
+        finally:
+            process.close(fd)
+        self._mapped_cache = address, size
+        if not self._cache_was_read:
+            self._cache_was_read = True
+            with suppress(OSError, ValueError, IndexError, struct.error):
+                self._cache = LibraryCache(process.memory.read(address, size))
+
+    def release_cache(self) -> None:
+        """Unmap the cache: the loading is over."""
+        if self._mapped_cache is not None:
+            address, size = self._mapped_cache
+            self._mapped_cache = None
+            if size:
+                self._process.munmap(address, size)
 
     def _try(self, path: str, kind: Source, opener: Opener) -> OpenedFile | None:
         if self._events.wanted & Topic.LIBS:
@@ -304,15 +333,6 @@ def is_directory(process: Process, path: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def read_file(process: Process, path: str) -> bytes:
-    """Return the content of a file that the process may read."""
-    fd = process.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return process.pread(fd, process.fstat(fd).st_size, 0)
-    finally:
-        process.close(fd)
 
 
 def split(text: str) -> list[str]:

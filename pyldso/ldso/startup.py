@@ -68,6 +68,8 @@ def build_scopes(namespace: Namespace) -> None:
         dso.is_initial = True
         dso.searchlist = scope if dso is namespace.program else own_searchlist(dso)
         dso.scopes = [[dso], scope] if dso.is_symbolic else [scope]
+        if dso is namespace.vdso:
+            dso.scopes.reverse()
         if watched:
             announce_scopes(namespace, dso)
 
@@ -79,7 +81,7 @@ def publish_link_maps(namespace: Namespace) -> None:
             link_map.join_list(namespace, dso)
         else:
             link_map.add_link_map(namespace, dso)
-        if namespace.adjusts_dynamic:
+        if namespace.adjusts_dynamic and dso is not namespace.vdso:  # which is read-only
             link_map.adjust_dynamic(namespace, dso)
 
 

@@ -19,6 +19,8 @@ from pyldso.elf.records import PHDR, SHDR, SYM, Ehdr, Phdr, Shdr, Sym, c_string
 from pyldso.elf.shared_reader import read_shared
 from pyldso.errors import ElfFormatError
 from pyldso.kernel.mmu import EXECUTE, PAGE_SIZE
+from pyldso.kernel.vdso import LABEL as VDSO_LABEL
+from pyldso.kernel.vdso import SONAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from pyldso.kernel.vma import MappedFile, Vma
 
 _LARGEST_FILE = 1 << 30
+VDSO_NAME = SONAME.decode()
 _NAMED_TYPES = frozenset((STT.NOTYPE, STT.OBJECT, STT.FUNC, STT.GNU_IFUNC))
 _DAMAGED = (ElfFormatError, OSError, struct.error, ValueError, IndexError, MemoryError)
 _LENGTH_OF_CALL = 1
@@ -131,6 +134,8 @@ class Symbolizer:
         if vma is None:
             return ""
         mapped = self._file_mapping(vma)
+        if vma.label == VDSO_LABEL:
+            return self._describe_in_vdso(vma, address, shift)
         if mapped is None or mapped.file is None:
             return vma.label
         name = os.path.basename(mapped.file.path)
@@ -142,11 +147,11 @@ class Symbolizer:
         vaddr = address - base
         if vma is not mapped and not module.holds(vaddr):
             return vma.label
-        place = module.place_of(vaddr)
-        if place is None:
-            return f"{name}+{vaddr + shift:#x}"
-        distance = vaddr - place.start + shift
-        return f"{place.name}{f'+{distance:#x}' if distance else ''} in {name}"
+        return _named(module, name, vaddr, shift)
+
+    def _describe_in_vdso(self, vma: Vma, address: int, shift: int) -> str:
+        data = self._memory.read(vma.start, vma.end - vma.start)
+        return _named(parse_module(data, vma.label), VDSO_NAME, address - vma.start, shift)
 
     def _file_mapping(self, vma: Vma) -> Vma | None:
         """Return the mapping of a file that `vma` is, or that it continues (.bss)."""
@@ -176,6 +181,15 @@ class Symbolizer:
         return module
 
 
+def _named(module: Module, name: str, vaddr: int, shift: int) -> str:
+    """Return the place of a vaddr in the file called `name`."""
+    place = module.place_of(vaddr)
+    if place is None:
+        return f"{name}+{vaddr + shift:#x}"
+    distance = vaddr - place.start + shift
+    return f"{place.name}{f'+{distance:#x}' if distance else ''} in {name}"
+
+
 def read_module(file: MappedFile) -> Module:
     """Return segments and symbols of a mapped file; both are empty where it is damaged or gone."""
     try:
@@ -184,13 +198,21 @@ def read_module(file: MappedFile) -> Module:
             if (status.st_dev, status.st_ino) != (file.device, file.inode):
                 return Module([], [])  # replaced since it was mapped
             data = stream.read(_LARGEST_FILE)
-        header = read_header(data, file.path)
+    except OSError:
+        return Module([], [])
+    return parse_module(data, file.path)
+
+
+def parse_module(data: bytes, path: str) -> Module:
+    """Return segments and symbols of a file's content; both are empty where it is damaged."""
+    try:
+        header = read_header(data, path)
         rows = data[header.e_phoff : header.e_phoff + header.e_phnum * PHDR.size]
         phdrs = [Phdr(*row) for row in PHDR.iter_unpack(rows)]
     except _DAMAGED:
         return Module([], [])
     try:
-        places = sorted(read_symbols(data, header, file.path), key=_rank)
+        places = sorted(read_symbols(data, header, path), key=_rank)
     except _DAMAGED:
         places = []
     return Module([phdr for phdr in phdrs if phdr.p_type == PT.LOAD], [row[-1] for row in places])

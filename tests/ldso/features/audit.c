@@ -30,7 +30,6 @@ static void say(const char *format, ...) {
 }
 static const char *base(const char *path) { return strrchr(path, '/') ? strrchr(path, '/') + 1 : path; }
 static const char *name(uintptr_t *cookie) { return base(((struct link_map *)*cookie)->l_name); }
-static int vdso(uintptr_t *cookie) { return strstr(name(cookie), "vdso") != NULL; }
 unsigned la_version(unsigned version) {
     say("version %d\n", version >= 2);
 #ifdef DISLIKES
@@ -44,7 +43,7 @@ char *la_objsearch(const char *what, uintptr_t *cookie, unsigned flag) {
     return (char *)what;
 }
 unsigned la_objopen(struct link_map *map, Lmid_t id, uintptr_t *cookie) {
-    if (!strstr(map->l_name, "vdso")) say("open [%s] %ld %d\n", base(map->l_name), (long)id, *cookie == (uintptr_t)map);
+    say("open [%s] %ld %d\n", base(map->l_name), (long)id, *cookie == (uintptr_t)map);
     return LA_FLG_BINDTO | LA_FLG_BINDFROM;
 }
 void la_preinit(uintptr_t *cookie) { say("preinit [%s]\n", name(cookie)); }
@@ -52,7 +51,7 @@ uintptr_t la_symbind64(Elf64_Sym *symbol, unsigned index, uintptr_t *by, uintptr
     if (what[0] == 'x') say("bind %s to %s, flags %u, index %d\n", what, name(to), *flags, index != 0);
     return symbol->st_value;
 }
-unsigned la_objclose(uintptr_t *cookie) { if (!vdso(cookie)) say("close [%s]\n", name(cookie)); return 0; }
+unsigned la_objclose(uintptr_t *cookie) { say("close [%s]\n", name(cookie)); return 0; }
 Elf64_Addr la_x86_64_gnu_pltenter(Elf64_Sym *symbol, unsigned index, uintptr_t *by, uintptr_t *to, La_x86_64_regs *registers,
                                   unsigned *flags, const char *what, long *size) {
     if (what[0] != 'x' || strcmp(what, "x_real") == 0) return symbol->st_value;

@@ -19,9 +19,8 @@ extern ElfW(Dyn) _DYNAMIC[];
 static void maps(const struct r_debug *debug) {
     const struct link_map *previous = NULL;
     for (struct link_map *map = debug->r_map; map; previous = map, map = map->l_next)
-        if (!strstr(map->l_name, "vdso"))
-            printf(" %s%s", strrchr(map->l_name, '/') ? strrchr(map->l_name, '/') + 1 : map->l_name,
-                   previous && strstr(previous->l_name, "vdso") == NULL && map->l_prev != previous ? "(!)" : ",");
+        printf(" %s%s", strrchr(map->l_name, '/') ? strrchr(map->l_name, '/') + 1 : map->l_name,
+               previous && map->l_prev != previous ? "(!)" : ",");
     puts("");
 }
 int main(void) {

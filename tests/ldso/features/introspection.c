@@ -19,8 +19,7 @@ static const char *base(const char *path) { return strrchr(path, '/') ? strrchr(
 static int visit(struct dl_phdr_info *info, size_t size, void *data) {
     int loads = 0;
     for (int i = 0; i < info->dlpi_phnum; i++) loads += info->dlpi_phdr[i].p_type == PT_LOAD;
-    if (!strstr(info->dlpi_name, "vdso"))
-        printf("%s: %d loads, tls module %zu\n", base(info->dlpi_name), loads, info->dlpi_tls_modid);
+    printf("%s: %d loads, tls module %zu\n", base(info->dlpi_name), loads, info->dlpi_tls_modid);
     return strcmp(base(info->dlpi_name), "libc.so.6") == 0 ? 77 : 0;
 }
 int main(void) {
@@ -35,7 +34,7 @@ int main(void) {
     struct link_map *map;
     dlinfo(dlopen(NULL, RTLD_NOW), RTLD_DI_LINKMAP, &map);
     for (; map; map = map->l_next)
-        if (!strstr(map->l_name, "vdso")) printf("map %s %d\n", base(map->l_name), map->l_ld != NULL);
+        printf("map %s %d\n", base(map->l_name), map->l_ld != NULL);
     extern struct r_debug _r_debug;
     char origin[4096];
     void *handle = dlopen("libnamed.so.1", RTLD_NOW);
