@@ -301,7 +301,7 @@ class Unicorn:
     # ---- hooks -----------------------------------------------------------------------------
     #
     # A hook is a function of Python's or, by its address, machine code. What it is given first is
-    # the uc_engine, last what `user` says; the comments show what lies between.
+    # the uc_engine, last what `user` says; the docstrings tell what lies between.
 
     def _hook_syscalls(self, callback: Callable[[Any, Any], None]) -> None:
         self._hook(_HOOK_INSN, _PLAIN(callback), instruction=_INSN_SYSCALL)
