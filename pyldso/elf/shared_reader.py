@@ -103,6 +103,13 @@ class SharedFile:
                 return address - phdr.p_vaddr + phdr.p_offset
         raise ElfFormatError(self.path, f"DT_{tag.name} is {address:#x}, outside every segment")
 
+    def table(self, tag: DT, size: DT) -> tuple[int, int]:
+        """Return the file offsets of a table's begin and end: the same where there is none."""
+        if tag not in self.dynamic:
+            return 0, 0
+        at = self._offset(tag)
+        return at, at + self.dynamic.get(size, 0)
+
     def _part(self, tag: DT, size: int) -> bytes:
         at = self._offset(tag)
         if at + size > len(self.data):

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from struct import pack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pyldso.arch.x86_64 import registers, vdso
+from pyldso.arch.x86_64 import registers, vdso, vex
+from pyldso.errors import ElfFormatError
 from pyldso.kernel import host
 from pyldso.kernel.bus_guard import BusGuard
 from pyldso.kernel.clock_gate import ClockGate
@@ -34,6 +35,7 @@ from pyldso.kernel.vex_guard import VexGuard
 if TYPE_CHECKING:
     from pyldso.kernel.block_counter import BlockCounter
     from pyldso.kernel.block_stop import BlockStop
+    from pyldso.kernel.shared_atomics import SharedAtomics
 
 _BAD_PHYSICAL = 1 << 50
 """Physical memory that does not exist: a refused access is sent here (the portable way)."""
@@ -97,6 +99,7 @@ class Cpu(Unicorn):
         self._block_stop: BlockStop | None = None
         self._block_counter: BlockCounter | None = None
         self._clock_gate: ClockGate | None = None
+        self._atomics: SharedAtomics | None = None
         self._guard = VexGuard(arena, self._on_unsupported)
         self._map_physical(ARENA_PHYSICAL, arena.base, arena.size)
         self.has_quick_exits = not force_portable and self._skip_exit_requests()
@@ -145,7 +148,20 @@ class Cpu(Unicorn):
     def _emulate(self, pc: int, until: int) -> int:
         if self._block_stop is not None:
             self._block_stop.forget()
-        return self._run(pc, until)
+        error = self._run(pc, until)
+        if self._atomics is not None and self._atomics.take_given_up():
+            error = self._run_one_alone(self._atomics, self.pc)
+        return error
+
+    def _run_one_alone(self, atomics: SharedAtomics, pc: int) -> int:
+        """Run one instruction that is atomic only for this process."""
+        end = pc + vex.measure(self._arena.code(pc, vex.LONGEST_INSTRUCTION), 0)[0]
+        atomics.end()
+        self.flush_code(pc, end)
+        error = self._emulate(pc, end)
+        self.flush_code(pc, end)
+        atomics.begin()
+        return error
 
     def _run_before_unsupported(self, pc: int, place: int) -> int:
         """Run from `pc` straight to an unsupported instruction, which is the fault then."""
@@ -190,6 +206,28 @@ class Cpu(Unicorn):
         self._clock_gate = ClockGate(*self._register_access(*names))
         self._hook_instruction(self._clock_gate.function, address)
 
+    @property
+    def has_shared_atomics(self) -> bool:
+        """Tell whether atomic instructions hold for other processes, too."""
+        return self._atomics is not None
+
+    def share_atomics(self) -> bool:
+        """Let atomic instructions hold for other processes, too; the machine must stand.
+
+        Tells whether this libunicorn can do it.
+        """
+        from pyldso.kernel.shared_atomics import SharedAtomics  # start-up: seldom needed
+
+        if self._atomics is None:
+            try:
+                atomics = SharedAtomics(self)
+                atomics.begin()
+            except (LookupError, ElfFormatError, OSError):
+                return False
+            self._atomics = atomics
+            self._flush_all_code()
+        return True
+
     def count_instructions(self, counter_address: int) -> None:
         """Take what runs from the 64-bit number at a host address, and stop when it is negative.
 
@@ -209,6 +247,8 @@ class Cpu(Unicorn):
             self._block_stop.close()
         if self._clock_gate is not None:
             self._clock_gate.close()
+        if self._atomics is not None:
+            self._atomics.close()
         self._fill.close()
         self._guard.close()
         self._bus_guard.close()

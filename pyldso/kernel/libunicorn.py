@@ -77,7 +77,8 @@ class Unicorn:
         self._contexts: list[ctypes.c_void_p] = []
         self._callbacks: list[object] = []
         """What hooks call, which must live as long as they."""
-        path = _library_path()
+        self.path = path = _library_path()
+        """The library's file."""
         # RTLD_LAZY: binding the library's symbols at once costs 4 ms.
         loader = ctypes.CDLL(None).dlopen
         loader.restype = ctypes.c_void_p
@@ -100,6 +101,14 @@ class Unicorn:
     def close(self) -> None:
         """Give back the machine, which must not be running."""
         self._library.uc_close(self._uc)
+
+    def function_address(self, name: str) -> int:
+        """Return the host address of any function that the library exports; raises LookupError."""
+        try:
+            function = self._library[name]
+        except AttributeError:
+            raise LookupError(f"libunicorn has no {name}") from None
+        return ctypes.cast(function, ctypes.c_void_p).value or 0
 
     def _map_physical(self, physical: int, address: int, size: int) -> None:
         """Put host memory into the machine's physical memory."""

@@ -59,6 +59,8 @@ class AddressSpace(GuestMemory):
         self.keep_fd: Callable[[int], int] = lambda fd: fd
         """Takes a descriptor out of the guest's reach and returns its new number."""
         self.close_fd: Callable[[int], None] = os.close
+        self.on_sharing: Callable[[], None] = lambda: None
+        """Hears of memory that can be written here and may be shared with other processes."""
         self._starts: list[int] = []
         self._vmas: list[Vma] = []
 
@@ -142,6 +144,8 @@ class AddressSpace(GuestMemory):
             self.arena.set_permissions(address + in_file, vma.end, PAST_EOF)
             vma.eof_fd, vma.eof_start = self.keep_fd(os.dup(fd)), address + in_file
         self._insert(vma)
+        if shared and prot & WRITE:
+            self.on_sharing()
         return address
 
     def attach(
@@ -168,6 +172,8 @@ class AddressSpace(GuestMemory):
         value = MAPPED | vma.access | (0 if prot & WRITE else HOST_READ_ONLY)
         self.arena.set_permissions(address, address + length, value)
         self._insert(vma)
+        if prot & WRITE:
+            self.on_sharing()
         return address
 
     def _place(
@@ -298,6 +304,8 @@ class AddressSpace(GuestMemory):
         self.arena.permissions[first : first + len(values)] = values.translate(table)
         vma.has_copies |= vma.file is not None and not vma.is_shared and bool(vma.prot & WRITE)
         vma.prot = prot
+        if vma.is_shared and prot & WRITE:
+            self.on_sharing()
 
     def move(self, address: int, old: int, new: int, flags: int, target: int) -> int:
         """Resize or move one mapping and return its address (mremap(2))."""

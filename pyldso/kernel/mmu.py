@@ -137,6 +137,16 @@ class Arena:
         delta = self.deltas[address >> self.window_bits]
         return self.permissions[(address + delta) >> PAGE_SHIFT] if delta else 0
 
+    def code(self, address: int, most: int) -> bytes:
+        """Return the code at an address: `most` bytes, of a page at most, or as far as it goes."""
+        if not self.permission(address) & EXECUTE:
+            return b""
+        following = (address | PAGE_MASK) + 1
+        if following - address < most and not self.permission(following) & EXECUTE:
+            most = following - address
+        offset = self.offset(address)
+        return bytes(self.view[offset : offset + most])
+
     def set_permissions(self, start: int, end: int, value: int) -> None:
         """Set the permission byte of all pages of [start, end)."""
         first = self.offset(start) >> PAGE_SHIFT

@@ -81,6 +81,7 @@ class Process(OwnCalls):
         self.files = Files(policy or Policy.default(), self.refuse, self.intake.call)
         self.memory.keep_fd = self.files.keep_private
         self.memory.close_fd = self.files.close_private
+        self.memory.on_sharing = self._share_atomics
         self.files.generate = self._proc_file
         self.files.thread_ids = lambda: self.threads.keys()
         inherited = inherited or Inherited()
@@ -296,6 +297,15 @@ class Process(OwnCalls):
         """Do something to the machine once it stands behind the system call at hand."""
         self._pending_traps.append(action)
         self.cpu.stop()
+
+    def _share_atomics(self) -> None:
+        """Let atomic instructions hold for the processes that memory may be shared with."""
+        if not self.cpu.has_shared_atomics:
+            self.after_system_call(self._try_to_share_atomics)
+
+    def _try_to_share_atomics(self) -> None:
+        if not self.cpu.share_atomics():
+            self.refuse("memory of several processes", "atomic instructions there are not atomic")
 
     def check_budget(self) -> None:
         """Raise the end of the process where a limit wants it."""

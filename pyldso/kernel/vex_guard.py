@@ -13,7 +13,7 @@ from typing import Any
 
 from pyldso.arch.x86_64 import vex
 from pyldso.kernel import host
-from pyldso.kernel.mmu import EXECUTE, PAGE_MASK, PAGE_SIZE, Arena
+from pyldso.kernel.mmu import PAGE_SIZE, Arena
 
 _LONGEST_ENTRY = 512
 _TABLE_OFFSET = 0x100
@@ -90,14 +90,7 @@ class VexGuard:
 
         libunicorn does not tell of the block that a run begins with.
         """
-        page_end = (pc | PAGE_MASK) + 1
-        length = page_end - pc
-        if length < _LONGEST_ENTRY and self._arena.permission(page_end) & EXECUTE:
-            length = _LONGEST_ENTRY
-        if not self._arena.permission(pc) & EXECUTE:
-            return None
-        offset = self._arena.offset(pc)
-        code = bytes(self._arena.view[offset : offset + min(length, _LONGEST_ENTRY)])
+        code = self._arena.code(pc, _LONGEST_ENTRY)
         place = vex.find_unsupported(code, stop_at_branch=True)
         return None if place is None else pc + place
 

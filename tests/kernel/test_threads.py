@@ -24,8 +24,6 @@ def test_threads_run_as_natively(
     pyldso: Callable[..., Completed],
     tmp_path: Path,
 ) -> None:
-    if path.stem == "shared_locks" and options:
-        pytest.skip("known defect: locks shared by processes at times wait for ever under --interp")
     program = compile_c(path.read_text(), "-O1", "-pthread", "-lm")
     status, output, _ = run_native(program, cwd=tmp_path)
     own = pyldso("run", *options, program, cwd=tmp_path)

@@ -7,6 +7,7 @@ lengths follow from prefixes, opcode map and ModRM byte (Intel SDM volume 2, 2.1
 
 from __future__ import annotations
 
+LONGEST_INSTRUCTION = 15
 _PREFIXES = frozenset((0x66, 0xF2, 0xF3, 0xF0, 0x2E, 0x36, 0x3E, 0x26, 0x64, 0x65, 0x67))
 _OPERAND_SIZE, _ADDRESS_SIZE = 0x66, 0x67
 _VEX3, _VEX2, _EVEX = 0xC4, 0xC5, 0x62
