@@ -114,6 +114,8 @@ class Scheduler:
         """The nearest of the deadlines."""
         self._planned = inf
         """When the ticker looks again, unless it is rung for."""
+        self._is_idle = False
+        """Whether all threads wait, and pyldso for an answer."""
         self._is_over = False
         self._ring = _thread.allocate_lock()
         self._ring.acquire()
@@ -261,10 +263,10 @@ class Scheduler:
 
     def make_ready(self, thread: Thread) -> None:
         """Let a thread run when its turn comes."""
-        if not self._ready:
+        self._ready.append(thread)
+        if len(self._ready) == 1:
             self._slice_end = monotonic() + SLICE_SECONDS
             self._plan(self._slice_end)
-        self._ready.append(thread)
 
     def _note_deadline(self, thread: Thread, wait: Wait) -> None:
         if wait.deadline is not None:
@@ -309,7 +311,9 @@ class Scheduler:
     def _answer(self, host: HostThread, result: int) -> None:
         """Take an answer from a host thread: it runs there."""
         self._answers.put((host, result))
-        self._cpu.interrupt()
+        if not self._is_idle:
+            self._cpu.interrupt()
+            self._plan(monotonic() + _AGAIN_SECONDS)
 
     def _listen(self) -> None:
         """Ring whenever a signal was kept: a host thread of its own, ended by `_end_ticker`."""
@@ -364,10 +368,13 @@ class Scheduler:
             timeout = None
             if self._deadlines:
                 timeout = max(self._deadlines[0][0] - monotonic(), 0)
+            self._is_idle = True  # an answer that comes from here on ends the wait
             try:
-                self._take(self._answers.get(timeout=timeout))
+                answer = self._answers.get(timeout=timeout)
             except Empty:
-                continue
+                answer = None
+            self._is_idle = False  # and this comes before the next look at all answers
+            self._take(answer)
 
     # ---- calls that pyldso makes ---------------------------------------------------------------
 
@@ -391,14 +398,17 @@ class Scheduler:
             self._ring.release()
 
     def _tick(self) -> None:
-        """Stop the machine whenever another thread's turn has come: a host thread of its own."""
+        """Stop the machine for answers and other threads' turns: a host thread of its own.
+
+        It does so again until they were looked at: a stop between two runs of the machine is lost.
+        """
         while not self._is_over:
             self._planned = inf  # whatever comes while this looks rings
             when = min(self._slice_end if self._ready else inf, self._nearest)
             now = monotonic()
-            if when <= now:
+            if when <= now or not (self._is_idle or self._answers.empty()):
                 self._cpu.interrupt()
-                when = now + _AGAIN_SECONDS  # it may have been between two runs
+                when = now + _AGAIN_SECONDS
             self._planned = when
             self._ring.acquire(timeout=-1 if when == inf else when - now)
         self._ticker_ended.release()
