@@ -13,8 +13,8 @@ from pyldso.kernel import cpu
 from pyldso.kernel.faults import is_canonical, true_fault
 from pyldso.kernel.mmu import EXECUTE, PAST_EOF, READ, WRITE
 from pyldso.kernel.signal_frames import SignalInfo
-from pyldso.kernel.signals import SI_KERNEL, SIG_DFL, SIG_IGN
-from pyldso.kernel.status import Killed, ProcessEnded
+from pyldso.kernel.signals import SIG_DFL, SIG_IGN
+from pyldso.kernel.status import SI_KERNEL, Killed, ProcessEnded
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process

@@ -24,6 +24,7 @@ from pyldso.elf.constants import (
 )
 from pyldso.elf.records import EHDR, PHDR, Ehdr, Phdr
 from pyldso.errors import LoadError, os_error
+from pyldso.kernel import syscalls_rseq
 from pyldso.kernel.mmu import EXECUTE, PAGE_SIZE, READ, WRITE, page_down, page_up
 from pyldso.kernel.paths import AT_FDCWD, name_of_open
 from pyldso.kernel.vdso import map_vdso
@@ -50,7 +51,8 @@ class AT:
 
     NULL, PHDR, PHENT, PHNUM, PAGESZ, BASE, FLAGS, ENTRY = 0, 3, 4, 5, 6, 7, 8, 9
     UID, EUID, GID, EGID, PLATFORM, HWCAP, CLKTCK = 11, 12, 13, 14, 15, 16, 17
-    SECURE, RANDOM, HWCAP2, EXECFN, SYSINFO_EHDR, MINSIGSTKSZ = 23, 25, 26, 31, 33, 51
+    SECURE, RANDOM, HWCAP2, RSEQ_FEATURE_SIZE, RSEQ_ALIGN = 23, 25, 26, 27, 28
+    EXECFN, SYSINFO_EHDR, MINSIGSTKSZ = 31, 33, 51
 
 
 class Program(NamedTuple):
@@ -418,6 +420,8 @@ def _auxiliary_vector(
         (AT.HWCAP2, registers.HWCAP2),
         (AT.EXECFN, filename),
         (AT.PLATFORM, platform),
+        (AT.RSEQ_FEATURE_SIZE, syscalls_rseq.FEATURE_SIZE),
+        (AT.RSEQ_ALIGN, syscalls_rseq.ALIGNMENT),
         (AT.NULL, 0),
     )
     return [word for entry in entries for word in entry]

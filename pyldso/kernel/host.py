@@ -112,7 +112,7 @@ def call_words(arguments: tuple[int | bytes, ...]) -> tuple[list[int], list[obje
     return words, buffers
 
 
-_RT_SIGACTION, RT_SIGPROCMASK, _PRLIMIT64 = 13, 14, 302
+_RT_SIGACTION, RT_SIGPROCMASK, _PRLIMIT64, _GETCPU = 13, 14, 302, 309
 _RLIMIT_CORE = 4
 SIG_SETMASK = 2
 ALL_SIGNALS = 2**64 - 1
@@ -148,6 +148,16 @@ def forbid_core_files() -> bytes:
     if former.raw[:8] != bytes(8):
         host_syscall(_PRLIMIT64, 0, _RLIMIT_CORE, bytes(8) + former.raw[8:], 0)
     return former.raw
+
+
+_place = (ctypes.c_uint * 2)()
+_cpu_address = ctypes.addressof(_place)
+
+
+def processor() -> tuple[int, int]:
+    """Return the numbers of the processor and of the node that this thread runs on (getcpu(2))."""
+    host_syscall(_GETCPU, _cpu_address, _cpu_address + 4, 0)
+    return _place[0], _place[1]
 
 
 def clock_gettime_address() -> int:

@@ -104,6 +104,10 @@ class OwnCalls:
         """Name the running thread's list of robust futexes (set_robust_list(2))."""
         self._call("set_robust_list", head, _SIZE_OF_ROBUST_LIST_HEAD)
 
+    def register_rseq(self, area: int, length: int, signature: int) -> None:
+        """Register the running thread's area for restartable sequences (rseq(2))."""
+        self._call("rseq", area, length, 0, signature)
+
     def munmap(self, address: int, length: int) -> None:
         """Unmap memory (munmap(2)); raises OSError."""
         self._call("munmap", address, length)

@@ -29,6 +29,7 @@ from pyldso.kernel import procfs
 from pyldso.kernel.host import host_syscall, start_deaf_thread
 from pyldso.kernel.host_thread import HostCall, HostThread
 from pyldso.kernel.signals import SI_TKILL
+from pyldso.kernel.syscalls_rseq import leave_sequence, show_processor
 from pyldso.kernel.thread import RESTARTED, LockWait, Thread, ThreadWaits, Wait
 
 if TYPE_CHECKING:
@@ -339,6 +340,8 @@ class Scheduler:
                 cpu.restore(thread.registers)
                 thread.registers = None
             process.thread = thread
+            if thread.rseq is not None:
+                show_processor(process)
         self._slice_end = monotonic() + SLICE_SECONDS
         if self._ready:
             self._plan(self._slice_end)
@@ -348,6 +351,7 @@ class Scheduler:
         """Give the other threads that can run their turn."""
         self._gather()
         if self._ready and not self._process.runs_alone:
+            leave_sequence(self._process)
             self._ready.append(self._process.thread)
             self.switch()
 

@@ -31,6 +31,7 @@ from pyldso.arch.x86_64.registers import (
     RSI,
     RSP,
 )
+from pyldso.kernel.syscalls_rseq import leave_sequence
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
@@ -64,6 +65,7 @@ class SignalInfo(NamedTuple):
 def enter_handler(process: Process, info: SignalInfo) -> None:
     """Put a frame on the guest's stack and go on in the handler; MemoryFault where none fits."""
     cpu, memory, thread = process.cpu, process.memory, process.thread
+    leave_sequence(process)
     actions = process.signals.actions
     handler, flags, restorer, mask = unpack("<4Q", actions[info.number])
     values = [cpu.get(register) for register in _ORDER]

@@ -18,7 +18,7 @@ from pyldso.kernel.host import ALL_SIGNALS, signal_mask
 from pyldso.kernel.mmu import MemoryFault
 from pyldso.kernel.signal_frames import SignalInfo, enter_handler, leave_handler
 from pyldso.kernel.signal_queue import FIRST_REAL_TIME, SignalQueue, delivery_order
-from pyldso.kernel.status import Killed, ProcessEnded
+from pyldso.kernel.status import SI_KERNEL, Killed, ProcessEnded
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SIGNAL_COUNT = 64
 SIG_DFL, SIG_IGN = 0, 1
-SI_KERNEL, SI_USER, SI_TKILL, _SI_TIMER = 0x80, 0, -6, -2
+SI_USER, SI_TKILL, _SI_TIMER = 0, -6, -2
 
 _HARMLESS = frozenset((signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH))
 """Signals whose default is to be ignored (signal(7))."""

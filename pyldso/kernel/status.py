@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from signal import SIGINT
 from typing import NamedTuple
 
+SI_KERNEL = 0x80
+"""si_code of a signal that the kernel sends, where it says no more."""
+
 
 class Exited(NamedTuple):
     """The process ended itself."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pyldso.kernel.host_thread import HostThread
     from pyldso.kernel.process import Process
     from pyldso.kernel.signal_frames import SignalInfo
+    from pyldso.kernel.syscalls_rseq import Registration
 
 
 RESTARTED = -512
@@ -111,6 +112,7 @@ class Thread:
         "restored_mask",
         "result",
         "robust_list",
+        "rseq",
         "tid",
         "trap",
         "wait",
@@ -131,6 +133,8 @@ class Thread:
         self.alternate_stack = bytes(24)
         """struct stack_t; of size zero until the guest sets one."""
         self.clear_child_tid = self.robust_list = 0
+        self.rseq: Registration | None = None
+        """Its area for restartable sequences (rseq(2))."""
         self.wait: Wait | None = None
         """What it waits for, where it can not run."""
         self.call: tuple[int, list[int]] | None = None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64.registers import HWCAP, HWCAP2, MINSIGSTKSZ
 from pyldso.elf.constants import PF, PT
+from pyldso.kernel import syscalls_rseq
 from pyldso.kernel.mmu import PAGE_SIZE
 from pyldso.ldso import dl, tls, vdso
 from pyldso.ldso.errors import DlError
@@ -39,7 +40,9 @@ ALL_PERMISSIONS = PF.R | PF.W | PF.X
 RSEQ_CPU_ID = 4
 TCB_HEAD_SIZE = 704
 """sizeof (tcbhead_t): the members of struct pthread follow."""
-RSEQ_REGISTRATION_FAILED = 0xFFFFFFFE
+RSEQ_LENGTH, RSEQ_SIGNATURE = 32, 0x53053053
+RSEQ_FIRST_SIZE = 20
+"""How much of the area was used at first: what __rseq_size says where it has a fixed place."""
 FUTEX_OFFSET = -32
 """offsetof (pthread_mutex_t, __data.__lock) minus that of its list node (robust_list_head)."""
 SPECIFIC_BEFORE = 512
@@ -85,6 +88,15 @@ class _Variables:
             raise DlError(self._interpreter.label, f"has no {name.decode()}: unknown kind of glibc")
         return self._interpreter.symbol_address(symbol)
 
+    def store(self, name: bytes, form: str, value: int) -> None:
+        """Set a variable, and the program's copy of it where a copy relocation has made one."""
+        self._namespace.memory.write(self.address(name), struct.pack(form, value))
+        program = self._namespace.program
+        copy = find_in(self._namespace, program, name)
+        if copy is not None:
+            address = program.symbol_address(copy)
+            self._namespace.memory.write(address, struct.pack(form, value))
+
     def size(self, name: bytes) -> int:
         """Return the size of a variable."""
         symbol = find_in(self._namespace, self._interpreter, name)
@@ -102,9 +114,9 @@ def prepare(namespace: Namespace, stack: InitialStack) -> None:
     _prepare_stack_flags(namespace, rtld_global, variables.size(b"_rtld_global"))
     memory.write_u64(rtld_global, namespace.program.link_map)
     memory.write_u32(rtld_global + 8, len(namespace.objects))
-    memory.write_u64(variables.address(b"__libc_stack_end"), stack.sp)
-    memory.write_u32(variables.address(b"__libc_enable_secure"), 0)
-    memory.write_u64(variables.address(b"_dl_argv"), stack.argv_address)
+    variables.store(b"__libc_stack_end", "<Q", stack.sp)
+    variables.store(b"__libc_enable_secure", "<I", 0)
+    variables.store(b"_dl_argv", "<Q", stack.argv_address)
     _prepare_thread(namespace, rtld_global)
     _prepare_rseq(namespace, variables)
     _prepare_read_only(namespace, variables, stack)
@@ -164,20 +176,23 @@ def _make_empty_list(namespace: Namespace, head: int) -> None:
 
 
 def _prepare_rseq(namespace: Namespace, variables: _Variables) -> None:
-    """Say that restartable sequences are not registered, so that sched_getcpu asks the kernel."""
+    """Register the first thread's area for restartable sequences; libc does the other threads'."""
     if not variables.size(b"__rseq_offset"):
         return
-    memory, pointer = namespace.memory, namespace.tls.thread_pointer
-    area = pointer - namespace.tls.capacity
+    pointer = namespace.tls.thread_pointer
+    area, active = pointer - namespace.tls.capacity, syscalls_rseq.FEATURE_SIZE
     reader = find_in(namespace, namespace.libc, b"sched_getcpu")
     if reader is not None and namespace.libc is not None:
         # Up to 2.40 the area is a member of struct pthread, and sched_getcpu reads it there.
         function, size = namespace.libc.symbol_address(reader), control_block_size(namespace)
         reads = namespace.process.probe_reads(function, (), pointer, size, first=False)
         members = [place for place in reads if place >= pointer + TCB_HEAD_SIZE]
-        area = members[0] - RSEQ_CPU_ID if members else area
-    memory.write(variables.address(b"__rseq_offset"), struct.pack("<q", area - pointer))
-    memory.write_u32(area + RSEQ_CPU_ID, RSEQ_REGISTRATION_FAILED)
+        if members:
+            area, active = members[0] - RSEQ_CPU_ID, RSEQ_FIRST_SIZE
+    if namespace.process.thread.rseq is None:  # else it was, for audit libraries
+        namespace.process.register_rseq(area, RSEQ_LENGTH, RSEQ_SIGNATURE)
+    variables.store(b"__rseq_offset", "<q", area - pointer)
+    variables.store(b"__rseq_size", "<I", active)
 
 
 def _prepare_read_only(namespace: Namespace, variables: _Variables, stack: InitialStack) -> None:

@@ -663,7 +663,7 @@ _ROWS: dict[int, tuple[str, ...]] = {
         "host",
     ),
     333: ("io_pgetevents", "", ""),
-    334: ("rseq", "address rseq, hex rseq_len, hex flags, hex sig", "", "glibc does without"),
+    334: ("rseq", "address rseq, hex rseq_len, int flags, hex sig", "rseq.rseq"),
     424: (
         "pidfd_send_signal",
         "fd pidfd, signal sig, in?(siginfo) info, hex flags",
