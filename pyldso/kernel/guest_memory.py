@@ -64,9 +64,9 @@ class GuestMemory:
             raise MemoryFault(address)
         arena = self.arena
         last_address = address + length - 1 if length else address
-        delta = arena.deltas[address >> arena.window_bits]
-        if not delta or last_address >> arena.window_bits != address >> arena.window_bits:
+        if not arena.is_one_run(address, last_address):
             raise MemoryFault(address)
+        delta = arena.deltas[address >> arena.window_bits]
         permissions = arena.permissions
         offset = address + delta
         page, last = offset >> PAGE_SHIFT, (last_address + delta) >> PAGE_SHIFT

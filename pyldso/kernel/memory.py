@@ -100,7 +100,7 @@ class AddressSpace(GuestMemory):
             end = vma.start
         window_bits = self.arena.window_bits
         if end > length and (end - 1) >> window_bits != (end - length) >> window_bits:
-            end = (end - 1) >> window_bits << window_bits  # a range spans no two windows
+            end = (end - 1) >> window_bits << window_bits  # new windows can be one run
             if end <= length or not self.is_free(end - length, end):
                 raise os_error(errno.ENOMEM)
         if end < length + 0x10000:
@@ -297,8 +297,12 @@ class AddressSpace(GuestMemory):
             keep = EXECUTED | MAPPED | HOST_READ_ONLY
         if not prot & EXECUTE:
             keep &= ~EXECUTED
-        values = self.arena.page_bytes(start, end)
         access = access_of(prot)
+        if vma.file is None and not vma.prot & EXECUTE:  # as many pages as there may be
+            self.arena.set_permissions(start, end, MAPPED | access)
+            vma.prot = prot
+            return
+        values = self.arena.page_bytes(start, end)
         table = bytes(value & keep | access if value & MAPPED else value for value in range(256))
         first = self.arena.offset(start) >> PAGE_SHIFT
         self.arena.permissions[first : first + len(values)] = values.translate(table)
@@ -382,7 +386,8 @@ class AddressSpace(GuestMemory):
         for vma in self._vmas[first:last]:
             start, stop = max(vma.start, address), min(vma.end, end)
             covered += stop - start
-            self._flush_executed(start, stop)
+            if vma.prot & EXECUTE:
+                self._flush_executed(start, stop)
             host.discard_memory(self.arena.host_address(start), stop - start)
         if covered != end - address:
             raise os_error(errno.ENOMEM)
@@ -459,7 +464,8 @@ class AddressSpace(GuestMemory):
         first, last = self._cut(start, end)
         removed = self._vmas[first:last]
         for vma in removed:
-            self._flush_executed(vma.start, vma.end)
+            if vma.prot & EXECUTE:
+                self._flush_executed(vma.start, vma.end)
             self.arena.set_permissions(vma.start, vma.end, 0)
         del self._vmas[first:last]
         del self._starts[first:last]
@@ -489,7 +495,7 @@ class AddressSpace(GuestMemory):
         last = min(last, len(self._vmas) - 1)
         while index < last:
             lower, upper = self._vmas[index], self._vmas[index + 1]
-            if lower.continues_in(upper):
+            if lower.continues_in(upper) and self.arena.is_one_run(lower.end - 1, upper.start):
                 lower.end = upper.end
                 del self._vmas[index + 1], self._starts[index + 1]
                 last -= 1

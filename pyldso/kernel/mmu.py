@@ -2,8 +2,9 @@
 
 The guest's address space is cut into windows of 1 TiB, and every window in use has a slot of the
 arena, so `offset = address + delta of the window`: a contiguous guest range is contiguous host
-memory, and a buffer that a system call takes is one slice of a memoryview. The permission bytes
-are what the emulated MMU obeys; mappings with their files are memory.py's.
+memory, and a buffer that a system call takes is one slice of a memoryview. What is mapped at once
+across windows has slots one behind the other, with one delta. The permission bytes are what the
+emulated MMU obeys; mappings with their files are memory.py's.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from collections.abc import Iterator
 
 from pyldso.errors import PyldsoError
 from pyldso.kernel import host
@@ -29,8 +31,12 @@ PAST_EOF = 0x20
 HOST_READ_ONLY = 0x40
 """Shared page of a file: the host cannot store there either."""
 
-_SLOTS = 8
-_WINDOW_BITS = (40, 36, 32)
+_LAYOUTS = ((32, 40), (8, 36), (8, 32))
+"""Slots and bits of a window: the first that there is address space for (`ulimit -v`). A sanitizer
+asks for some 24 windows of 1 TiB."""
+_MANY_PAGES = 1 << 24
+_REPEATED = 4 << 20
+"""From so many pages on, their permission bytes are one piece of memory of this size repeated."""
 
 
 def page_up(value: int) -> int:
@@ -63,8 +69,8 @@ class Arena:
     )  # fmt: skip
 
     def __init__(self) -> None:
-        for window_bits in _WINDOW_BITS:  # a small `ulimit -v` gets small windows
-            size = _SLOTS << window_bits
+        for slots, window_bits in _LAYOUTS:
+            size = slots << window_bits
             flags = host.MAP_PRIVATE | host.MAP_ANONYMOUS | host.MAP_NORESERVE
             try:
                 base = host.map_memory(0, size, host.PROT_NONE, flags, -1, 0)
@@ -89,7 +95,7 @@ class Arena:
         self.permissions = memoryview((ctypes.c_ubyte * page_count).from_address(table)).cast("B")
         self.deltas = [0] * (1 << (ADDRESS_BITS - window_bits))
         self.host_windows = (ctypes.c_uint64 * len(self.deltas))()
-        self._free_slots = list(range(_SLOTS))
+        self._free_slots = set(range(slots))
 
     def close(self) -> None:
         """Give the memory back to the host; no view of it may be used any more."""
@@ -97,22 +103,45 @@ class Arena:
         host.unmap_memory(self.permissions_address, self.size >> PAGE_SHIFT)
 
     def open_windows(self, address: int, length: int) -> bool:
-        """Give the window of a range a slot; False where it cannot.
-
-        A range that spans windows has none, and there are only so many slots.
-        """
-        window = address >> self.window_bits
-        if (address + length - 1) >> self.window_bits != window or window >= len(self.deltas):
+        """Give all windows of a range slots with one delta; False where there are none."""
+        first, last = address >> self.window_bits, (address + length - 1) >> self.window_bits
+        if first == last and self.deltas[first]:
+            return True
+        if last >= len(self.deltas):
             return False
-        if self.deltas[window] == 0:
-            # Slot number and window number must differ: a delta of 0 means "none".
-            slot = next((slot for slot in self._free_slots if slot != window), None)
-            if slot is None:
-                return False
-            self._free_slots.remove(slot)
-            self.deltas[window] = (slot - window) << self.window_bits
-            self.host_windows[window] = self.base + self.deltas[window]
-        return True
+        given = {self.deltas[window] for window in range(first, last + 1)} - {0}
+        missing = [window for window in range(first, last + 1) if not self.deltas[window]]
+        if len(given) > 1:
+            return False
+        for distance in [given.pop() >> self.window_bits] if given else self._distances(first):
+            slots = {window + distance for window in missing}
+            if distance and slots <= self._free_slots:  # a delta of 0 means "none"
+                self._free_slots -= slots
+                for window in missing:
+                    self.deltas[window] = distance << self.window_bits
+                    self.host_windows[window] = self.base + self.deltas[window]
+                return True
+        return False
+
+    def _distances(self, window: int) -> Iterator[int]:
+        """Yield how far from a window its slot may be: as for the next one below, if possible.
+
+        Then a range can be mapped that reaches from there to here.
+        """
+        yield next(
+            (self.deltas[w] >> self.window_bits for w in range(window, -1, -1) if self.deltas[w]), 0
+        )
+        for slot in sorted(self._free_slots):
+            yield slot - window
+
+    def is_one_run(self, address: int, last: int) -> bool:
+        """Tell whether a range from `address` to its `last` byte lies in windows of one delta."""
+        first, end = address >> self.window_bits, last >> self.window_bits
+        delta = self.deltas[first]
+        if end == first:
+            return bool(delta)
+        run = self.deltas[first : end + 1]
+        return bool(delta) and end < len(self.deltas) and run.count(delta) == len(run)
 
     def offset(self, address: int) -> int:
         """Return the arena offset of an address whose window is open."""
@@ -149,8 +178,15 @@ class Arena:
 
     def set_permissions(self, start: int, end: int, value: int) -> None:
         """Set the permission byte of all pages of [start, end)."""
-        first = self.offset(start) >> PAGE_SHIFT
-        ctypes.memset(self.permissions_address + first, value, (end - start) >> PAGE_SHIFT)
+        place = self.permissions_address + (self.offset(start) >> PAGE_SHIFT)
+        count = (end - start) >> PAGE_SHIFT
+        if count < _MANY_PAGES:
+            ctypes.memset(place, value, count)
+            return
+        first, last = page_up(place), page_down(place + count)
+        ctypes.memset(place, value, first - place)
+        _repeat(first, last, value)
+        ctypes.memset(last, value, place + count - last)
 
     def page_bytes(self, start: int, end: int) -> bytes:
         """Return the permission bytes of the pages of [start, end)."""
@@ -167,6 +203,22 @@ class Arena:
         """Give the host memory under a guest range back."""
         flags = host.MAP_PRIVATE | host.MAP_ANONYMOUS | host.MAP_NORESERVE
         self.map_host(start, length, host.PROT_NONE, flags, -1, 0)
+
+
+def _repeat(start: int, end: int, value: int) -> None:
+    """Fill pages of the host's memory with one byte, of which there are few copies."""
+    access = host.PROT_READ | host.PROT_WRITE
+    flags = host.MAP_PRIVATE | host.MAP_FIXED | host.MAP_NORESERVE
+    if value == 0:
+        host.map_memory(start, end - start, access, flags | host.MAP_ANONYMOUS, -1, 0)
+        return
+    fd = os.memfd_create("permissions")
+    try:
+        os.write(fd, bytes((value,)) * _REPEATED)
+        for place in range(start, end, _REPEATED):
+            host.map_memory(place, min(_REPEATED, end - place), access, flags, fd, 0)
+    finally:
+        os.close(fd)
 
 
 class MemoryFault(OSError):  # noqa: N818 - the word of signals and page faults

@@ -1,0 +1,62 @@
+"""Mappings that are larger than what there is of memory: reserved, and used here and there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from processes import Completed
+
+
+def test_terabytes_are_mapped_as_natively(
+    compile_c: Callable[..., str],
+    run_native: Callable[..., tuple[int, bytes, bytes]],
+    pyldso: Callable[..., Completed],
+) -> None:
+    program = compile_c(Path(__file__).with_name("large_mappings.c").read_text(), "-O1")
+    status, native, _ = run_native(program)
+    own = pyldso("run", program)
+    assert own.stdout.splitlines() == native.decode().splitlines()
+    assert own.returncode == 139
+    assert status in (139, -11)
+
+
+SANITIZED = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+int main(int argc, char **argv) {
+    char *text = malloc(10), local[8];
+    printf("%s\n", strcpy(text, "begun"));
+    fflush(stdout);
+    if (argc == 2) text[9 + argc] = 1;
+    if (argc == 3) local[argc + 5] = 1;
+    free(text);
+    if (argc == 4) return text[argc];
+    return local[0] * 0 + 3;
+}
+"""
+
+
+@pytest.mark.parametrize("arguments", [(), ("heap",), ("on", "stack"), ("use", "after", "free")])
+def test_address_sanitizer_finds_what_it_finds_natively(
+    arguments: tuple[str, ...], tmp_path: Path, pyldso: Callable[..., Completed]
+) -> None:
+    (tmp_path / "x.c").write_text(SANITIZED)
+    command = ("gcc", "-g", "-O0", "-fsanitize=address", "x.c", "-o", "x")
+    if subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode:
+        pytest.skip("gcc has no libasan")
+    without_leaks = "detect_leaks=0"  # whose search traces the process
+    native = subprocess.run(
+        ["./x", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, "ASAN_OPTIONS": without_leaks},
+    )  # fmt: skip
+    own = pyldso("run", "-E", f"ASAN_OPTIONS={without_leaks}", "./x", *arguments)
+    summary = re.compile("^SUMMARY: .*|^[A-Z]+ of size .*(?= at)", re.MULTILINE)
+    assert summary.findall(own.stderr) == summary.findall(native.stderr)
+    assert bool(native.stderr) == bool(arguments)
+    assert (own.stdout, own.returncode) == (native.stdout, native.returncode)
