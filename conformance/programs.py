@@ -68,15 +68,64 @@ _FILES = {
     "std::vector<int> v{3, 1, 2}; std::sort(v.begin(), v.end());\n"
     'std::thread t([&] { v[0] = 9; }); t.join();\n'
     'std::cout << v[0] << std::regex_replace("abc", std::regex("b"), "-") << "\\n"; }\n',
+    "modern.cc": r"""#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <iostream>
+#include <regex>
+#include <thread>
+#include <vector>
+int main() {
+    std::cout << std::async(std::launch::async, [] { return 6 * 7; }).get() << "\n";
+    std::promise<int> promise;
+    auto future = promise.get_future();
+    std::thread thrower([&] {
+        try { throw std::runtime_error("carried"); }
+        catch (...) { promise.set_exception(std::current_exception()); }
+    });
+    try { future.get(); } catch (std::exception &e) { std::cout << e.what() << "\n"; }
+    thrower.join();
+    std::uintmax_t size = 0;
+    for (auto &entry : std::filesystem::recursive_directory_iterator("tree"))
+        if (entry.is_regular_file()) size += entry.file_size();
+    std::smatch match;
+    std::string text = "key=value";
+    std::regex_match(text, match, std::regex("(\\w+)=(\\w+)"));
+    std::cout << size << " " << match[2] << "\n";
+    std::mutex mutex;
+    std::condition_variable condition;
+    bool ready = false;
+    std::thread waiter([&] {
+        std::unique_lock lock(mutex);
+        condition.wait(lock, [&] { return ready; });
+        std::cout << "woken\n";
+    });
+    { std::lock_guard lock(mutex); ready = true; }
+    condition.notify_one();
+    waiter.join();
+    std::atomic<int> count{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; i++)
+        threads.emplace_back([&] { for (int j = 0; j < 1000; j++) count++; });
+    for (auto &thread : threads) thread.join();
+    std::ifstream in("text");
+    std::getline(in, text);
+    std::cout << count << text << std::hex << 255 << std::fixed << 3.14159 << std::endl;
+    std::thread([] { throw 1; }).join();
+}
+""",
 }  # fmt: skip
 
 
 class Row(NamedTuple):
-    """A command and the group that it belongs to."""
+    """A command, the group that it belongs to, and what `run` allows the programs of that."""
 
     group: str
     words: list[str]
     text: str
+    options: tuple[str, ...] = ()
 
 
 class Outcome(NamedTuple):
@@ -89,14 +138,14 @@ class Outcome(NamedTuple):
 
 
 def rows() -> Iterator[Row]:
-    """Yield the rows of the table whose program is installed."""
-    group = ""
+    """Yield the rows of the table."""
+    group, options = "", []
     for line in TABLE.read_text().splitlines():
         if line.startswith("["):
-            group = line[1 : line.index("]")]
+            group, *options = line[1 : line.index("]")].split()
         elif line and not line.startswith("#"):
-            shell = line.startswith("$ ")
-            yield Row(group, ["/bin/bash", "-c", line[2:]] if shell else words_of(line), line)
+            words = ["/bin/bash", "-c", line[2:]] if line.startswith("$ ") else words_of(line)
+            yield Row(group, words, line, tuple(options))
 
 
 def words_of(line: str) -> list[str]:
@@ -106,7 +155,7 @@ def words_of(line: str) -> list[str]:
 
 def packages() -> dict[str, list[str]]:
     """Return the Debian packages that each group needs."""
-    heads = re.findall(r"^\[(\S+)\] (.*)$", TABLE.read_text(), re.MULTILINE)
+    heads = re.findall(r"^\[([^\s\]]+)[^\]]*\] (.*)$", TABLE.read_text(), re.MULTILINE)
     return {group: names.split() for group, names in heads}
 
 
@@ -177,7 +226,7 @@ def run(words: list[str], prefix: list[str], folder: Path) -> Outcome:
 def compare(row: Row, folder: Path) -> str:
     """Run a row in both ways and return what differs, "" where nothing does."""
     native = run(row.words, [], folder)
-    ours = run(row.words, [sys.executable, "-m", "cli", "run"], folder)
+    ours = run(row.words, [sys.executable, "-m", "cli", "run", *row.options], folder)
     if ours == native:
         return ""
     again = run(row.words, [], folder)
