@@ -61,6 +61,10 @@ if TYPE_CHECKING:
 Write = Callable[[str], object]
 
 
+TUNING_VARIABLES = (b"GLIBC_TUNABLES", b"MALLOC_", b"LD_HWCAP_MASK")
+"""How the names of variables begin that set tunables of glibc."""
+
+
 def write_out(text: str) -> None:
     """Write to standard output, unless it was closed before the program started."""
     if sys.stdout is not None:
@@ -388,6 +392,12 @@ def prepare_start(
 ) -> InitialStack:
     """Make the stack and the thread pointer, and what the C library calls of the dynamic linker."""
     process = namespace.process
+    if any(name.startswith(TUNING_VARIABLES) for name in options.environment):
+        from pyldso.ldso import tunables  # start-up: seldom wanted
+
+        namespace.tunables = tunables.requested(options.environment)
+        namespace.registers_rseq = bool(tunables.wanted(namespace, tunables.RSEQ, 1))
+        surplus += tunables.wanted(namespace, tunables.STATIC_TLS, 0)
     namespace.tls.format = personality.threads
     namespace.adjusts_dynamic = personality.adjusts_dynamic
     tls.reserve_static(namespace, personality.control_block_size(namespace), surplus)

@@ -40,7 +40,7 @@ ALL_PERMISSIONS = PF.R | PF.W | PF.X
 RSEQ_CPU_ID = 4
 TCB_HEAD_SIZE = 704
 """sizeof (tcbhead_t): the members of struct pthread follow."""
-RSEQ_LENGTH, RSEQ_SIGNATURE = 32, 0x53053053
+RSEQ_LENGTH, RSEQ_SIGNATURE, RSEQ_REGISTRATION_FAILED = 32, 0x53053053, 0xFFFFFFFE
 RSEQ_FIRST_SIZE = 20
 """How much of the area was used at first: what __rseq_size says where it has a fixed place."""
 FUTEX_OFFSET = -32
@@ -189,7 +189,10 @@ def _prepare_rseq(namespace: Namespace, variables: _Variables) -> None:
         members = [place for place in reads if place >= pointer + TCB_HEAD_SIZE]
         if members:
             area, active = members[0] - RSEQ_CPU_ID, RSEQ_FIRST_SIZE
-    if namespace.process.thread.rseq is None:  # else it was, for audit libraries
+    if not namespace.registers_rseq:
+        active = 0
+        namespace.memory.write_u32(area + RSEQ_CPU_ID, RSEQ_REGISTRATION_FAILED)
+    elif namespace.process.thread.rseq is None:  # else it was, for audit libraries
         namespace.process.register_rseq(area, RSEQ_LENGTH, RSEQ_SIGNATURE)
     variables.store(b"__rseq_offset", "<q", area - pointer)
     variables.store(b"__rseq_size", "<I", active)

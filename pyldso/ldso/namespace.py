@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -96,6 +96,9 @@ class Namespace:
         self.dynamic_weak = False
         self.verbose = False
         """LD_WARN: tell of what is only suspicious."""
+        self.tunables: Mapping[bytes, bytes] = {}
+        """What GLIBC_TUNABLES and its like ask for."""
+        self.registers_rseq = True
         self.audit: Audit | None = None
         """Who is told of what happens here (LD_AUDIT); auditors' own namespaces have none."""
         self.prepare_library: Callable[[Dso], None] = lambda dso: None

@@ -98,6 +98,10 @@ def relocate_interpreter(namespace: Namespace, dso: Dso) -> None:
     Its one IRELATIVE row runs `init_cpu_features`, whose results libc's IFUNC resolvers read.
     """
     dso.scopes = [[dso]]
+    if namespace.tunables:
+        from pyldso.ldso import tunables  # start-up: seldom wanted
+
+        tunables.apply(namespace)  # which init_cpu_features reads
     events = namespace.events
     wanted, events.wanted = events.wanted, 0  # ld.so relocates itself in silence
     try:
