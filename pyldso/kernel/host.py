@@ -56,6 +56,26 @@ def place_code(code: bytes, data_size: int = 0) -> int:
     return page
 
 
+# uint32_t compare_exchange(uint32_t *place, uint32_t old, uint32_t new)
+_COMPARE_EXCHANGE = (
+    b"\x89\xf0"          # mov  eax, esi
+    b"\xf0\x0f\xb1\x17"  # lock cmpxchg [rdi], edx
+    b"\xc3"              # ret
+)  # fmt: skip
+
+
+def compare_exchange(address: int, old: int, new: int) -> bool:
+    """Store 32 bits where `old` stands, in one with looking, and tell whether it does.
+
+    For what is seldom done: the code is placed anew each time. Raises OSError.
+    """
+    page = place_code(_COMPARE_EXCHANGE)
+    prototype = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_size_t, ctypes.c_uint32, ctypes.c_uint32)
+    seen: int = prototype(page)(address, old, new)
+    unmap_memory(page, CODE_SIZE)
+    return seen == old
+
+
 def unmap_memory(address: int, length: int) -> None:
     """Unmap host memory; raises OSError."""
     if _munmap(address, length):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from pyldso.arch.x86_64 import registers
 from pyldso.errors import os_error
 from pyldso.kernel.futex import OWNER_DIED, TID_MASK, WAITERS
-from pyldso.kernel.host import host_syscall
-from pyldso.kernel.mmu import READ, MemoryFault
+from pyldso.kernel.host import compare_exchange, host_syscall
+from pyldso.kernel.mmu import READ, WRITE, MemoryFault
 from pyldso.kernel.status import Exited, ProcessEnded
 from pyldso.kernel.syscalls_futex import FUTEX, WAKE, is_shared
 
@@ -93,7 +93,10 @@ def release_robust_list(process: Process, thread: Thread) -> None:
             _mark_dead(process, thread, (entry & ~_IS_PI) + offset, entry & _IS_PI)
         entry = following
     if pending:
-        _mark_dead(process, thread, (pending & ~_IS_PI) + offset, pending & _IS_PI)
+        place = (pending & ~_IS_PI) + offset
+        if not pending & _IS_PI and memory.read_u32(place) == 0:
+            _wake(process, place, 1)  # unlocked, but nobody was told yet
+        _mark_dead(process, thread, place, pending & _IS_PI)
 
 
 def _mark_dead(process: Process, thread: Thread, address: int, is_pi: int) -> None:
@@ -103,7 +106,10 @@ def _mark_dead(process: Process, thread: Thread, address: int, is_pi: int) -> No
     if is_pi and process.futexes is not None and not is_shared(process, address):
         process.futexes.hand_over(address, OWNER_DIED)
         return
-    process.memory.write_u32(address, value & WAITERS | OWNER_DIED)
+    # Another process may come to wait meanwhile, which it says by a bit.
+    place = process.memory.host_pointer(address, 4, READ | WRITE)
+    while not compare_exchange(place, value, value & WAITERS | OWNER_DIED):
+        value = process.memory.read_u32(address)
     if value & WAITERS:
         _wake(process, address, 1)
 
