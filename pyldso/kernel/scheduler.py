@@ -29,6 +29,7 @@ from pyldso.kernel import procfs
 from pyldso.kernel.host import host_syscall, start_deaf_thread
 from pyldso.kernel.host_thread import HostCall, HostThread
 from pyldso.kernel.signals import SI_TKILL
+from pyldso.kernel.syscalls_futex import FUTEX, is_timed
 from pyldso.kernel.syscalls_rseq import leave_sequence, show_processor
 from pyldso.kernel.thread import RESTARTED, LockWait, Thread, ThreadWaits, Wait
 
@@ -240,7 +241,10 @@ class Scheduler:
 
     def _after_interrupt(self, thread: Thread, result: int) -> int:
         """Return RESTARTED for a call that a handler interrupts and that is to be made again."""
-        if result != -errno.EINTR or thread.call is None or thread.call[0] not in _RESTARTED:
+        if result != -errno.EINTR or thread.call is None:
+            return result
+        number, arguments = thread.call
+        if number not in _RESTARTED or (number == FUTEX and is_timed(arguments[1], arguments[3])):
             return result
         signals = self._process.signals
         flags = (signals.flags(info.number) for info in thread.waiting)

@@ -33,6 +33,11 @@ def is_shared(process: Process, address: int) -> bool:
     return vma is not None and vma.is_shared
 
 
+def is_timed(operation: int, timeout: int) -> bool:
+    """Tell whether a call waits, and only for a time: no handler's SA_RESTART restarts it."""
+    return bool(timeout) and operation & ~(PRIVATE | CLOCK_REALTIME) in TIMED
+
+
 def sys_futex(
     process: Process, uaddr: int, operation: int, value: int, timeout: int, uaddr2: int, value3: int
 ) -> int:
@@ -58,7 +63,7 @@ def _ask_host(
     memory, command = process.memory, operation & ~(PRIVATE | CLOCK_REALTIME)
     pointer = memory.host_pointer(uaddr, 4, READ)
     other = memory.host_pointer(uaddr2, 4, READ) if command in TWO_PLACES else 0
-    if command in TIMED and timeout:
+    if is_timed(operation, timeout):
         timeout = memory.host_pointer(timeout, 16, READ)
     arguments = (pointer, operation, value, timeout, other, value3)
     if command in TIMED:
