@@ -280,6 +280,8 @@ class AddressSpace(GuestMemory):
             self._protect_one(vma, prot)
         if is_reduced:
             self._cache.flush_tlb()
+        if prot & WRITE and any(vma.is_shared for vma in affected):
+            self.on_sharing()
         self._merge(first, last)
         if reached != end:
             raise os_error(errno.ENOMEM)
@@ -308,8 +310,6 @@ class AddressSpace(GuestMemory):
         self.arena.permissions[first : first + len(values)] = values.translate(table)
         vma.has_copies |= vma.file is not None and not vma.is_shared and bool(vma.prot & WRITE)
         vma.prot = prot
-        if vma.is_shared and prot & WRITE:
-            self.on_sharing()
 
     def move(self, address: int, old: int, new: int, flags: int, target: int) -> int:
         """Resize or move one mapping and return its address (mremap(2))."""
