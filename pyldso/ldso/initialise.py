@@ -20,8 +20,11 @@ def dependencies_first(
     """Return `objects` so that each comes after what it depends on; circles are cut where met.
 
     The walk starts from the last object and goes depth first, as _dl_sort_maps_dfs does: the order
-    of initialisers among independent files follows from it.
+    of initialisers among independent files follows from it. glibc before 2.35 had another one,
+    which glibc.rtld.dynamic_sort=1 asks for.
     """
+    if objects and objects[0].owner.sorts_as_before:
+        return _dependents_moved_behind(objects, with_relocation_dependencies)[::-1]
     inside = set(objects)
     visited: set[Dso] = set()
     order: list[Dso] = []
@@ -40,6 +43,34 @@ def dependencies_first(
                 visited.add(target)
                 uses = _uses(target, with_relocation_dependencies)
                 stack.append((target, iter(uses)))
+    return order
+
+
+def _dependents_moved_behind(
+    objects: Sequence[Dso], with_relocation_dependencies: bool
+) -> list[Dso]:
+    """Return `objects`, each before what it depends on, as _dl_sort_maps_original moves them.
+
+    Each in turn goes behind the last one that depends on it, until nothing moves; how often an
+    object was looked at ends circles.
+    """
+    order, seen = list(objects), [0] * len(objects)
+    at = 0
+    while at < len(order):
+        seen[at] += 1
+        dso, behind = order[at], len(order) - 1
+        while behind > at and dso not in _uses(order[behind], with_relocation_dependencies):
+            behind -= 1
+        if behind == at:
+            at += 1
+            seen[at:] = [0] * (len(order) - at)
+            continue
+        order.insert(behind, order.pop(at))
+        if seen[at + 1] > len(order) - at:
+            at += 1
+            seen[at:] = [0] * (len(order) - at)
+        else:
+            seen.insert(behind, seen.pop(at))
     return order
 
 

@@ -99,6 +99,8 @@ class Namespace:
         self.tunables: Mapping[bytes, bytes] = {}
         """What GLIBC_TUNABLES and its like ask for."""
         self.registers_rseq = True
+        self.sorts_as_before = False
+        """Initialisers run in the order of glibc before 2.35."""
         self.audit: Audit | None = None
         """Who is told of what happens here (LD_AUDIT); auditors' own namespaces have none."""
         self.prepare_library: Callable[[Dso], None] = lambda dso: None

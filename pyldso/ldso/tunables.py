@@ -31,6 +31,7 @@ ALIASES = {
 }
 """Variables that set a tunable by themselves (elf/dl-tunables.list)."""
 RSEQ, STATIC_TLS = b"glibc.pthread.rseq", b"glibc.rtld.optional_static_tls"
+SORT, OLD_SORT = b"glibc.rtld.dynamic_sort", 1
 _SAMPLE = b"glibc.malloc.arena_max"
 """One that has a number, and is in every version."""
 _NAME = re.compile(rb"glibc\.[a-z]+\.\w+(?=\0)")

@@ -13,6 +13,32 @@
 //// RUN ./dl ./libb.so ./libarr.so
 //// RUN ./dl ./libc1.so ./libfirst.so ./libb.so
 //// RUN LD_PRELOAD=./libe.so:./libarr.so ./one
+//// BUILD gcc -shared -fpic -Wl,-z,lazy -o libz.so z.c
+//// BUILD gcc -shared -fpic -Wl,--no-as-needed -o libx.so x.c ./libz.so
+//// BUILD gcc -shared -fpic -Wl,--no-as-needed -o liby.so y.c ./libx.so
+//// BUILD gcc -shared -fpic -Wl,--no-as-needed -o libz.so z.c ./liby.so ./libx.so
+//// BUILD gcc -Wl,--no-as-needed -o circle main.c ./libx.so ./libz.so
+//// RUN ./circle
+//// RUN GLIBC_TUNABLES=glibc.rtld.dynamic_sort=1 ./circle
+//// RUN GLIBC_TUNABLES=glibc.rtld.dynamic_sort=2 ./circle
+//// RUN GLIBC_TUNABLES=glibc.rtld.dynamic_sort=1 ./one
+//// RUN GLIBC_TUNABLES=glibc.rtld.dynamic_sort=1 ./two
+//// RUN GLIBC_TUNABLES=glibc.rtld.dynamic_sort=1 ./dl ./libb.so ./libarr.so
+//// RUN GLIBC_TUNABLES=glibc.rtld.dynamic_sort=1 ./dl ./libc1.so ./libfirst.so ./libb.so
+//// RUN GLIBC_TUNABLES=glibc.rtld.dynamic_sort=3 LD_PRELOAD=./libe.so:./libarr.so ./one
+//// RUN GLIBC_TUNABLES=glibc.rtld.dynamic_sort=1 LD_PRELOAD=./libe.so:./libarr.so ./one
+//// FILE x.c
+#include <stdio.h>
+__attribute__((constructor)) static void up(void) { puts("x up"); }
+__attribute__((destructor)) static void down(void) { puts("x down"); }
+//// FILE y.c
+#include <stdio.h>
+__attribute__((constructor)) static void up(void) { puts("y up"); }
+__attribute__((destructor)) static void down(void) { puts("y down"); }
+//// FILE z.c
+#include <stdio.h>
+__attribute__((constructor)) static void up(void) { puts("z up"); }
+__attribute__((destructor)) static void down(void) { puts("z down"); }
 //// FILE e.c
 #include <stdio.h>
 __attribute__((constructor)) static void up(void) { puts("e up"); }
