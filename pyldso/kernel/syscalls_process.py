@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import sys
 from struct import unpack
 from typing import TYPE_CHECKING
 
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
 
 _ARCH_SET_GS, _ARCH_SET_FS, _ARCH_GET_FS, _ARCH_GET_GS = 0x1001, 0x1002, 0x1003, 0x1004
 _PRLIMIT64, _GETGROUPS, _SETPRIORITY, _PRCTL = 302, 115, 141, 157
+_SCHED_SETPARAM, _SCHED_SETSCHEDULER = 142, 144
+_REAL_TIME_POLICIES, _SCHED_RESET_ON_FORK = frozenset((1, 2, 6)), 0x40000000
+"""SCHED_FIFO, SCHED_RR and SCHED_DEADLINE."""
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_GET_NAME = 3, 4, 15, 16
 _NUMBER_PRCTLS = frozenset((1, 7, 21, 23, 27, 29, 30, 36, 38, 39))
 """PR_SET_PDEATHSIG, PR_GET_KEEPCAPS, PR_GET_SECCOMP, PR_CAPBSET_READ, PR_GET_SECUREBITS,
 PR_SET_TIMERSLACK, PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS and its GET."""
 _POINTER_PRCTLS = frozenset((2, 25, 37))
 """PR_GET_PDEATHSIG, PR_GET_TSC and PR_GET_CHILD_SUBREAPER."""
-_RLIMIT_STACK, _RLIMIT_NOFILE = 3, 7
+_RLIMIT_FSIZE, _RLIMIT_STACK, _RLIMIT_NOFILE = 1, 3, 7
 _HOST_LIMITS = frozenset((0, 1, 10, 11, 12, 13, 14, 15))
 """RLIMIT_CPU, FSIZE, LOCKS, SIGPENDING, MSGQUEUE, NICE, RTPRIO and RTTIME."""
 _FEW_DESCRIPTORS = 1024
@@ -110,6 +114,8 @@ def sys_prlimit64(process: Process, pid: int, resource: int, new: int, old: int)
         if hard > unpack("<QQ", shown)[1] and os.geteuid():
             raise os_error(errno.EPERM)
         if resource in _HOST_LIMITS or (resource == _RLIMIT_NOFILE and soft >= _FEW_DESCRIPTORS):
+            if resource == _RLIMIT_FSIZE:
+                sys.dont_write_bytecode = True  # Python would leave modules cut off in its cache
             host_syscall(_PRLIMIT64, 0, resource, new, 0)
             process.resource_limits.pop(resource, None)
         else:
@@ -231,6 +237,20 @@ def sys_sched_setaffinity(process: Process, pid: int, _size: int, _mask: int) ->
     """sched_setaffinity(2): accepted, without effect."""
     _refuse_others(process, pid)
     return 0
+
+
+def sys_sched_setscheduler(process: Process, pid: int, policy: int, param: int) -> int:
+    """sched_setscheduler(2): the policies that take no processor from others."""
+    _refuse_others(process, pid)
+    if policy & ~_SCHED_RESET_ON_FORK in _REAL_TIME_POLICIES:
+        raise os_error(errno.EPERM)
+    return host_syscall(_SCHED_SETSCHEDULER, 0, policy, param)
+
+
+def sys_sched_setparam(process: Process, pid: int, param: int) -> int:
+    """sched_setparam(2): the priority can be but 0, as real-time policies are not there."""
+    _refuse_others(process, pid)
+    return host_syscall(_SCHED_SETPARAM, 0, param)
 
 
 def sys_membarrier(_process: Process, command: int, _flags: int, _cpu: int) -> int:

@@ -198,8 +198,11 @@ def sys_pidfd_send_signal(
 
 
 def _process_of(pidfd: int) -> int:
-    """Return the id of the process that a pidfd stands for (pidfd_open(2))."""
-    os.fstat(pidfd)
+    """Return the id of the process that a pidfd or its folder in /proc stands for."""
+    is_proc = os.fstat(pidfd).st_dev == os.stat("/proc").st_dev
+    folder = os.readlink(f"/proc/self/fd/{pidfd}") if is_proc else ""
+    if folder.removeprefix("/proc/").isdecimal():
+        return int(folder.removeprefix("/proc/"))
     with open(f"/proc/self/fdinfo/{pidfd}", "rb") as file:
         for line in file:
             if line.startswith(b"Pid:"):

@@ -1,8 +1,13 @@
 """What a process sees of itself is the guest's, not the emulator's: /proc/self, limits, prctl."""
 
+import marshal
+import sys
 from pathlib import Path
 
 import pytest
+from processes import run_command
+
+ROOT = Path(__file__).parents[2]
 
 
 def shown(outcome):
@@ -44,11 +49,14 @@ def test_status_and_stat_tell_of_the_guest(run_native, run_guest):
 LIMITS = """
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 int main() {
     int kinds[] = {RLIMIT_NOFILE, RLIMIT_CORE, RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_STACK};
@@ -75,6 +83,20 @@ int main() {
     gid_t own = getgid();
     printf("%d %d\\n", setgroups(1, &own), setgroups(0, 0));
     printf("%d %d\\n", setpgid(0, 0), getpgrp() == getpid());
+    struct sched_param none = {0}, high = {5};
+    printf("%d", sched_setscheduler(0, SCHED_OTHER, &none));
+    printf(" %d %d", sched_setscheduler(0, SCHED_BATCH, &none), sched_getscheduler(0));
+    printf(" %d", sched_setscheduler(getpid(), SCHED_OTHER | SCHED_RESET_ON_FORK, &none));
+    printf(" %d", sched_getscheduler(0));
+    printf(" %d %d", sched_setscheduler(0, SCHED_OTHER, &high), errno);
+    printf(" %d %d", sched_setparam(0, &none), sched_setparam(0, &high));
+    printf(" %d %d\\n", sched_setscheduler(0, 99, &none), errno);
+    fflush(stdout);
+    char folder[32];
+    sprintf(folder, "/proc/%d", getpid());
+    int process = open(folder, O_RDONLY | O_DIRECTORY), proc = open("/proc", O_RDONLY);
+    printf("%ld", syscall(SYS_pidfd_send_signal, process, 0, 0, 0));
+    printf(" %ld %d\\n", syscall(SYS_pidfd_send_signal, proc, 0, 0, 0), errno);
 }
 """
 
@@ -84,6 +106,34 @@ def test_limits_and_flags_of_a_process_are_as_natively(compile_c, run_native, ru
     native = run_native(program)
     assert run_guest(program) == native
     assert native[0] == 0
+
+
+SMALL_FILES = """
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main() {
+    struct rlimit limit = {300, 300};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    syscall(SYS_openat2, AT_FDCWD, "/", 0, 0);  // and what else is there only when it is asked for
+    return fork() ? 0 : 1;
+}
+"""
+
+
+def test_limit_of_files_leaves_the_cache_of_python_whole(compile_c, tmp_path):
+    program = compile_c(SMALL_FILES)
+    for _ in range(2):
+        done = run_command(
+            sys.executable, "-m", "cli", "run", program, cwd=ROOT,
+            env={"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""},
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
+    modules = [path.read_bytes() for path in tmp_path.rglob("*.pyc")]
+    assert modules
+    for module in modules:
+        marshal.loads(module[16:])
 
 
 JOIN = """
