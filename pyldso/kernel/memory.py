@@ -39,7 +39,8 @@ TASK_SIZE = 0x7FFFFFFFF000
 """End of user addresses: 2**47 less a guard page."""
 MMAP_TOP = 0x7FFFF7FFF000
 """Where mappings start downwards: 128 MiB, the least stack gap, below the top (mmap_base())."""
-_MAP_32BIT_TOP = 0x80000000
+_LOW_START, _LOW_END = 0x40000000, 0x80000000
+"""Where mappings with MAP_32BIT go, from below (find_start_end() of arch/x86)."""
 _PROT_MASK = READ | WRITE | EXECUTE
 
 
@@ -203,13 +204,23 @@ class AddressSpace(GuestMemory):
     def _choose(self, hint: int, length: int, low: bool) -> int:
         if (
             hint
-            and hint + length <= TASK_SIZE
-            and not low
+            and hint + length <= (_LOW_END if low else TASK_SIZE)
             and self.is_free(hint, hint + length)
             and self.arena.open_windows(hint, length)
         ):
             return hint
-        return self.find_gap(length, _MAP_32BIT_TOP if low else None)
+        return self._find_low_gap(length) if low else self.find_gap(length)
+
+    def _find_low_gap(self, length: int) -> int:
+        """Return the lowest free address for `length` bytes of MAP_32BIT; raises ENOMEM."""
+        start = _LOW_START
+        for vma in self._vmas:
+            if vma.start >= start + length:
+                break
+            start = max(start, vma.end)
+        if start + length > _LOW_END:
+            raise os_error(errno.ENOMEM)
+        return start
 
     def _attach_file(self, vma: Vma, fd: int, offset: int, path: str | None) -> int:
         """Note the file in the mapping; return how many bytes of it lie before the file's end."""

@@ -1,4 +1,4 @@
-/* Mappings of terabytes, as sanitizers and garbage collectors reserve them. */
+/* Mappings of terabytes, as sanitizers and garbage collectors reserve them, and in the lowest 2 GiB. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
@@ -11,8 +11,19 @@
 #define FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 #define SHOW(call) (errno = 0, printf("%s = %ld", #call, (long)(call)), printf(" %d\n", errno))
 
+static void map_low(unsigned long hint, long length) {
+    printf("%p\n", mmap((void *)hint, length, PROT_READ, FLAGS | MAP_32BIT, -1, 0));
+}
+
 int main(void) {
     setbuf(stdout, 0);
+    map_low(0, 0x1000);
+    map_low(0, 0x3000);
+    map_low(0x50000000, 0x1000);
+    map_low(0x50000000, 0x1000);
+    map_low(0x7ffff000, 0x2000);
+    map_low(0x10000000, 0x1000);
+    map_low(0, 0x40000000);
     char *start = (char *)(0x10 * TiB - 0x5000);
     SHOW(mmap(start, 5 * TiB, PROT_READ | PROT_WRITE, FLAGS | MAP_FIXED, -1, 0));
     char *border = (char *)(0x12 * TiB);
