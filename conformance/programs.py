@@ -113,6 +113,7 @@ int main() {
     std::ifstream in("text");
     std::getline(in, text);
     std::cout << count << text << std::hex << 255 << std::fixed << 3.14159 << std::endl;
+    std::set_terminate([] { std::_Exit(4); });
     std::thread([] { throw 1; }).join();
 }
 """,
