@@ -24,6 +24,8 @@ PRIVATE, CLOCK_REALTIME = 128, 256
 TIMED = frozenset((WAIT, LOCK_PI, WAIT_BITSET, LOCK_PI2))
 """Commands that wait, for a time if they are given one."""
 TWO_PLACES = frozenset((REQUEUE, CMP_REQUEUE, WAKE_OP))
+_BY_OWNER = frozenset((UNLOCK_PI, TRYLOCK_PI))
+"""Commands that ask who makes the call: the thread of the host with the thread's id."""
 _KNOWN = TIMED | TWO_PLACES | {WAKE, UNLOCK_PI, TRYLOCK_PI, WAKE_BITSET}
 
 
@@ -66,6 +68,6 @@ def _ask_host(
     if is_timed(operation, timeout):
         timeout = memory.host_pointer(timeout, 16, READ)
     arguments = (pointer, operation, value, timeout, other, value3)
-    if command in TIMED:
+    if command in TIMED or command in _BY_OWNER:
         return process.call_host(FUTEX, arguments)
     return host_syscall(FUTEX, *arguments)
