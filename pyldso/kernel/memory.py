@@ -144,6 +144,7 @@ class AddressSpace(GuestMemory):
         if in_file < length:
             self.arena.set_permissions(address + in_file, vma.end, PAST_EOF)
             vma.eof_fd, vma.eof_start = self.keep_fd(os.dup(fd)), address + in_file
+        self._part_aliases(vma)
         self._insert(vma)
         if shared and prot & WRITE:
             self.on_sharing()
@@ -289,6 +290,7 @@ class AddressSpace(GuestMemory):
         for vma in affected:
             is_reduced |= bool(vma.prot & ~prot)
             self._protect_one(vma, prot)
+            self._part_aliases(vma)
         if is_reduced:
             self._cache.flush_tlb()
         if prot & WRITE and any(vma.is_shared for vma in affected):
@@ -411,7 +413,7 @@ class AddressSpace(GuestMemory):
         if value & PAST_EOF:
             return self._map_grown_file(page_down(address), access)
         if value:
-            return False
+            return self._change_over(address, access)
         index = bisect_right(self._starts, address)
         if index == len(self._vmas) or not self._vmas[index].grows_down:
             return False
@@ -427,7 +429,33 @@ class AddressSpace(GuestMemory):
         if vma.is_shared and not vma.prot & WRITE:
             value |= HOST_READ_ONLY
         self.arena.set_permissions(page, page + PAGE_SIZE, value)
+        self._part_aliases(vma)
         return True
+
+    def _part_aliases(self, vma: Vma) -> None:
+        if vma.is_shared and vma.file is not None and vma.prot & (WRITE | EXECUTE):
+            from pyldso.kernel.aliases import part_aliases  # start-up: seldom needed
+
+            part_aliases(self, vma)
+
+    def _change_over(self, address: int, access: int) -> bool:
+        vma = self.find(address)
+        if vma is None or not vma.is_shared or vma.file is None or not vma.prot & access:
+            return False
+        from pyldso.kernel.aliases import change_over  # start-up: seldom needed
+
+        return change_over(self, vma, page_down(address), access)
+
+    def revoke(self, start: int, end: int, access: int) -> None:
+        """Take WRITE or EXECUTE away from pages without a change of their mapping."""
+        if access & EXECUTE:
+            self._flush_executed(start, end)  # as long as the pages are executable
+            access |= EXECUTED
+        values = self.arena.page_bytes(start, end)
+        first = self.arena.offset(start) >> PAGE_SHIFT
+        without = bytes(value & ~access for value in range(256))
+        self.arena.permissions[first : first + len(values)] = values.translate(without)
+        self._cache.flush_tlb()
 
     def _grow_stack(self, index: int, page: int, access: int) -> bool:
         vma = self._vmas[index]

@@ -1,4 +1,4 @@
-"""Mappings that are larger than what there is of memory: reserved, and used here and there."""
+"""Mappings that are larger than what there is of memory, and those of one file that are two."""
 
 from __future__ import annotations
 
@@ -60,3 +60,14 @@ def test_address_sanitizer_finds_what_it_finds_natively(
     assert summary.findall(own.stderr) == summary.findall(native.stderr)
     assert bool(native.stderr) == bool(arguments)
     assert (own.stdout, own.returncode) == (native.stdout, native.returncode)
+
+
+def test_code_is_run_as_it_was_last_written_through_another_mapping(
+    compile_c: Callable[..., str],
+    run_native: Callable[..., tuple[int, bytes, bytes]],
+    pyldso: Callable[..., Completed],
+) -> None:
+    program = compile_c(Path(__file__).with_name("code_aliases.c").read_text(), "-O1")
+    own = pyldso("run", program)
+    assert own.stdout == run_native(program)[1].decode()
+    assert own.returncode == 139
