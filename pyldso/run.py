@@ -19,6 +19,7 @@ from pyldso.kernel.exec import (
     is_script,
     load_program,
 )
+from pyldso.kernel.host import CAP_NET_ADMIN, give_up_capability
 from pyldso.kernel.policy import Policy
 from pyldso.kernel.process import Process
 from pyldso.kernel.status import (
@@ -246,6 +247,8 @@ def find_program(files: Files, options: RunOptions) -> str:
 
 def new_process(options: RunOptions, events: EventStream) -> Process:
     """Return an empty process."""
+    if options.policy is not None and options.policy.has_network:
+        give_up_capability(CAP_NET_ADMIN)  # the network is for use, not to be changed
     return Process(
         events,
         options.policy,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import ctypes
 from collections.abc import Callable
+from struct import pack
 
 from pyldso.errors import os_error
 
@@ -133,6 +134,8 @@ def call_words(arguments: tuple[int | bytes, ...]) -> tuple[list[int], list[obje
 
 
 _RT_SIGACTION, RT_SIGPROCMASK, _PRLIMIT64, _GETCPU = 13, 14, 302, 309
+_CAPGET, _CAPSET, _CAPABILITY_VERSION = 125, 126, 0x20080522
+CAP_NET_ADMIN = 12
 _RLIMIT_CORE = 4
 SIG_SETMASK = 2
 ALL_SIGNALS = 2**64 - 1
@@ -168,6 +171,17 @@ def forbid_core_files() -> bytes:
     if former.raw[:8] != bytes(8):
         host_syscall(_PRLIMIT64, 0, _RLIMIT_CORE, bytes(8) + former.raw[8:], 0)
     return former.raw
+
+
+def give_up_capability(number: int) -> None:
+    """Let the host refuse to this process, for good, what a capability allows (capabilities(7))."""
+    header = pack("<II", _CAPABILITY_VERSION, 0)
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; then the upper halves
+    host_syscall(_CAPGET, header, ctypes.addressof(sets))
+    half = 3 * (number // 32)
+    for index in range(half, half + 3):
+        sets[index] &= ~(1 << number % 32)
+    host_syscall(_CAPSET, header, ctypes.addressof(sets))
 
 
 _place = (ctypes.c_uint * 2)()

@@ -76,6 +76,22 @@ def test_network_works_as_natively_where_it_is_allowed(pyldso, tool, tmp_path):
     assert not os.path.exists("/etc/pyldso-socket")
 
 
+SET_LINK = """
+import socket, struct
+print(socket.if_nameindex()[0])
+netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)
+mtu = int(open("/sys/class/net/lo/mtu").read())
+body = struct.pack("<BxHiII", 0, 0, 1, 0, 0) + struct.pack("<HHI", 8, 4, mtu)  # IFLA_MTU, as it is
+netlink.send(struct.pack("<IHHII", 16 + len(body), 16, 5, 1, 0) + body)  # RTM_NEWLINK, with answer
+print(struct.unpack_from("<i", netlink.recv(100), 16)[0])
+"""
+
+
+def test_network_is_not_changed_even_by_root(pyldso):
+    ended = pyldso("run", "--allow-net", PYTHON, "-c", SET_LINK)
+    assert ended.stdout == f"(1, 'lo')\n{-errno.EPERM}\n"
+
+
 @pytest.mark.parametrize("family", ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"])
 def test_network_is_refused_with_a_warning(family, pyldso):
     script = TRY.format(f"socket.socket(socket.{family}, socket.SOCK_DGRAM)")
