@@ -214,7 +214,10 @@ def private_err(options: RunOptions, process: Process) -> Write:
     """Return what writes to standard error even when the guest has closed it."""
     if options.err is not write_err or sys.stderr is None:
         return options.err
-    fd = process.files.keep_until_discard(os.dup(sys.stderr.fileno()))
+    try:
+        fd = process.files.keep_until_discard(os.dup(sys.stderr.fileno()))
+    except OSError:  # the program that was here before has closed it
+        return lambda text: None
     return open(fd, "w", buffering=1, errors="backslashreplace", closefd=False).write
 
 

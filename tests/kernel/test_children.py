@@ -90,3 +90,13 @@ def test_trace_follows_execve(tmp_path: Path, pyldso: Pyldso) -> None:
     text = pyldso("run", "--debug=libs", "/bin/sh", "-c", "exec /bin/true").stderr
     assert "transferring control: /bin/sh" in text
     assert "transferring control: /bin/true" in text
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_programs_start_with_a_standard_descriptor_closed(
+    closed: str, run_native: Callable[..., tuple[int, bytes, bytes]], pyldso: Pyldso
+) -> None:
+    script = f"ls -d / {closed}; echo $?; cat missing {closed}; echo $?"
+    status, output, error = run_native("/bin/sh", "-c", script)
+    own = pyldso("run", "/bin/sh", "-c", script)
+    assert (own.returncode, own.stdout, own.stderr) == (status, output.decode(), error.decode())
