@@ -173,6 +173,7 @@ def _keep_ids(wanted: tuple[int, ...], current: tuple[int, int, int]) -> int:
 
 def _refuse_others(process: Process, pid: int) -> None:
     if pid and pid not in process.threads:
+        os.getpgid(pid)  # ESRCH where there is none
         process.refuse(f"process {pid}", "other processes are out of reach")
         raise os_error(errno.EPERM)
 

@@ -83,6 +83,8 @@ int main() {
     gid_t own = getgid();
     printf("%d %d\\n", setgroups(1, &own), setgroups(0, 0));
     printf("%d %d\\n", setpgid(0, 0), getpgrp() == getpid());
+    printf("%d", prlimit(-1, RLIMIT_CORE, 0, 0));
+    printf(" %d\\n", errno);
     struct sched_param none = {0}, high = {5};
     printf("%d", sched_setscheduler(0, SCHED_OTHER, &none));
     printf(" %d %d", sched_setscheduler(0, SCHED_BATCH, &none), sched_getscheduler(0));
