@@ -161,8 +161,9 @@ int main(void) {
     union sigval seven = {.sival_int = 7};
     signal(SIGUSR1, handle); signal(SIGCHLD, handle);
     raise(SIGUSR1); kill(getpid(), SIGUSR1); sigqueue(getpid(), SIGUSR1, seven);
+    sigemptyset(&set); sigaddset(&set, SIGCHLD); sigprocmask(SIG_BLOCK, &set, 0);
     if (!fork()) { signal(SIGCHLD, SIG_DFL); _exit(3); }
-    pause();
+    sigemptyset(&set); sigsuspend(&set);
     kill(getpid(), SIGTERM);
 }""")
     text = pyldso("run", "--strace", program).stderr
