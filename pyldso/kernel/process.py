@@ -215,6 +215,7 @@ class Process(OwnCalls):
             finally:
                 if self._clock is not None:
                     self._clock.rest()
+            self.intake.end_timers(self.signals.timers)
         return self.end(status)
 
     def _loop(self, pc: int) -> None:

@@ -28,7 +28,9 @@ from pyldso.kernel.mmu import PAGE_SIZE
 from pyldso.kernel.signal_frames import SignalInfo
 
 _GETTID, _TGKILL = 186, 234
-_TIMER_CREATE, _TIMER_SETTIME, _TIMER_DELETE = 222, 223, 226
+_SETITIMER, _TIMER_CREATE, _TIMER_SETTIME, _TIMER_DELETE = 38, 222, 223, 226
+_INTERVAL_TIMERS = (0, 1, 2)
+"""ITIMER_REAL, ITIMER_VIRTUAL and ITIMER_PROF of setitimer(2)."""
 _SIGBUS, WAKE = 7, 32
 """SIGBUS is the bus guard's too. The second is the C library's own (SIGCANCEL, SIGTIMER); it comes
 from no other process, and from timers with a value. Without one it repeats a stop here."""
@@ -180,6 +182,8 @@ class SignalIntake:
                 mask = set_signal_mask(_DEAF)
                 self._forget_timer()
                 for number, action in self._former.items():
+                    if number in self._handled:  # what is pending was the guest's
+                        set_kernel_action(number, self._action(_SIG_IGN, 0))
                     set_kernel_action(number, action)
                 self._former.clear()
                 self._handled.clear()
@@ -187,10 +191,17 @@ class SignalIntake:
                 self._pending[0] = self._pending[1] = 0
                 set_signal_mask(mask)
 
+    def end_timers(self, timers: Iterable[int]) -> None:
+        """Let no timer of the guest, which has ended, send a signal any more."""
+        for timer in timers:
+            host.host_syscall(_TIMER_DELETE, timer)
+        for which in _INTERVAL_TIMERS:
+            host.host_syscall(_SETITIMER, which, bytes(32), 0)
+
     def leave_to_next(self, timers: Iterable[int]) -> None:
         """Give handled signals their default action: another program takes the process's place.
 
-        The timers of the one before end with it.
+        The timers of the one before end with it, those of setitimer(2) do not.
         """
         for timer in timers:
             host.host_syscall(_TIMER_DELETE, timer)
