@@ -61,12 +61,13 @@ _FILL = (
     b"\x41\x83\xe2\x07"                  # and    r10d, READ | WRITE | EXECUTE
     b"\x41\x83\xfb\x02"                  # cmp    r11d, MEM_FETCH - MEM_READ
     b"\x75\x06"                          # jne    data
+                                         # executed:
     b"\x41\x80\x09\x08"                  # or     byte [r9], EXECUTED
     b"\xeb\x0c"                          # jmp    done
                                          # data:
     b"\x83\xe0\x06"                      # and    eax, WRITE | EXECUTE
     b"\x83\xf8\x06"                      # cmp    eax, WRITE | EXECUTE
-    b"\x74\x04"                          # je     done
+    b"\x74\xf2"                          # je     executed         its fetches do not ask
     b"\x41\x83\xe2\x03"                  # and    r10d, READ | WRITE
                                          # done:
     b"\x4c\x89\x51\x08"                  # mov    [rcx+8], r10
@@ -148,10 +149,9 @@ class TlbFill:
                 return self._refuse(address, access, entry_address)
             permission = arena.permission(address)
         offset = arena.offset(address)
-        if kind == MEM_FETCH:
+        if kind == MEM_FETCH or permission & (WRITE | EXECUTE) == WRITE | EXECUTE:
+            # Where all is allowed, no fetch asks after the first access of data.
             arena.permissions[offset >> PAGE_SHIFT] = permission | EXECUTED
-            given = permission & (READ | WRITE | EXECUTE)
-        elif permission & (WRITE | EXECUTE) == WRITE | EXECUTE:
             given = permission & (READ | WRITE | EXECUTE)
         else:
             # A data access must not make a page fetchable, or code that is written later
