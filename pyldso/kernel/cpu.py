@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyldso.arch.x86_64 import registers, vdso, vex
 from pyldso.errors import ElfFormatError
-from pyldso.kernel import host
+from pyldso.kernel import code_generator, host
 from pyldso.kernel.bus_guard import BusGuard
 from pyldso.kernel.clock_gate import ClockGate
 from pyldso.kernel.libunicorn import ERR_OK, MachineError, Unicorn
@@ -103,6 +103,8 @@ class Cpu(Unicorn):
         self._guard = VexGuard(arena, self._on_unsupported)
         self._map_physical(ARENA_PHYSICAL, arena.base, arena.size)
         self.has_quick_exits = not force_portable and self._skip_exit_requests()
+        if self.has_quick_exits:
+            code_generator.improve(self)
         self._fill = TlbFill(
             arena, self._retry_fault, self._refuse, self.flush_tlb, force_portable=force_portable
         )

@@ -57,6 +57,15 @@ def place_code(code: bytes, data_size: int = 0) -> int:
     return page
 
 
+def replace_code(address: int, code: bytes) -> None:
+    """Write over a library's machine code, in this process's own copy of it; raises OSError."""
+    page = address & -CODE_SIZE
+    length = address + len(code) - page
+    protect_memory(page, length, PROT_READ | PROT_WRITE | PROT_EXEC)
+    ctypes.memmove(address, code, len(code))
+    protect_memory(page, length, PROT_READ | PROT_EXEC)
+
+
 # uint32_t compare_exchange(uint32_t *place, uint32_t old, uint32_t new)
 _COMPARE_EXCHANGE = (
     b"\x89\xf0"          # mov  eax, esi

@@ -17,7 +17,7 @@ import ctypes
 from pyldso.kernel import host
 from pyldso.kernel.interposition import Interposition
 from pyldso.kernel.libunicorn import Unicorn
-from pyldso.kernel.mmu import PAGE_MASK, PAGE_SIZE
+from pyldso.kernel.mmu import PAGE_SIZE
 
 _FUNC_START, _EXIT_ATOMIC = "tcg_func_start_x86_64", "cpu_loop_exit_atomic_x86_64"
 _HELPERS = {
@@ -169,8 +169,4 @@ def _mend(function: int, wrong: bytes, right: bytes) -> None:
     at = code.find(wrong)
     if at < 0:
         raise LookupError("libunicorn has another xchg")
-    start, end = function + at, function + at + len(right)
-    page = start & ~PAGE_MASK
-    host.protect_memory(page, end - page, host.PROT_READ | host.PROT_WRITE | host.PROT_EXEC)
-    ctypes.memmove(start, right, len(right))
-    host.protect_memory(page, end - page, host.PROT_READ | host.PROT_EXEC)
+    host.replace_code(function + at, right)
