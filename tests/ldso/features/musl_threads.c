@@ -29,7 +29,11 @@ static int stage, arrived;
 static long total;
 static pthread_barrier_t barrier;
 static pthread_key_t key;
-static void destroy(void *value) { __atomic_add_fetch(&total, (long)value, __ATOMIC_SEQ_CST); }
+static void destroy(void *value) {
+    pthread_mutex_lock(&mutex);
+    total += (long)value;
+    pthread_mutex_unlock(&mutex);
+}
 static void *work(void *argument) {
     long number = (long)argument, result = 0;
     pthread_setspecific(key, (void *)1000);
