@@ -61,9 +61,10 @@ if TYPE_CHECKING:
 
 Write = Callable[[str], object]
 
-
 TUNING_VARIABLES = (b"GLIBC_TUNABLES", b"MALLOC_", b"LD_HWCAP_MASK")
 """How the names of variables begin that set tunables of glibc."""
+_PYTHON_FRAMES = 10_000
+"""The recursion limit: what as many nested guest calls take as a process may make."""
 
 
 def write_out(text: str) -> None:
@@ -130,6 +131,7 @@ def run(options: RunOptions) -> int:
 
     Raises LoadError with ld.so's message where a program cannot be started.
     """
+    sys.setrecursionlimit(_PYTHON_FRAMES)
     options = options._replace(first_process=os.getpid())
     if options.policy is None:  # once, before the program can change its current folder
         options = options._replace(policy=Policy.default())

@@ -225,7 +225,9 @@ def _pointer_decoder(index: int, parameters: list[Parameter], names: list[str]) 
             count = max(ctypes.c_int(registers[count_index]).value, 0) * item_size
         if not count or (nullable and not address):
             return 0 if not address else _any_pointer(process)
-        return process.memory.host_pointer(address, min(count, _LARGEST_BUFFER), need)
+        if item_size == 1:
+            count = min(count, _LARGEST_BUFFER)
+        return process.memory.host_pointer(address, count, need)
 
     return decode_buffer
 

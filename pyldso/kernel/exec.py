@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from stat import S_ISREG
 from struct import pack
 from typing import TYPE_CHECKING, NamedTuple
@@ -40,7 +41,9 @@ ET_DYN_BASE = 0x555555554000
 """Where a position-independent program goes: two thirds up (ELF_ET_DYN_BASE)."""
 _STACK_EXPAND = 128 << 10
 """How much stack is there from the start, below what the arguments take (setup_arg_pages())."""
-_MAX_ARG_STRLEN = 32 * PAGE_SIZE
+MAX_ARG_STRLEN = 32 * PAGE_SIZE
+"""The longest string of argv and envp, with its NUL; and what they may take at the least."""
+_STRINGS_SHARE, _MOST_FOR_STRINGS = 4, (8 << 20) * 3 // 4
 _CLOCK_TICKS = 100
 _SCRIPT_LINE, _SCRIPT_DEPTH = 256, 5
 """How much of a script's first line counts, and how many scripts may interpret each other."""
@@ -346,6 +349,16 @@ def _map_segment(process: Process, elf: _Elf, phdr: Phdr, base: int) -> None:
         memory.map(mapped_end, page_up(memory_end) - mapped_end, prot, fixed=True)
 
 
+def room_for_strings(stack_limit: int) -> int:
+    """Return how many bytes argv and envp may take on a stack of at most `stack_limit`."""
+    return max(min(stack_limit // _STRINGS_SHARE, _MOST_FOR_STRINGS), MAX_ARG_STRLEN)
+
+
+def size_of_strings(strings: Sequence[bytes]) -> int:
+    """Return what strings of argv and envp take there, with their NULs and pointers."""
+    return sum(len(string) + 1 + 8 for string in strings)
+
+
 def build_stack(
     process: Process, program: Program, argv: list[bytes], envp: list[bytes]
 ) -> InitialStack:
@@ -353,10 +366,9 @@ def build_stack(
 
     Raises E2BIG as execve(2) does. Sets the stack pointer.
     """
-    strings_size = sum(len(text) + 1 for text in (*argv, *envp))
     pointers_size = 8 * (len(argv) + len(envp) + 64)
-    if strings_size + pointers_size > process.memory.stack_limit // 4 or any(
-        len(text) >= _MAX_ARG_STRLEN for text in (*argv, *envp)
+    if size_of_strings((*argv, *envp)) > room_for_strings(process.memory.stack_limit) or any(
+        len(text) >= MAX_ARG_STRLEN for text in (*argv, *envp)
     ):
         raise os_error(errno.E2BIG, program.path)
     # From the top: 8 zero bytes, the file name, environment, arguments; platform, random bytes.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _thread
 import ctypes
+import errno
 from collections.abc import Callable
 from struct import pack
 
@@ -209,9 +210,14 @@ def clock_gettime_address() -> int:
 
 
 def start_deaf_thread(function: Callable[..., object], *arguments: object) -> None:
-    """Start a thread to which the kernel gives no signals: they are the first thread's."""
+    """Start a thread to which the kernel gives no signals: they are the first thread's.
+
+    Raises OSError with EAGAIN where the user has too many (pthread_create(3)).
+    """
     mask = set_signal_mask(ALL_SIGNALS)
     try:
         _thread.start_new_thread(function, arguments)
+    except RuntimeError:
+        raise os_error(errno.EAGAIN) from None
     finally:
         set_signal_mask(mask)

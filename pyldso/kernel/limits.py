@@ -9,7 +9,10 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from enum import IntEnum
+from signal import SIGCONT
+from struct import pack
 from time import monotonic, sleep
 from typing import NamedTuple
 
@@ -19,6 +22,9 @@ from pyldso.kernel.status import Exhausted, ProcessEnded
 
 _NO_LIMIT = 1 << 62
 _LOOK_SECONDS, _AGAIN_SECONDS = 0.02, 0.002
+_TIMER_CREATE, _TIMER_SETTIME, _TIMER_DELETE = 222, 223, 226
+_CLOCK_MONOTONIC, _TIMER_ABSTIME = 1, 1
+_CONTINUE_NANOSECONDS = 100_000_000
 
 
 class Limits(NamedTuple):
@@ -67,6 +73,11 @@ class Budget:
         """Note that `count` bytes were written."""
         self._counters[1] -= count
 
+    @property
+    def deadline(self) -> float | None:
+        """The time of `monotonic` at which all is over, where there is one."""
+        return self._deadline
+
     def reached(self) -> int:
         """Return the LimitStatus of a limit that any of the processes has reached, or 0."""
         if not self._counters[2]:
@@ -96,23 +107,45 @@ class Budget:
 
 
 class Clock:
-    """Calls `stop` when a limit is reached, until `rest`; it has to interrupt waits, too."""
+    """Calls `stop` when a limit is reached, until `rest`; it has to interrupt waits, too.
 
-    __slots__ = ("_budget", "_round", "_stop")
+    A process that a signal has stopped is continued by the host's kernel when its time is over.
+    """
+
+    __slots__ = ("_budget", "_round", "_stop", "_timer")
 
     def __init__(self, budget: Budget, stop: Callable[[], None]) -> None:
         self._budget = budget
         self._stop = stop
         self._round = 0
+        self._timer = ctypes.c_int(-1)
 
     def watch(self) -> None:
-        """Begin to watch; the child of a fork has to call it again."""
+        """Begin to watch; the child of a fork has to call it again. Raises OSError."""
         self._round += 1
+        self._timer.value = -1  # a fork does not inherit it
         host.start_deaf_thread(self._wait, self._round)
+        if self._budget.deadline is not None:
+            self._plan_to_continue(self._budget.deadline)
 
     def rest(self) -> None:
         """Stop nothing any more."""
         self._round += 1
+        if self._timer.value >= 0:
+            host.host_syscall(_TIMER_DELETE, self._timer.value)
+            self._timer.value = -1
+
+    def _plan_to_continue(self, deadline: float) -> None:
+        """Have SIGCONT come from `deadline` on, which ends a stop whatever it does else.
+
+        No thread of a stopped process runs, so only a timer of the kernel's can (signal(7)).
+        """
+        event = pack("<QiiI44x", 0, SIGCONT, 0, 0)
+        seconds, fraction = divmod(deadline, 1)
+        times = pack("<4q", 0, _CONTINUE_NANOSECONDS, int(seconds), int(fraction * 1e9))
+        with suppress(OSError):  # `ulimit -i 0`: there are no timers
+            host.host_syscall(_TIMER_CREATE, _CLOCK_MONOTONIC, event, ctypes.addressof(self._timer))
+            host.host_syscall(_TIMER_SETTIME, self._timer.value, _TIMER_ABSTIME, times, 0)
 
     def _wait(self, number: int) -> None:
         while number == self._round and not self._budget.reached():

@@ -11,6 +11,7 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from signal import SIGSEGV
 from struct import unpack
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,14 @@ from pyldso.kernel.own_calls import OwnCalls
 from pyldso.kernel.policy import Policy
 from pyldso.kernel.signal_intake import Interrupted
 from pyldso.kernel.signals import Signals
-from pyldso.kernel.status import ExitStatus, Inherited, Killed, ProcessEnded, ProcessReplaced
+from pyldso.kernel.status import (
+    SI_KERNEL,
+    ExitStatus,
+    Inherited,
+    Killed,
+    ProcessEnded,
+    ProcessReplaced,
+)
 from pyldso.kernel.stubs import TRAP_BASE, Stubs, TrapHandler
 from pyldso.kernel.thread import RESTARTED, Thread, ThreadWaits, Wait
 
@@ -49,6 +57,10 @@ _UNKNOWN_SYSCALL = -errno.ENOSYS
 _SIZE_OF_SYSCALL = 2
 """Bytes of the instruction."""
 _MASK = 2**64 - 1
+_MOST_CALLS = 300
+"""Nested calls: each takes some 12 KiB of the host's stack, and a dozen frames of Python's."""
+_MOST_REFUSED = 1000
+"""Refusals that are remembered, each of which is told once."""
 
 _RLIMIT_CORE = 4
 
@@ -97,6 +109,7 @@ class Process(OwnCalls):
         """Both None in a process that has never had a second thread."""
         self.runs_alone = 0
         """Calls that pyldso makes now during which no other thread may run."""
+        self._calls = 0
         self.exit_status: int | None = None
         self.status: ExitStatus | None = None
         self.brk = self.brk_start = 0
@@ -133,11 +146,17 @@ class Process(OwnCalls):
         """Run a guest function of integer arguments and return its RAX.
 
         The stack pointer is preserved, other registers are not. Raises ProcessEnded where the
-        process ends meanwhile. Other threads run meanwhile, too.
+        process ends meanwhile, or where such calls nest so deep that the host's stack would end:
+        ld.so's would, too. Other threads run meanwhile.
         """
         cpu, sp, pc = self.cpu, self.cpu.sp, self.cpu.pc
+        if self._calls == _MOST_CALLS:
+            reason = "calls from within the dynamic linker nest too deep"
+            raise ProcessEnded(Killed(SIGSEGV, pc, None, SI_KERNEL, reason))
         self._prepare_call(arguments)
+        self._calls += 1
         self._loop(function)
+        self._calls -= 1
         cpu.sp, cpu.pc = sp, pc
         if self.scheduler is not None:
             self.scheduler.wake_returned()
@@ -254,6 +273,8 @@ class Process(OwnCalls):
             self.thread.trap = handler
             self._let_wait(waits.wait)
             return
+        except MemoryFault as fault:  # in a pointer of the guest's: ld.so would have met it, too
+            raise ProcessEnded(Killed(SIGSEGV, self.cpu.pc, fault.address, SI_KERNEL)) from None
         if result is not None:
             self.cpu.set(registers.RAX, result & _MASK)
 
@@ -327,8 +348,8 @@ class Process(OwnCalls):
     def _on_syscall(self) -> None:
         """Answer the guest's system call: the machine stands on the instruction."""
         number, *arguments = self.cpu.syscall_registers()
-        if number >= TRAP_BASE and self.stubs.holds(self.cpu.pc):
-            self.after_system_call(self.stubs.traps[number - TRAP_BASE])
+        if number >= TRAP_BASE and (trap := self.stubs.trap(number, self.cpu.pc)):
+            self.after_system_call(trap)
             return
         try:
             result = self._system_call(number, arguments)
@@ -537,11 +558,12 @@ class Process(OwnCalls):
 
     def refuse(self, what: str, reason: str) -> None:
         """Tell once that the guest asked for something it does not get."""
-        if what in self._refused:
+        if what in self._refused or not self.events.wanted & Topic.UNSUPPORTED:
             return
+        if len(self._refused) == _MOST_REFUSED:  # a guest can think of any number of them
+            self._refused.clear()
         self._refused.add(what)
-        if self.events.wanted & Topic.UNSUPPORTED:
-            self.events.emit(Refused(what, reason))
+        self.events.emit(Refused(what, reason))
 
 
 def _holds_locks(memory: AddressSpace, head: int) -> bool:

@@ -11,7 +11,6 @@ The first clone(2) of a thread imports this; a program without threads has no sc
 from __future__ import annotations
 
 import _thread
-import ctypes
 import errno
 import os
 from _queue import Empty, SimpleQueue
@@ -255,7 +254,8 @@ class Scheduler:
         wait, number = thread.wait, info.number
         if not isinstance(wait, HostWait) or wait.call.number != _RT_SIGTIMEDWAIT:
             return False
-        wanted = ctypes.c_uint64.from_address(int(wait.call.arguments[0])).value
+        wanted_set = wait.call.arguments[0]
+        wanted = unpack_from("<Q", wanted_set)[0] if isinstance(wanted_set, bytes) else 0
         if not wanted >> (number - 1) & 1 or thread.host is None or wait.has_signal:
             return False
         wait.has_signal = True

@@ -55,6 +55,14 @@ class Stubs:
         """Tell whether a program counter is within these pages."""
         return self._vma.start <= pc < self._vma.end
 
+    def trap(self, number: int, pc: int) -> TrapHandler | None:
+        """Return what a system call at `pc` enters; None where it is no trap.
+
+        A guest that jumps into the pages can ask for any number there.
+        """
+        index = number - TRAP_BASE
+        return self.traps[index] if 0 <= index < len(self.traps) and self.holds(pc) else None
+
     def trap_number(self, handler: TrapHandler) -> int:
         """Return the system call number by which a stub enters `handler`.
 

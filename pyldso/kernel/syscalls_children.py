@@ -11,16 +11,22 @@ import ctypes
 import errno
 import os
 import sys
+from signal import SIGKILL
 from struct import Struct
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64 import registers
 from pyldso.errors import os_error
-from pyldso.kernel.exec import check_executable
+from pyldso.kernel.exec import (
+    MAX_ARG_STRLEN,
+    check_executable,
+    room_for_strings,
+    size_of_strings,
+)
 from pyldso.kernel.family import prepare_family
 from pyldso.kernel.mmu import READ
 from pyldso.kernel.signal_intake import Interrupted
-from pyldso.kernel.status import ProcessReplaced
+from pyldso.kernel.status import Killed, ProcessEnded, ProcessReplaced
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
@@ -39,8 +45,6 @@ _CLONE3_FLAGS = (
     | _CLONE_SETTLS | _CLONE_PARENT_SETTID | _CLONE_CHILD_CLEARTID | _CLONE_CHILD_SETTID
 )  # fmt: skip
 """Beside those of this file CLONE_FS, CLONE_FILES, CLONE_SIGHAND and CLONE_SYSVSEM."""
-_LONGEST_STRING = 32 * 4096
-_MOST_STRINGS = 0x10000
 
 
 def sys_fork(process: Process) -> int:
@@ -106,10 +110,21 @@ def _fork(process: Process) -> int:
             raise Interrupted
         pid = os.fork()
         if pid == 0:
-            process.continue_as_child()
+            _begin_child(process)
     finally:
         process.signals.mirror_mask()
     return pid
+
+
+def _begin_child(process: Process) -> None:
+    """Go on as the child, or end where the host has no thread or timer left for it.
+
+    An error of fork(2) is the parent's to see.
+    """
+    try:
+        process.continue_as_child()
+    except OSError:
+        raise ProcessEnded(Killed(SIGKILL, process.cpu.pc)) from None
 
 
 def _vfork(process: Process) -> int:
@@ -141,8 +156,9 @@ def _vfork(process: Process) -> int:
 
 def sys_execve(process: Process, path: bytes, argv: int, envp: int) -> int:
     """execve(2): raises ProcessReplaced where the new program can be started."""
-    arguments = _strings(process, argv)
-    environment = _strings(process, envp)
+    room = room_for_strings(process.memory.stack_limit)
+    arguments = _strings(process, argv, room)
+    environment = _strings(process, envp, room - size_of_strings(arguments))
     is_own = process.files.own_file(path) is not None
     program = process.files.program_path if is_own else os.fsdecode(path)
     program, arguments = check_executable(process.files, program, arguments)
@@ -152,11 +168,16 @@ def sys_execve(process: Process, path: bytes, argv: int, envp: int) -> int:
     raise ProcessReplaced(program, arguments, environment)
 
 
-def _strings(process: Process, address: int) -> list[bytes]:
-    """Return the strings of a NULL-terminated array of pointers."""
+def _strings(process: Process, address: int, room: int) -> list[bytes]:
+    """Return the strings of a NULL-terminated array of pointers; E2BIG for more than `room`."""
     strings: list[bytes] = []
     while address and (pointer := process.memory.read_u64(address + 8 * len(strings))):
-        strings.append(process.memory.read_cstring(pointer, _LONGEST_STRING))
-        if len(strings) > _MOST_STRINGS:
-            raise os_error(errno.E2BIG)
+        try:
+            string = process.memory.read_cstring(pointer, min(room, MAX_ARG_STRLEN))
+        except OSError as refusal:
+            if refusal.errno != errno.ENAMETOOLONG:
+                raise
+            raise os_error(errno.E2BIG) from None
+        strings.append(string)
+        room -= size_of_strings([string])
     return strings

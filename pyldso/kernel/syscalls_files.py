@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pyldso.errors import os_error
 from pyldso.kernel.family import is_family
 from pyldso.kernel.host import host_syscall
-from pyldso.kernel.mmu import READ, WRITE
+from pyldso.kernel.mmu import PAGE_SIZE, READ, WRITE
 from pyldso.kernel.paths import AT_FDCWD, VALID_FLAGS
 from pyldso.kernel.policy import PathUse
 
@@ -247,6 +247,8 @@ def sys_openat2(process: Process, dirfd: int, path: bytes, how: int, size: int) 
     """openat2(2); what limits the walk is looked at before the file is opened."""
     if size < _OPEN_HOW_SIZE:
         raise os_error(errno.EINVAL)
+    if size > PAGE_SIZE:
+        raise os_error(errno.E2BIG)
     fields = ctypes.string_at(how, size)
     if any(fields[_OPEN_HOW_SIZE:]):
         raise os_error(errno.E2BIG)

@@ -30,10 +30,12 @@ _NUMBER_PRCTLS = frozenset((1, 7, 21, 23, 27, 29, 30, 36, 38, 39))
 PR_SET_TIMERSLACK, PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS and its GET."""
 _POINTER_PRCTLS = frozenset((2, 25, 37))
 """PR_GET_PDEATHSIG, PR_GET_TSC and PR_GET_CHILD_SUBREAPER."""
-_RLIMIT_FSIZE, _RLIMIT_STACK, _RLIMIT_NOFILE = 1, 3, 7
-_HOST_LIMITS = frozenset((0, 1, 10, 11, 12, 13, 14, 15))
-"""RLIMIT_CPU, FSIZE, LOCKS, SIGPENDING, MSGQUEUE, NICE, RTPRIO and RTTIME."""
-_FEW_DESCRIPTORS = 1024
+_RLIMIT_FSIZE, _RLIMIT_STACK = 1, 3
+_HOST_LIMITS = frozenset((0, 1, 10, 12, 13, 14, 15))
+"""RLIMIT_CPU, FSIZE, LOCKS, MSGQUEUE, NICE, RTPRIO and RTTIME."""
+_LEAST = {7: 1024, 11: 64}
+"""What pyldso itself needs of RLIMIT_NOFILE and of RLIMIT_SIGPENDING, which counts timers, too."""
+_NEVER = 1 << 64
 _LARGEST_STACK = 1 << 30
 _ROBUST_LIST_HEAD_SIZE = 24
 _NGROUPS_MAX = 65536
@@ -99,8 +101,8 @@ def sys_sched_yield(process: Process) -> int:
 def sys_prlimit64(process: Process, pid: int, resource: int, new: int, old: int) -> int:
     """prlimit(2) on the process itself: the host's, but for what pyldso itself would not survive.
 
-    Limits of memory, of processes, of few descriptors and of core files, which would be the
-    emulator's, are kept and shown, without effect.
+    Limits of memory, of processes, of few descriptors, of few pending signals and of core files,
+    which would be the emulator's, are kept and shown, without effect.
     """
     _refuse_others(process, pid)
     current = ctypes.create_string_buffer(16)
@@ -113,7 +115,7 @@ def sys_prlimit64(process: Process, pid: int, resource: int, new: int, old: int)
             raise os_error(errno.EINVAL)
         if hard > unpack("<QQ", shown)[1] and os.geteuid():
             raise os_error(errno.EPERM)
-        if resource in _HOST_LIMITS or (resource == _RLIMIT_NOFILE and soft >= _FEW_DESCRIPTORS):
+        if resource in _HOST_LIMITS or soft >= _LEAST.get(resource, _NEVER):
             if resource == _RLIMIT_FSIZE:
                 sys.dont_write_bytecode = True  # Python would leave modules cut off in its cache
             host_syscall(_PRLIMIT64, 0, resource, new, 0)

@@ -28,6 +28,7 @@ _SS_ONSTACK, _SS_DISABLE, _SS_AUTODISARM = 1, 2, 1 << 31
 _SIG_BLOCK, _SIG_UNBLOCK, _SIG_SETMASK = 0, 1, 2
 _PAUSE, _RT_SIGPENDING, _RT_SIGTIMEDWAIT, _RT_SIGQUEUEINFO, _RT_SIGSUSPEND = 34, 127, 128, 129, 130
 _TGKILL, _RT_TGSIGQUEUEINFO, _PIDFD_SEND_SIGNAL = 234, 297, 424
+_PIDFD_SIGNAL_PROCESS_GROUP = 4
 _RLIMIT_SIGPENDING, _FEW_SIGNALS = 11, 64
 _OUT_OF_REACH = "other processes are out of reach"
 
@@ -191,7 +192,8 @@ def sys_pidfd_send_signal(
 ) -> int:
     """pidfd_send_signal(2)."""
     pid = _process_of(pidfd)
-    if number and not is_family(process, pid):
+    to_group = flags & _PIDFD_SIGNAL_PROCESS_GROUP
+    if number and not (is_family_group if to_group else is_family)(process, pid):
         process.refuse(f"signal to process {pid}", _OUT_OF_REACH)
         raise os_error(errno.EPERM)
     return host_syscall(_PIDFD_SEND_SIGNAL, pidfd, number, siginfo, flags)
@@ -287,14 +289,15 @@ def sys_rt_sigtimedwait(
     """sigtimedwait(2)."""
     if size != 8:
         raise os_error(errno.EINVAL)
-    numbers = int.from_bytes(ctypes.string_at(wanted, 8), "little")
+    wanted_set = ctypes.string_at(wanted, 8)
+    numbers = int.from_bytes(wanted_set, "little")
     for pending in (process.thread.pending, process.signals.pending):
         info = pending.take(numbers)
         if info is not None:
             if siginfo:
                 ctypes.memmove(siginfo, info.siginfo, 128)
             return info.number
-    return process.call_host(_RT_SIGTIMEDWAIT, (wanted, siginfo, timeout, size))
+    return process.call_host(_RT_SIGTIMEDWAIT, (wanted_set, siginfo, timeout, size))
 
 
 def sys_sigaltstack(process: Process, new: int, old: int) -> int:
