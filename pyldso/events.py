@@ -11,12 +11,14 @@ Topics are LD_DEBUG's words (ld.so(8)) and what the kernel's side adds to them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from enum import IntFlag
 from typing import ClassVar, dataclass_transform
 
 
-class Topic(IntFlag):
-    """What can be watched; the names in lower case are LD_DEBUG's words."""
+class Topic:
+    """What can be watched, each a bit; the names in lower case are LD_DEBUG's words.
+
+    Plain numbers: an IntFlag's `&` costs a microsecond, and every look-up of a symbol asks twice.
+    """
 
     LIBS = 1
     RELOC = 2
@@ -42,10 +44,10 @@ class Event:
     Declare `class SegmentMapped(Event, topic=Topic.MAP)` with annotated fields only.
     """
 
-    topic: ClassVar[Topic]
+    topic: ClassVar[int]
     field_names: ClassVar[tuple[str, ...]]
 
-    def __init_subclass__(cls, topic: Topic) -> None:
+    def __init_subclass__(cls, topic: int) -> None:
         cls.topic = topic
         cls.field_names = tuple(cls.__annotations__)
 
@@ -77,12 +79,12 @@ class EventStream:
 
     def __init__(self) -> None:
         self.wanted = 0
-        self._subscribers: list[tuple[Topic, Subscriber]] = []
+        self._subscribers: list[tuple[int, Subscriber]] = []
 
-    def subscribe(self, topics: Topic, subscriber: Subscriber) -> None:
+    def subscribe(self, topics: int, subscriber: Subscriber) -> None:
         """Call `subscriber` with every later event of `topics`, in order of subscription."""
         self._subscribers.append((topics, subscriber))
-        self.wanted |= int(topics)
+        self.wanted |= topics
 
     def emit(self, event: Event) -> None:
         """Hand `event` to those who asked for its topic."""

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from pyldso.kernel.scheduler import Scheduler
     from pyldso.kernel.vfork import VforkChild
 
-_SYSCALLS = int(Topic.SYSCALLS)
+_SYSCALLS = Topic.SYSCALLS
 """As a plain number: every system call asks whether somebody watches, and enum's `&` is slow."""
 _UNKNOWN_SYSCALL = -errno.ENOSYS
 _SIZE_OF_SYSCALL = 2

@@ -286,37 +286,40 @@ class Dso:
 
 
 class GnuHash:
-    """DT_GNU_HASH: bloom filter, buckets and chains of hashes."""
+    """DT_GNU_HASH: bloom filter, buckets and chains of hashes.
+
+    The filter is asked by lookup.py, for all files in one loop: nine of ten have no such name.
+    """
 
     __slots__ = (
-        "_bloom",
-        "_bloom_mask",
         "_bucket_count",
         "_buckets",
         "_chains",
         "_dso",
         "_first",
-        "_shift",
+        "bloom",
+        "bloom_mask",
+        "bloom_shift",
     )
 
     def __init__(self, dso: Dso, table: memoryview) -> None:
         words = table[: len(table) & ~3].cast("I")
-        self._bucket_count, self._first, bloom_size, self._shift = words[:4].tolist()
+        self._bucket_count, self._first, bloom_size, self.bloom_shift = words[:4].tolist()
         if 16 + 8 * bloom_size > len(table):
             raise IndexError("the bloom filter leads out of bounds")
-        self._bloom = table[16 : 16 + 8 * bloom_size].cast("Q")
-        self._bloom_mask = bloom_size - 1
+        self.bloom = table[16 : 16 + 8 * bloom_size].cast("Q")
+        self.bloom_mask = bloom_size - 1
         start = 4 + 2 * bloom_size
         self._buckets = words[start : start + self._bucket_count]
         self._chains = words[start + self._bucket_count :]
         self._dso = dso
 
     def find(self, name: bytes, gnu: int) -> Sequence[int]:
-        """Return the indices of the symbols called `name`, whose gnu_hash is `gnu`."""
+        """Return the indices of the symbols called `name`, whose gnu_hash is `gnu`.
+
+        The bloom filter has let it pass.
+        """
         if not self._bucket_count:
-            return ()
-        word = self._bloom[gnu >> 6 & self._bloom_mask]
-        if not word >> (gnu & 63) & word >> (gnu >> self._shift & 63) & 1:
             return ()
         index = self._buckets[gnu % self._bucket_count]
         if index < self._first:
@@ -346,6 +349,8 @@ class SysvHash:
     """DT_HASH: buckets and chains of symbol indices (gABI ch. 5)."""
 
     __slots__ = ("_bucket_count", "_buckets", "_chains", "_dso")
+    bloom, bloom_mask, bloom_shift = (2**64 - 1,), 0, 0
+    """Lets all pass."""
 
     def __init__(self, dso: Dso, table: memoryview) -> None:
         words = table[: len(table) & ~3].cast("I")
@@ -379,6 +384,8 @@ class NoHash:
     """The table of a file that exports nothing."""
 
     __slots__ = ()
+    bloom, bloom_mask, bloom_shift = (0,), 0, 0
+    """Lets none pass."""
 
     def find(self, name: bytes, gnu: int) -> Sequence[int]:
         """Return nothing."""

@@ -50,6 +50,7 @@ def find_symbol(
     """
     name = reference.name
     gnu = namespace.hashes[name]
+    word, low = gnu >> 6, gnu & 63
     watched = bool(namespace.events.wanted & Topic.SYMBOLS)
     weak: Definition | None = None
     for scope in scopes:
@@ -61,7 +62,11 @@ def find_symbol(
                     SymbolLookedUp(name.decode(errors="replace"), dso.label, dso.owner.id)
                 )
             try:
-                indices = dso.hash.find(name, gnu)
+                table = dso.hash
+                bits = table.bloom[word & table.bloom_mask]
+                if not bits >> low & bits >> (gnu >> table.bloom_shift & 63) & 1:
+                    continue
+                indices = table.find(name, gnu)
                 if not indices:
                     continue
                 definition = _match(dso, indices, reference)

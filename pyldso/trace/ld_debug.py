@@ -9,7 +9,7 @@ from typing import Any
 from pyldso.events import Event, Topic
 from pyldso.ldso import events as ld
 
-WORDS: dict[str, tuple[Topic, str]] = {
+WORDS: dict[str, tuple[int, str]] = {
     "libs": (Topic.LIBS | Topic.CALLS, "display library search paths"),
     "reloc": (Topic.RELOC | Topic.CALLS, "display relocation processing"),
     "files": (Topic.FILES | Topic.CALLS, "display progress for input file"),
@@ -34,9 +34,9 @@ ALL = (
 HELP = "help"
 
 
-def parse_words(text: str) -> tuple[Topic, list[str]]:
+def parse_words(text: str) -> tuple[int, list[str]]:
     """Return the topics that LD_DEBUG's `text` names and the words that it does not know."""
-    topics = Topic(0)
+    topics = 0
     unknown: list[str] = []
     for word in text.replace(",", " ").replace(":", " ").split():
         if word == "all":
