@@ -26,7 +26,7 @@ def audit_names(namespace: Namespace, variable: str) -> Sequence[str]:
     """Return the audit libraries that LD_AUDIT and the program (DT_AUDIT, DT_DEPAUDIT) name."""
     program = namespace.program
     tags = (DT.AUDIT, DT.DEPAUDIT)
-    texts = [variable, *(program.string(program.dynamic[t]) for t in tags if t in program.dynamic)]
+    texts = [variable, *(program.text(tag) for tag in tags if tag in program.dynamic)]
     return [
         namespace.search.expand(name, program) for text in texts for name in text.split(":") if name
     ]

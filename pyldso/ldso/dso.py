@@ -223,6 +223,11 @@ class Dso:
         """Return the text at `offset` of the dynamic string table."""
         return self.bytes_at(offset).decode(errors="surrogateescape")
 
+    def text(self, tag: int) -> str:
+        """Return the text that an entry of the dynamic section names; DlError where it is none."""
+        with reading(self.label, "string table"):
+            return self.string(self.dynamic[tag])
+
     def bytes_at(self, offset: int) -> bytes:
         """Return the NUL-terminated string at `offset` of the dynamic string table."""
         if not 0 <= offset < len(self.strings):

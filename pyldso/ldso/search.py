@@ -234,7 +234,7 @@ class LibrarySearch:
             return []
         if dso.name in self._inhibit_rpath:
             return []
-        return [self.expand(item, dso) or "." for item in split(dso.string(dso.dynamic[tag]))]
+        return [self.expand(item, dso) or "." for item in split(dso.text(tag))]
 
     def _in_dso_path(self, name: str, dso: Dso, tag: DT, opener: Opener) -> OpenedFile | None:
         directories = self._dso_directories(dso, tag)

@@ -251,3 +251,28 @@ def test_need_of_a_version_that_is_gone(
         library.compare(library.whole.replace(b"\0V1\0", b"\0V9\0"), pyldso)
     finally:
         main.write_bytes(original)
+
+
+@pytest.mark.parametrize("tag", [DT.RPATH, DT.RUNPATH, DT.AUDIT, DT.DEPAUDIT])
+def test_text_outside_of_the_string_table_is_named(
+    tag: DT, tmp_path: Path, pyldso: Callable[..., Completed]
+) -> None:
+    """The real ld.so reads beyond the table, and crashes or not."""
+    (tmp_path / "main.c").write_text("int main(void) { return 0; }")
+    run_command("gcc", "-Wl,-rpath,/nonexistent", "-o", "program", "main.c", cwd=tmp_path)
+    program = tmp_path / "program"
+    content = bytearray(program.read_bytes())
+    header = Ehdr(*EHDR.unpack_from(content))
+    headers = (
+        Phdr(*PHDR.unpack_from(content, header.e_phoff + number * PHDR.size))
+        for number in range(header.e_phnum)
+    )
+    dynamic = next(phdr for phdr in headers if phdr.p_type == PT.DYNAMIC)
+    entries = range(dynamic.p_offset, dynamic.p_offset + dynamic.p_filesz, DYN.size)
+    place = next(at for at in entries if DYN.unpack_from(content, at)[0] in (DT.RPATH, DT.RUNPATH))
+    DYN.pack_into(content, place, tag, 0x400590)
+    program.write_bytes(content)
+    done = pyldso("run", "./program")
+    assert done.returncode == 127
+    assert "damaged string table (string offset 0x400590 is outside" in done.stderr
+    assert "internal error" not in done.stderr
