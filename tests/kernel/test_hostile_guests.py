@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from processes import Completed
@@ -112,6 +114,39 @@ int main(int count, char **words) {
 }
 """
 
+# A function whose resolver asks for itself: ld.so runs out of stack, pyldso would of the host's.
+_ENDLESS = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+static void *resolve(void) { return dlsym(RTLD_DEFAULT, "endless"); }
+void endless(void) __attribute__((ifunc("resolve")));
+int main(void) {
+    setbuf(stdout, 0);
+    puts("begun");
+    dlsym(RTLD_DEFAULT, "endless");
+    puts("ended");
+}
+"""
+# Signals the group that it leads, when its input ends.
+_TO_THE_GROUP = r"""
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(void) {
+    char end;
+    read(0, &end, 1);
+    signal(SIGUSR1, SIG_IGN);
+    int self = syscall(SYS_pidfd_open, getpid(), 0);
+    long sent = syscall(SYS_pidfd_send_signal, self, SIGUSR1, 0, 4);   /* PROCESS_GROUP */
+    printf("%ld %s\n", sent, strerrorname_np(errno));
+}
+"""
+
 
 def test_a_number_that_no_stub_has_is_an_unknown_system_call(
     compile_c: Callable[..., str], pyldso: Callable[..., Completed]
@@ -141,3 +176,37 @@ def test_a_stopped_process_ends_at_the_timeout(
     done = pyldso("run", "--timeout=1", compile_c(_STOPPED), *words)
     assert done.returncode == 124
     assert done.stderr.endswith("it has run for 1.0 seconds (--timeout)\n")
+
+
+def test_calls_of_the_dynamic_linker_that_nest_without_end_are_a_fault(
+    compile_c: Callable[..., str], pyldso: Callable[..., Completed]
+) -> None:
+    done = pyldso("run", "--bind-now", compile_c(_ENDLESS, "-rdynamic"))
+    assert done.returncode == 139
+    assert "calls from within the dynamic linker nest too deep" in done.stderr
+    assert "internal error" not in done.stderr
+
+
+def test_a_group_with_others_in_it_is_out_of_reach(
+    compile_c: Callable[..., str], pyldso_script: Path
+) -> None:
+    pipe = subprocess.PIPE
+    guest = subprocess.Popen(
+        [pyldso_script, "run", compile_c(_TO_THE_GROUP)], stdin=pipe, stdout=pipe, process_group=0
+    )
+    listens = ["sh", "-c", "trap 'echo heard; exit' USR1; echo ready; read line"]
+    other = subprocess.Popen(listens, stdin=pipe, stdout=pipe, process_group=guest.pid)
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"ready\n"
+    assert guest.communicate(timeout=60)[0] == b"-1 EPERM\n"
+    assert other.communicate(timeout=60)[0] == b""
+
+
+def test_refusals_are_told_once_but_not_remembered_without_end(
+    compile_c: Callable[..., str], pyldso: Callable[..., Completed]
+) -> None:
+    source = "#include <unistd.h>\nint main(void) { for (int i = 0; i < 2400; i++)"
+    source += " { syscall(5000 + i / 2 % 1100); } }"
+    lines = pyldso("run", "--warn", compile_c(source)).stderr.splitlines()
+    assert len(lines) == 1200
+    assert lines.count(lines[0]) == 2  # again, after a thousand others
