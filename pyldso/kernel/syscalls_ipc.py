@@ -8,8 +8,9 @@ import os
 from struct import pack_into, unpack_from
 from typing import TYPE_CHECKING
 
+from pyldso.arch.x86_64.syscalls import numbers_of
 from pyldso.errors import os_error
-from pyldso.kernel.host import host_syscall
+from pyldso.kernel.host import SIGEV_THREAD, SIGEVENT, host_syscall
 from pyldso.kernel.ipc import (
     CONTROLS,
     IPC_RMID,
@@ -37,7 +38,9 @@ from pyldso.kernel.vma import MappedFile
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
-_SHMAT, _SEMTIMEDOP, _MSGSND, _MSGRCV, _MQ_OPEN, _MQ_NOTIFY = 30, 220, 69, 70, 240, 244
+_SHMAT, _SEMTIMEDOP, _MSGSND, _MSGRCV, _MQ_OPEN, _MQ_NOTIFY = numbers_of(
+    "shmat", "semtimedop", "msgsnd", "msgrcv", "mq_open", "mq_notify"
+)
 _SHM_HUGETLB = 0o4000
 _SHM_RDONLY, _SHM_RND, _SHM_REMAP, _SHM_EXEC = 0o10000, 0o20000, 0o40000, 0o100000
 _SHM_DEVICE = os.makedev(0, 1)
@@ -46,27 +49,26 @@ _SIZE_OF_SEGMENT = 48
 """Where struct shmid64_ds has it, behind struct ipc64_perm, which begins with the key."""
 _SEMOPM, _SEMBUF_SIZE = 500, 6
 _NSEMS = 80
-_SIGEV_THREAD, _SIGEVENT_SIZE, _COOKIE_SIZE = 2, 64, 32
+_COOKIE_SIZE = 32
 
 # Commands of the three control calls: how many bytes are behind the pointer, and for what.
 _PLAIN = (0, 0)
-_SHM_COMMANDS = {
-    _IPC_SET: (112, READ), IPC_STAT: (112, WRITE), _IPC_INFO: (72, WRITE),
-    11: _PLAIN, 12: _PLAIN, 13: (112, WRITE), 14: (48, WRITE), 15: (112, WRITE),
+_COMMANDS = {
+    SHM: {  # SHM_LOCK, SHM_UNLOCK, SHM_STAT, SHM_INFO, SHM_STAT_ANY
+        _IPC_SET: (112, READ), IPC_STAT: (112, WRITE), _IPC_INFO: (72, WRITE),
+        11: _PLAIN, 12: _PLAIN, 13: (112, WRITE), 14: (48, WRITE), 15: (112, WRITE),
+    },
+    SEM: {  # GETPID, GETVAL, GETNCNT, GETZCNT, SETVAL, SEM_STAT, SEM_INFO, SEM_STAT_ANY
+        _IPC_SET: (104, READ), IPC_STAT: (104, WRITE), _IPC_INFO: (40, WRITE),
+        11: _PLAIN, 12: _PLAIN, 14: _PLAIN, 15: _PLAIN, 16: _PLAIN,
+        18: (104, WRITE), 19: (40, WRITE), 20: (104, WRITE),
+    },
+    MSG: {  # MSG_STAT, MSG_INFO, MSG_STAT_ANY
+        _IPC_SET: (120, READ), IPC_STAT: (120, WRITE), _IPC_INFO: (32, WRITE),
+        11: (120, WRITE), 12: (32, WRITE), 13: (120, WRITE),
+    },
 }  # fmt: skip
-"""SHM_LOCK, SHM_UNLOCK, SHM_STAT, SHM_INFO, SHM_STAT_ANY."""
-_SEM_COMMANDS = {
-    _IPC_SET: (104, READ), IPC_STAT: (104, WRITE), _IPC_INFO: (40, WRITE),
-    11: _PLAIN, 12: _PLAIN, 14: _PLAIN, 15: _PLAIN, 16: _PLAIN,
-    18: (104, WRITE), 19: (40, WRITE), 20: (104, WRITE),
-}  # fmt: skip
-"""GETPID, GETVAL, GETNCNT, GETZCNT, SETVAL, SEM_STAT, SEM_INFO, SEM_STAT_ANY."""
 _GETALL, _SETALL = 13, 17
-_MSG_COMMANDS = {
-    _IPC_SET: (120, READ), IPC_STAT: (120, WRITE), _IPC_INFO: (32, WRITE),
-    11: (120, WRITE), 12: (32, WRITE), 13: (120, WRITE),
-}  # fmt: skip
-"""MSG_STAT, MSG_INFO, MSG_STAT_ANY."""
 _BY_INDEX = {SHM: (13, 15), SEM: (18, 20), MSG: (11, 13)}
 _OF_ALL = {SHM: (_IPC_INFO, 14), SEM: (_IPC_INFO, 19), MSG: (_IPC_INFO, 12)}
 """Commands that take an index among all objects, and those that take none."""
@@ -80,24 +82,41 @@ def _row(process: Process, kind: int, ipc_id: int) -> Row:
 
 
 def _control(
-    process: Process, kind: int, ipc_id: int, command: int, words: tuple[int, ...], status: int
+    process: Process, kind: int, ipc_id: int, command: int, argument: int, number: int = 0
 ) -> int:
-    """Ask the host about an object; `status` is where the answer's key is shown, or 0."""
+    """Do what the three control calls have in common; `number` is a semaphore's in its set."""
+    if command == IPC_RMID:
+        _row(process, kind, ipc_id)
+        return World(process.family_fd).remove(kind, ipc_id)
+    known = _COMMANDS[kind].get(command)
+    if known is None or ipc_id < 0:
+        raise os_error(errno.EINVAL)
+    is_of_one = command not in _OF_ALL[kind] and command not in _BY_INDEX[kind]
+    if is_of_one:
+        row = _row(process, kind, ipc_id)  # what is not there is told of before a bad pointer
+    size, need = known
+    if size:
+        argument = process.memory.host_pointer(argument, size, need)
+    if command in _BY_INDEX[kind]:
+        return _look_up(process, kind, ipc_id, command, argument)
+    words = (number, command, argument) if kind == SEM else (command, argument if size else 0)
     if command in _OF_ALL[kind]:
         return host_syscall(CONTROLS[kind], 0, *words)
-    if command in _BY_INDEX[kind]:
-        ipc_id = host_syscall(CONTROLS[kind], ipc_id, *words)
-        try:
-            _show_key(_row(process, kind, ipc_id), status)
-        except OSError:
-            ctypes.memset(status, 0, _SIZE_OF_SEGMENT)  # somebody else's
-            raise
-        return ipc_id
-    row = _row(process, kind, ipc_id)
     result = host_syscall(CONTROLS[kind], ipc_id, *words)
     if command == IPC_STAT:
-        _show_key(row, status)
+        _show_key(row, argument)
     return result
+
+
+def _look_up(process: Process, kind: int, index: int, command: int, status: int) -> int:
+    """Return the id of an object by its index among the host's, with its status if it is own."""
+    content = ctypes.create_string_buffer(_COMMANDS[kind][command][0])
+    place = ctypes.addressof(content)
+    words = (0, command, place) if kind == SEM else (command, place)
+    ipc_id = host_syscall(CONTROLS[kind], index, *words)
+    _show_key(_row(process, kind, ipc_id), place)
+    ctypes.memmove(status, place, len(content))
+    return ipc_id
 
 
 def _show_key(row: Row, status: int) -> None:
@@ -125,7 +144,7 @@ def sys_shmat(process: Process, ipc_id: int, address: int, flags: int) -> int:
     if flags & _SHM_REMAP and not address:
         raise os_error(errno.EINVAL)
     row = _row(process, SHM, ipc_id)
-    status = ctypes.create_string_buffer(_SHM_COMMANDS[IPC_STAT][0])
+    status = ctypes.create_string_buffer(_COMMANDS[SHM][IPC_STAT][0])
     host_syscall(CONTROLS[SHM], ipc_id, IPC_STAT, ctypes.addressof(status))
     (size,) = unpack_from("<Q", status, _SIZE_OF_SEGMENT)
     memory, length = process.memory, page_up(size)
@@ -160,28 +179,7 @@ def sys_shmdt(process: Process, address: int) -> int:
 
 def sys_shmctl(process: Process, ipc_id: int, command: int, buffer: int) -> int:
     """shmctl(2)."""
-    if command == IPC_RMID:
-        _row(process, SHM, ipc_id)
-        return world_of(process).remove(SHM, ipc_id)
-    return _control_with_buffer(process, SHM, _SHM_COMMANDS, ipc_id, command, buffer)
-
-
-def _control_with_buffer(
-    process: Process,
-    kind: int,
-    commands: dict[int, tuple[int, int]],
-    ipc_id: int,
-    command: int,
-    buffer: int,
-) -> int:
-    known = commands.get(command)
-    if known is None or ipc_id < 0:
-        raise os_error(errno.EINVAL)
-    if command not in _OF_ALL[kind] and command not in _BY_INDEX[kind]:
-        _row(process, kind, ipc_id)  # what is not there is told of before a bad pointer
-    size, need = known
-    pointer = process.memory.host_pointer(buffer, size, need) if size else 0
-    return _control(process, kind, ipc_id, command, (command, pointer), pointer)
+    return _control(process, SHM, ipc_id, command, buffer)
 
 
 # ---- semaphores --------------------------------------------------------------------------------
@@ -210,26 +208,15 @@ def sys_semtimedop(process: Process, ipc_id: int, operations: int, count: int, t
 
 def sys_semctl(process: Process, ipc_id: int, number: int, command: int, argument: int) -> int:
     """semctl(2)."""
-    if command == IPC_RMID:
-        _row(process, SEM, ipc_id)
-        return world_of(process).remove(SEM, ipc_id)
     if command in (_GETALL, _SETALL):
         _row(process, SEM, ipc_id)
-        status = ctypes.create_string_buffer(_SEM_COMMANDS[IPC_STAT][0])
+        status = ctypes.create_string_buffer(_COMMANDS[SEM][IPC_STAT][0])
         host_syscall(CONTROLS[SEM], ipc_id, 0, IPC_STAT, ctypes.addressof(status))
         (count,) = unpack_from("<Q", status, _NSEMS)
         need = WRITE if command == _GETALL else READ
         argument = process.memory.host_pointer(argument, 2 * count, need)
         return host_syscall(CONTROLS[SEM], ipc_id, 0, command, argument)
-    known = _SEM_COMMANDS.get(command)
-    if known is None or ipc_id < 0:
-        raise os_error(errno.EINVAL)
-    if command not in _OF_ALL[SEM] and command not in _BY_INDEX[SEM]:
-        _row(process, SEM, ipc_id)
-    size, need = known
-    if size:
-        argument = process.memory.host_pointer(argument, size, need)
-    return _control(process, SEM, ipc_id, command, (number, command, argument), argument)
+    return _control(process, SEM, ipc_id, command, argument, number)
 
 
 # ---- messages ----------------------------------------------------------------------------------
@@ -271,10 +258,7 @@ def sys_msgrcv(
 
 def sys_msgctl(process: Process, ipc_id: int, command: int, buffer: int) -> int:
     """msgctl(2)."""
-    if command == IPC_RMID:
-        _row(process, MSG, ipc_id)
-        return world_of(process).remove(MSG, ipc_id)
-    return _control_with_buffer(process, MSG, _MSG_COMMANDS, ipc_id, command, buffer)
+    return _control(process, MSG, ipc_id, command, buffer)
 
 
 # ---- message queues of POSIX -------------------------------------------------------------------
@@ -314,9 +298,9 @@ def sys_mq_notify(process: Process, fd: int, event: int) -> int:
     """mq_notify(2)."""
     if not event:
         return host_syscall(_MQ_NOTIFY, fd, 0)
-    copied = ctypes.create_string_buffer(ctypes.string_at(event, _SIGEVENT_SIZE))
+    copied = ctypes.create_string_buffer(ctypes.string_at(event, SIGEVENT.size))
     value, kind = unpack_from("<Q4xi", copied)
-    if kind == _SIGEV_THREAD:  # with a cookie of the C library's
+    if kind == SIGEV_THREAD:  # with a cookie of the C library's
         value = process.memory.host_pointer(value, _COOKIE_SIZE, READ)
         pack_into("<Q", copied, 0, value)
     return host_syscall(_MQ_NOTIFY, fd, ctypes.addressof(copied))
