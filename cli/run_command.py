@@ -168,11 +168,11 @@ def list_syscalls() -> int:
 
     `+` is there, `x` is for the privileged and fails with EPERM, `-` fails with ENOSYS.
     """
-    from pyldso.arch.x86_64.syscalls import NOT_PERMITTED, syscall_numbers, syscall_row
+    from pyldso.arch.x86_64.syscalls import NOT_PERMITTED, NUMBERS, syscall_row
 
     lines = []
     counts = {"+": 0, "x": 0, "-": 0}
-    for number in sorted(syscall_numbers().values()):
+    for number in sorted(NUMBERS.values()):
         row = syscall_row(number)
         if row is not None:
             mark = "-" if not row.handler else "x" if row.handler == NOT_PERMITTED else "+"

@@ -9,13 +9,14 @@ from stat import S_ISFIFO
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from pyldso.arch.x86_64.syscalls import NUMBERS
 from pyldso.kernel.paths import AT_FDCWD
 from pyldso.kernel.thread import RESTARTED, ThreadWaits, Wait
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
-_OPENAT = 257
+_OPENAT = NUMBERS["openat"]
 _AGAIN_SECONDS = 0.002
 
 

@@ -14,12 +14,13 @@ import re
 from collections.abc import Callable, Collection
 from stat import S_ISCHR, S_ISDIR
 
+from pyldso.arch.x86_64.syscalls import NUMBERS
 from pyldso.errors import os_error
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.paths import AT_FDCWD, VALID_FLAGS, Paths, name_of_open
 from pyldso.kernel.policy import PathUse, Policy, is_writable_device
 
-_OPENAT = 257
+_OPENAT = NUMBERS["openat"]
 _O_TMPFILE = os.O_TMPFILE & ~os.O_DIRECTORY
 _OPENS_FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | _O_TMPFILE
 _LOWEST_PRIVATE_FD = 700

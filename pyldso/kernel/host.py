@@ -10,8 +10,9 @@ import _thread
 import ctypes
 import errno
 from collections.abc import Callable
-from struct import pack
+from struct import Struct, pack
 
+from pyldso.arch.x86_64.syscalls import numbers_of
 from pyldso.errors import os_error
 
 MAP_SHARED, MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE = 1, 2, 0x10, 0x20, 0x4000
@@ -143,8 +144,18 @@ def call_words(arguments: tuple[int | bytes, ...]) -> tuple[list[int], list[obje
     return words, buffers
 
 
-_RT_SIGACTION, RT_SIGPROCMASK, _PRLIMIT64, _GETCPU = 13, 14, 302, 309
-_CAPGET, _CAPSET, _CAPABILITY_VERSION = 125, 126, 0x20080522
+_RT_SIGACTION, RT_SIGPROCMASK, _PRLIMIT64, _GETCPU = numbers_of(
+    "rt_sigaction", "rt_sigprocmask", "prlimit64", "getcpu"
+)
+_CAPGET, _CAPSET = numbers_of("capget", "capset")
+_CAPABILITY_VERSION = 0x20080522
+_TIMER_CREATE, TIMER_SETTIME, _TIMER_DELETE = numbers_of(
+    "timer_create", "timer_settime", "timer_delete"
+)
+CLOCK_MONOTONIC, TIMER_ABSTIME = 1, 1
+SIGEVENT = Struct("<QiiI44x")
+"""struct sigevent: value, signal, how it notifies, and a thread's id."""
+SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD, SIGEV_THREAD_ID = 0, 1, 2, 4
 CAP_NET_ADMIN = 12
 _RLIMIT_CORE = 4
 SIG_SETMASK = 2
@@ -181,6 +192,18 @@ def forbid_core_files() -> bytes:
     if former.raw[:8] != bytes(8):
         host_syscall(_PRLIMIT64, 0, _RLIMIT_CORE, bytes(8) + former.raw[8:], 0)
     return former.raw
+
+
+def create_timer(clock: int, event: bytes | int) -> int:
+    """Return the id of a new timer of timer_create(2); `event` is a struct sigevent or 0."""
+    timer = ctypes.c_int()
+    host_syscall(_TIMER_CREATE, clock, event, ctypes.addressof(timer))
+    return timer.value
+
+
+def delete_timer(timer: int) -> None:
+    """Delete a timer; raises OSError."""
+    host_syscall(_TIMER_DELETE, timer)
 
 
 def give_up_capability(number: int) -> None:

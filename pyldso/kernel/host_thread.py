@@ -9,10 +9,11 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
+from pyldso.arch.x86_64.syscalls import NUMBERS
 from pyldso.kernel.host import ALL_SIGNALS, host_syscall, set_signal_mask, start_deaf_thread
 from pyldso.kernel.signal_intake import WAKE
 
-_TGKILL = 234
+_TGKILL = NUMBERS["tgkill"]
 _STACK_SIZE = 256 << 10
 
 

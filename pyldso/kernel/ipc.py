@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from pyldso.arch.x86_64.syscalls import NUMBERS
 from pyldso.errors import os_error
 from pyldso.kernel.family import prepare_family
 from pyldso.kernel.host import host_syscall
@@ -31,7 +32,7 @@ IPC_CREAT, IPC_EXCL, IPC_PRIVATE = 0o1000, 0o2000, 0
 IPC_RMID, IPC_STAT = 0, 2
 _GETS = {SHM: 29, SEM: 64, MSG: 68}
 CONTROLS = {SHM: 31, SEM: 66, MSG: 71}
-MQ_UNLINK = 241
+MQ_UNLINK = NUMBERS["mq_unlink"]
 _REMOVED = -1
 """In place of the host's key: removed, but there as long as somebody is attached (shmctl(2))."""
 _ROW = Struct("<4i")

@@ -13,13 +13,15 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pyldso.arch.x86_64.syscalls import numbers_of
+from pyldso.errors import os_error
 from pyldso.kernel.host import ALL_SIGNALS, host_syscall, set_signal_mask
 from pyldso.kernel.ipc import World, remove_all
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
-_CLONE, _CLOSE_RANGE = 56, 436
+_CLONE, _CLOSE_RANGE = numbers_of("clone", "close_range")
 
 
 def start_keeper(process: Process) -> None:
@@ -40,7 +42,7 @@ def start_keeper(process: Process) -> None:
             os._exit(0)
     python.PyOS_AfterFork_Parent()
     if pid < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        raise os_error(ctypes.get_errno())
 
 
 def _keep(process: Process) -> None:

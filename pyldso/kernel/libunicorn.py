@@ -108,7 +108,7 @@ class Unicorn:
             function = self._library[name]
         except AttributeError:
             raise LookupError(f"libunicorn has no {name}") from None
-        return ctypes.cast(function, ctypes.c_void_p).value or 0
+        return _address(function)
 
     def _map_physical(self, physical: int, address: int, size: int) -> None:
         """Put host memory into the machine's physical memory."""
@@ -140,10 +140,10 @@ class Unicorn:
         byte must be 0 with `init_done`, which is 1, behind it.
         """
         try:
-            helper = self._library.check_exit_request_x86_64
-        except AttributeError:
+            helper = self.function_address("check_exit_request_x86_64")
+        except LookupError:
             return False
-        code = ctypes.string_at(ctypes.cast(helper, ctypes.c_void_p).value or 0, 14)
+        code = ctypes.string_at(helper, 14)
         if code[:3] != b"\x48\x8b\xb7" or code[7:9] != b"\x80\xbe" or code[13] != 0:
             return False
         (offset,) = unpack_from("<I", code, 9)

@@ -22,8 +22,6 @@ from pyldso.kernel.status import Exhausted, ProcessEnded
 
 _NO_LIMIT = 1 << 62
 _LOOK_SECONDS, _AGAIN_SECONDS = 0.02, 0.002
-_TIMER_CREATE, _TIMER_SETTIME, _TIMER_DELETE = 222, 223, 226
-_CLOCK_MONOTONIC, _TIMER_ABSTIME = 1, 1
 _CONTINUE_NANOSECONDS = 100_000_000
 
 
@@ -118,12 +116,12 @@ class Clock:
         self._budget = budget
         self._stop = stop
         self._round = 0
-        self._timer = ctypes.c_int(-1)
+        self._timer: int | None = None
 
     def watch(self) -> None:
         """Begin to watch; the child of a fork has to call it again. Raises OSError."""
         self._round += 1
-        self._timer.value = -1  # a fork does not inherit it
+        self._timer = None  # a fork does not inherit it
         host.start_deaf_thread(self._wait, self._round)
         if self._budget.deadline is not None:
             self._plan_to_continue(self._budget.deadline)
@@ -131,21 +129,21 @@ class Clock:
     def rest(self) -> None:
         """Stop nothing any more."""
         self._round += 1
-        if self._timer.value >= 0:
-            host.host_syscall(_TIMER_DELETE, self._timer.value)
-            self._timer.value = -1
+        if self._timer is not None:
+            host.delete_timer(self._timer)
+            self._timer = None
 
     def _plan_to_continue(self, deadline: float) -> None:
         """Have SIGCONT come from `deadline` on, which ends a stop whatever it does else.
 
         No thread of a stopped process runs, so only a timer of the kernel's can (signal(7)).
         """
-        event = pack("<QiiI44x", 0, SIGCONT, 0, 0)
+        event = host.SIGEVENT.pack(0, SIGCONT, host.SIGEV_SIGNAL, 0)
         seconds, fraction = divmod(deadline, 1)
         times = pack("<4q", 0, _CONTINUE_NANOSECONDS, int(seconds), int(fraction * 1e9))
         with suppress(OSError):  # `ulimit -i 0`: there are no timers
-            host.host_syscall(_TIMER_CREATE, _CLOCK_MONOTONIC, event, ctypes.addressof(self._timer))
-            host.host_syscall(_TIMER_SETTIME, self._timer.value, _TIMER_ABSTIME, times, 0)
+            self._timer = host.create_timer(host.CLOCK_MONOTONIC, event)
+            host.host_syscall(host.TIMER_SETTIME, self._timer, host.TIMER_ABSTIME, times, 0)
 
     def _wait(self, number: int) -> None:
         while number == self._round and not self._budget.reached():

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from struct import pack
 from typing import TYPE_CHECKING, TypeVar
 
-from pyldso.arch.x86_64.syscalls import syscall_numbers
+from pyldso.arch.x86_64.syscalls import NUMBERS
 from pyldso.events import EventStream, Topic
 from pyldso.kernel.events import SyscallExited
 from pyldso.kernel.paths import AT_FDCWD
@@ -32,9 +32,6 @@ class OwnCalls:
 
     events: EventStream
     files: Files
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
 
     def answer_own(self, number: int, arguments: tuple[Argument, ...]) -> int:
         """Answer a system call whose arguments need no decoding; raises OSError."""
@@ -114,7 +111,7 @@ class OwnCalls:
 
     def _call(self, name: str, *arguments: Argument) -> int:
         def ask() -> tuple[int, int, bytes]:
-            result = self.answer_own(self._number(name), arguments)
+            result = self.answer_own(NUMBERS[name], arguments)
             return result, result, b""
 
         return self._observe(name, arguments, ask)
@@ -129,7 +126,7 @@ class OwnCalls:
         """
         if not self.events.wanted & Topic.SYSCALLS:
             return ask()[0]
-        number = self._number(name)
+        number = NUMBERS[name]
         try:
             answer, result, filled = ask()
         except OSError as error:
@@ -138,8 +135,3 @@ class OwnCalls:
         arguments = tuple(argument if argument != b"" else filled for argument in arguments)
         self.events.emit(SyscallExited(number, arguments, result))
         return answer
-
-    def _number(self, name: str) -> int:
-        if not self._numbers:
-            self._numbers = syscall_numbers()
-        return self._numbers[name]

@@ -17,11 +17,12 @@ from collections.abc import Callable
 from stat import S_ISDIR, S_ISLNK
 from struct import pack
 
+from pyldso.arch.x86_64.syscalls import NUMBERS
 from pyldso.errors import os_error
 from pyldso.kernel.policy import is_writable_device
 
 AT_FDCWD = -100
-_OPENAT2 = 437
+_OPENAT2 = NUMBERS["openat2"]
 _RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_IN_ROOT = 2, 4, 0x10
 _O_TMPFILE = os.O_TMPFILE & ~os.O_DIRECTORY
 VALID_FLAGS = (

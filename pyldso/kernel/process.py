@@ -51,8 +51,6 @@ if TYPE_CHECKING:
     from pyldso.kernel.scheduler import Scheduler
     from pyldso.kernel.vfork import VforkChild
 
-_SYSCALLS = Topic.SYSCALLS
-"""As a plain number: every system call asks whether somebody watches, and enum's `&` is slow."""
 _UNKNOWN_SYSCALL = -errno.ENOSYS
 _SIZE_OF_SYSCALL = 2
 """Bytes of the instruction."""
@@ -79,7 +77,6 @@ class Process(OwnCalls):
         aslr_seed: int | None = None,
         inherited: Inherited | None = None,
     ) -> None:
-        super().__init__()
         self.events = events
         self.budget = budget
         self.layout = Layout(aslr_seed)
@@ -155,8 +152,10 @@ class Process(OwnCalls):
             raise ProcessEnded(Killed(SIGSEGV, pc, None, SI_KERNEL, reason))
         self._prepare_call(arguments)
         self._calls += 1
-        self._loop(function)
-        self._calls -= 1
+        try:
+            self._loop(function)
+        finally:
+            self._calls -= 1
         cpu.sp, cpu.pc = sp, pc
         if self.scheduler is not None:
             self.scheduler.wake_returned()
@@ -379,7 +378,7 @@ class Process(OwnCalls):
             self._return_to_system_call()
         else:
             self.cpu.set(registers.RAX, result & _MASK)
-        if self.events.wanted & _SYSCALLS:
+        if self.events.wanted & Topic.SYSCALLS:
             self.events.emit(SyscallExited(number, tuple(arguments), result))
 
     def _system_call(self, number: int, arguments: list[int]) -> int:
@@ -396,7 +395,7 @@ class Process(OwnCalls):
         except ProcessEnded as end:
             if isinstance(end.status, Killed) and end.status.pc == self.cpu.pc:
                 end.status = end.status._replace(pc=end.status.pc + _SIZE_OF_SYSCALL)
-            if self.events.wanted & _SYSCALLS:
+            if self.events.wanted & Topic.SYSCALLS:
                 self.events.emit(SyscallEntered(number, tuple(arguments)))
             raise
         return result
@@ -496,7 +495,7 @@ class Process(OwnCalls):
         self._release_threads()
         self.release_vfork_parent()
         self.status, self.exit_status = status, status.exit_status
-        if self.events.wanted & _SYSCALLS:
+        if self.events.wanted & Topic.SYSCALLS:
             end: tuple[int, int, int | None] = (0, 0, None)
             if isinstance(status, Killed):
                 code = 0 if status.is_told else status.code

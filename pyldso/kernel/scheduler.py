@@ -24,6 +24,7 @@ from struct import unpack_from
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from pyldso.arch.x86_64.syscalls import NUMBERS, numbers_of
 from pyldso.kernel import procfs
 from pyldso.kernel.host import host_syscall, start_deaf_thread
 from pyldso.kernel.host_thread import HostCall, HostThread
@@ -43,13 +44,13 @@ _PIPE_BUF = 4096
 """Bytes that a pipe takes at once when it is writable at all (pipe(7))."""
 
 # What tells without waiting whether a call would wait: by its number, what its descriptor must be.
-_READS = frozenset((0, 19, 45, 47))
-"""read, readv, recvfrom, recvmsg."""
-_WRITES = {1: 2, 44: 2}
-"""write and sendto, with the argument that is the size."""
-_TIMEOUTS = {7: 2, 232: 3}
-"""poll and epoll_wait, with the argument that is 0 for no wait."""
-_WAIT4, _WNOHANG = 61, 1
+_READS = frozenset(numbers_of("read", "readv", "recvfrom", "recvmsg"))
+_WRITES = dict.fromkeys(numbers_of("write", "sendto"), 2)
+"""With the argument that is the size."""
+_TIMEOUTS = {NUMBERS["poll"]: 2, NUMBERS["epoll_wait"]: 3}
+"""With the argument that is 0 for no wait."""
+_WAIT4 = NUMBERS["wait4"]
+_WNOHANG = 1
 
 _RESTARTED = frozenset(
     (0, 1, 16, 19, 20, 42, 43, 44, 45, 46, 47, 61, 72, 73, 202, 242, 243, 247, 257, 288, 295, 296,
@@ -58,7 +59,9 @@ _RESTARTED = frozenset(
 """Calls that SA_RESTART restarts (signal(7)): of files, terminals, sockets, children, locks,
 queues."""
 _SA_RESTART = 0x10000000
-_RT_SIGTIMEDWAIT, _TGKILL, _RT_TGSIGQUEUEINFO = 128, 234, 297
+_RT_SIGTIMEDWAIT, _TGKILL, _RT_TGSIGQUEUEINFO = numbers_of(
+    "rt_sigtimedwait", "tgkill", "rt_tgsigqueueinfo"
+)
 
 
 class HostWait(Wait):

@@ -21,14 +21,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from struct import pack
 
+from pyldso.arch.x86_64.syscalls import NUMBERS, numbers_of
 from pyldso.errors import os_error
 from pyldso.kernel import host
 from pyldso.kernel.host import ALL_SIGNALS, set_kernel_action, set_signal_mask
 from pyldso.kernel.mmu import PAGE_SIZE
 from pyldso.kernel.signal_frames import SignalInfo
 
-_GETTID, _TGKILL = 186, 234
-_SETITIMER, _TIMER_CREATE, _TIMER_SETTIME, _TIMER_DELETE = 38, 222, 223, 226
+_GETTID, _TGKILL = numbers_of("gettid", "tgkill")
+_SETITIMER = NUMBERS["setitimer"]
 _INTERVAL_TIMERS = (0, 1, 2)
 """ITIMER_REAL, ITIMER_VIRTUAL and ITIMER_PROF of setitimer(2)."""
 _SIGBUS, WAKE = 7, 32
@@ -41,7 +42,6 @@ _SA_NOCLDSTOP, _SA_NOCLDWAIT, _SA_SIGINFO = 1, 2, 4
 _SA_RESTORER, _SA_RESTART = 0x04000000, 0x10000000
 _MIRRORED_FLAGS = _SA_NOCLDSTOP | _SA_NOCLDWAIT | _SA_RESTART
 _LARGEST_ERRNO = 4096
-_SIGEV_THREAD_ID, _CLOCK_MONOTONIC = 4, 1
 _REPEAT_NANOSECONDS = 1_000_000
 _GIVEN_UP = -512
 """Linux's ERESTARTSYS, which never reaches a program."""
@@ -194,7 +194,7 @@ class SignalIntake:
     def end_timers(self, timers: Iterable[int]) -> None:
         """Let no timer of the guest, which has ended, send a signal any more."""
         for timer in timers:
-            host.host_syscall(_TIMER_DELETE, timer)
+            host.delete_timer(timer)
         for which in _INTERVAL_TIMERS:
             host.host_syscall(_SETITIMER, which, bytes(32), 0)
 
@@ -204,7 +204,7 @@ class SignalIntake:
         The timers of the one before end with it, those of setitimer(2) do not.
         """
         for timer in timers:
-            host.host_syscall(_TIMER_DELETE, timer)
+            host.delete_timer(timer)
         if self.listens:
             mask = set_signal_mask(_DEAF)
             self._forget_timer()
@@ -272,7 +272,7 @@ class SignalIntake:
         siginfo = ctypes.string_at(self._page + PAGE_SIZE + _INFO, _INFO_SIZE)
         self._pending[0] = 0
         if self._timer.value >= 0:
-            host.host_syscall(_TIMER_SETTIME, self._timer.value, 0, bytes(32), 0)
+            host.host_syscall(host.TIMER_SETTIME, self._timer.value, 0, bytes(32), 0)
         return SignalInfo(int.from_bytes(siginfo[:4], "little"), siginfo)
 
     # ---- a stop from within -----------------------------------------------------------------
@@ -297,17 +297,11 @@ class SignalIntake:
         """Make ready for signals: their handler can stop the machine, and WAKE ends waits."""
         if self._timer.value >= 0 or not self.listens:
             return
-        event = pack("<QiiI44x", 0, WAKE, _SIGEV_THREAD_ID, os.getpid())
-        buffer = ctypes.create_string_buffer(event)
-        host.host_syscall(
-            _TIMER_CREATE,
-            _CLOCK_MONOTONIC,
-            ctypes.addressof(buffer),
-            ctypes.addressof(self._timer),
-        )
+        event = host.SIGEVENT.pack(0, WAKE, host.SIGEV_THREAD_ID, os.getpid())
+        self._timer.value = host.create_timer(host.CLOCK_MONOTONIC, event)
         set_kernel_action(WAKE, self._own_action(0))
 
     def _forget_timer(self) -> None:
         if self._timer.value >= 0:
-            host.host_syscall(_TIMER_DELETE, self._timer.value)
+            host.delete_timer(self._timer.value)
             self._timer.value = -1

@@ -16,6 +16,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64 import registers
+from pyldso.arch.x86_64.syscalls import NUMBERS
 from pyldso.errors import os_error
 from pyldso.kernel.exec import (
     MAX_ARG_STRLEN,
@@ -31,7 +32,7 @@ from pyldso.kernel.status import Killed, ProcessEnded, ProcessReplaced
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
-_READ = 0
+_READ = NUMBERS["read"]
 # clone(2)
 _CLONE_VM, _CLONE_VFORK, _CLONE_THREAD = 0x100, 0x4000, 0x10000
 _CLONE_SETTLS, _CLONE_PARENT_SETTID = 0x80000, 0x100000

@@ -13,6 +13,7 @@ from stat import S_IFIFO, S_IFMT, S_IFREG
 from struct import pack, unpack_from
 from typing import TYPE_CHECKING
 
+from pyldso.arch.x86_64.syscalls import numbers_of
 from pyldso.errors import os_error
 from pyldso.kernel.family import is_family
 from pyldso.kernel.host import host_syscall
@@ -23,8 +24,10 @@ from pyldso.kernel.policy import PathUse
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
-_FACCESSAT, _FACCESSAT2 = 269, 439
-_IOCTL, _FCNTL, _GETDENTS64, _MKNODAT, _OPENAT2 = 16, 72, 217, 259, 437
+_FACCESSAT, _FACCESSAT2 = numbers_of("faccessat", "faccessat2")
+_IOCTL, _FCNTL, _GETDENTS64, _MKNODAT, _OPENAT2 = numbers_of(
+    "ioctl", "fcntl", "getdents64", "mknodat", "openat2"
+)
 _OPEN_HOW_SIZE, _RESOLVE_ALL = 24, 0x3F
 _D_RECLEN, _D_NAME = 16, 19
 _AT_SYMLINK_NOFOLLOW = 0x100

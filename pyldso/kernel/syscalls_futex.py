@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
+from pyldso.arch.x86_64.syscalls import NUMBERS
 from pyldso.errors import os_error
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.mmu import READ
@@ -16,7 +17,7 @@ from pyldso.kernel.mmu import READ
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
-FUTEX = 202
+FUTEX = NUMBERS["futex"]
 # linux/futex.h
 WAIT, WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP, LOCK_PI, UNLOCK_PI = 0, 1, 3, 4, 5, 6, 7
 TRYLOCK_PI, WAIT_BITSET, WAKE_BITSET, LOCK_PI2 = 8, 9, 10, 13

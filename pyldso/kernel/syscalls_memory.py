@@ -7,6 +7,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+from pyldso.arch.x86_64.syscalls import NUMBERS
 from pyldso.errors import os_error
 from pyldso.events import Topic
 from pyldso.kernel.events import Mapped, Protected, Unmapped
@@ -27,7 +28,7 @@ _MMAP_MIN_ADDR = 0x10000
 _PROT_BITS, _PROT_GROWSDOWN = 0xF, 0x01000000
 _MREMAP_DONTUNMAP = 4
 _MADV_DONTNEED = 4
-_MSYNC = 26
+_MSYNC = NUMBERS["msync"]
 _HARMLESS_ADVICE = frozenset((0, 1, 2, 3, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 25))
 
 

@@ -10,6 +10,7 @@ from struct import unpack
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64 import registers
+from pyldso.arch.x86_64.syscalls import numbers_of
 from pyldso.errors import os_error
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.mmu import WRITE
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
 _ARCH_SET_GS, _ARCH_SET_FS, _ARCH_GET_FS, _ARCH_GET_GS = 0x1001, 0x1002, 0x1003, 0x1004
-_PRLIMIT64, _GETGROUPS, _SETPRIORITY, _PRCTL = 302, 115, 141, 157
-_SCHED_SETPARAM, _SCHED_SETSCHEDULER = 142, 144
+_PRLIMIT64, _GETGROUPS, _SETPRIORITY, _PRCTL = numbers_of(
+    "prlimit64", "getgroups", "setpriority", "prctl"
+)
+_SCHED_SETPARAM, _SCHED_SETSCHEDULER = numbers_of("sched_setparam", "sched_setscheduler")
 _REAL_TIME_POLICIES, _SCHED_RESET_ON_FORK = frozenset((1, 2, 6)), 0x40000000
 """SCHED_FIFO, SCHED_RR and SCHED_DEADLINE."""
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_GET_NAME = 3, 4, 15, 16

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from pyldso.errors import os_error
 from pyldso.kernel import host
+from pyldso.kernel.memory import TASK_SIZE
 from pyldso.kernel.mmu import WRITE, MemoryFault
 from pyldso.kernel.status import SI_KERNEL, Killed, ProcessEnded
 
@@ -30,7 +31,7 @@ _IDS, _UNINITIALIZED = Struct("<II"), 0xFFFFFFFF
 _SEQUENCE_PLACE, _NODE_PLACE = 8, 20
 _SEQUENCE = Struct("<IIQQQ")
 """struct rseq_cs: version, flags, start, length, abort address."""
-_MASK, _TASK_SIZE = 0xFFFFFFFF, 0x7FFFFFFFF000
+_MASK = 0xFFFFFFFF
 
 
 class Registration:
@@ -109,7 +110,7 @@ def leave_sequence(process: Process) -> None:
     is_sound = (
         not version
         and not flags
-        and max(start, start + length, abort) < _TASK_SIZE
+        and max(start, start + length, abort) < TASK_SIZE
         and not start <= abort < start + length
         and signature == area.signature
     )

@@ -11,6 +11,7 @@ from struct import pack, unpack
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64.registers import MINSIGSTKSZ
+from pyldso.arch.x86_64.syscalls import numbers_of
 from pyldso.errors import os_error
 from pyldso.kernel.family import family_members, is_family, is_family_group
 from pyldso.kernel.host import host_syscall
@@ -26,8 +27,12 @@ if TYPE_CHECKING:
 
 _SS_ONSTACK, _SS_DISABLE, _SS_AUTODISARM = 1, 2, 1 << 31
 _SIG_BLOCK, _SIG_UNBLOCK, _SIG_SETMASK = 0, 1, 2
-_PAUSE, _RT_SIGPENDING, _RT_SIGTIMEDWAIT, _RT_SIGQUEUEINFO, _RT_SIGSUSPEND = 34, 127, 128, 129, 130
-_TGKILL, _RT_TGSIGQUEUEINFO, _PIDFD_SEND_SIGNAL = 234, 297, 424
+_PAUSE, _RT_SIGPENDING, _RT_SIGTIMEDWAIT, _RT_SIGQUEUEINFO, _RT_SIGSUSPEND = numbers_of(
+    "pause", "rt_sigpending", "rt_sigtimedwait", "rt_sigqueueinfo", "rt_sigsuspend"
+)
+_TGKILL, _RT_TGSIGQUEUEINFO, _PIDFD_SEND_SIGNAL = numbers_of(
+    "tgkill", "rt_tgsigqueueinfo", "pidfd_send_signal"
+)
 _PIDFD_SIGNAL_PROCESS_GROUP = 4
 _RLIMIT_SIGPENDING, _FEW_SIGNALS = 11, 64
 _OUT_OF_REACH = "other processes are out of reach"

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from struct import calcsize, pack, pack_into, unpack_from
 from typing import TYPE_CHECKING
 
+from pyldso.arch.x86_64.syscalls import numbers_of
 from pyldso.errors import os_error
 from pyldso.kernel.binding import iovec_of
 from pyldso.kernel.host import host_syscall
@@ -23,9 +24,13 @@ from pyldso.kernel.policy import PathUse
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
-_SOCKET, _CONNECT, _SENDTO, _RECVFROM, _SENDMSG, _RECVMSG = 41, 42, 44, 45, 46, 47
-_BIND, _SOCKETPAIR, _GETSOCKOPT, _SETSOCKOPT, _ACCEPT4 = 49, 53, 55, 54, 288
-_GETSOCKNAME, _GETPEERNAME = 51, 52
+_SOCKET, _CONNECT, _SENDTO, _RECVFROM, _SENDMSG, _RECVMSG = numbers_of(
+    "socket", "connect", "sendto", "recvfrom", "sendmsg", "recvmsg"
+)
+_BIND, _SOCKETPAIR, _GETSOCKOPT, _SETSOCKOPT, _ACCEPT4 = numbers_of(
+    "bind", "socketpair", "getsockopt", "setsockopt", "accept4"
+)
+_GETSOCKNAME, _GETPEERNAME = numbers_of("getsockname", "getpeername")
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _DOMAINS = frozenset((_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK))
 _LONGEST_ADDRESS = 128

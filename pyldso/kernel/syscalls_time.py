@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import ctypes
 import errno
-from struct import pack, unpack
+from struct import unpack
 from typing import TYPE_CHECKING
 
+from pyldso.arch.x86_64.syscalls import NUMBERS, numbers_of
 from pyldso.errors import os_error
-from pyldso.kernel.host import host_syscall
+from pyldso.kernel.host import (
+    SIGEV_NONE,
+    SIGEV_SIGNAL,
+    SIGEV_THREAD,
+    SIGEV_THREAD_ID,
+    SIGEVENT,
+    TIMER_SETTIME,
+    create_timer,
+    delete_timer,
+    host_syscall,
+)
 from pyldso.kernel.signals import SIGNAL_COUNT
 from pyldso.kernel.syscalls_signals import call_with_mask
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
-_SELECT, _EPOLL_WAIT, _PSELECT6, _PPOLL, _EPOLL_PWAIT = 23, 232, 270, 271, 281
-_EPOLL_PWAIT2 = 441
-_TIMER_CREATE, _TIMER_SETTIME, _TIMER_GETTIME = 222, 223, 224
-_TIMER_GETOVERRUN, _TIMER_DELETE = 225, 226
+_SELECT, _EPOLL_WAIT, _PSELECT6, _PPOLL, _EPOLL_PWAIT = numbers_of(
+    "select", "epoll_wait", "pselect6", "ppoll", "epoll_pwait"
+)
+_EPOLL_PWAIT2 = NUMBERS["epoll_pwait2"]
+_TIMER_GETTIME, _TIMER_GETOVERRUN = numbers_of("timer_gettime", "timer_getoverrun")
 _SIGALRM = 14
-_SIGEV_SIGNAL, _SIGEV_NONE, _SIGEV_THREAD, _SIGEV_THREAD_ID = 0, 1, 2, 4
-_SIGEVENT = "<QiiI44x"
-_SIGEVENT_SIZE = 64
 _FD_SETSIZE = 1024
 
 
@@ -96,27 +105,21 @@ def sys_epoll_pwait2(
 
 def sys_timer_create(process: Process, clock: int, event: int, timer: int) -> int:
     """timer_create(2)."""
-    value, number, kind, tid = 0, _SIGALRM, _SIGEV_SIGNAL, 0
+    value, number, kind, tid = 0, _SIGALRM, SIGEV_SIGNAL, 0
     if event:
-        value, number, kind, tid = unpack(_SIGEVENT, process.memory.read(event, _SIGEVENT_SIZE))
-    if kind not in (_SIGEV_SIGNAL, _SIGEV_NONE, _SIGEV_THREAD, _SIGEV_THREAD_ID):
+        value, number, kind, tid = SIGEVENT.unpack(process.memory.read(event, SIGEVENT.size))
+    if kind not in (SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD, SIGEV_THREAD_ID):
         raise os_error(errno.EINVAL)
-    if kind != _SIGEV_NONE and not 1 <= number <= SIGNAL_COUNT:
+    if kind != SIGEV_NONE and not 1 <= number <= SIGNAL_COUNT:
         raise os_error(errno.EINVAL)
-    if kind == _SIGEV_THREAD_ID and tid not in process.threads:
+    if kind == SIGEV_THREAD_ID and tid not in process.threads:
         raise os_error(errno.EINVAL)
     process.memory.write_u32(timer, 0)  # EFAULT comes before there is a timer
     # The host's thread is one; to which of the guest's a signal goes is known by the timer.
-    host_kind = _SIGEV_SIGNAL if kind == _SIGEV_THREAD_ID else kind
-    number_of_timer = ctypes.c_int()
-    place = ctypes.addressof(number_of_timer)
-    if event:
-        wanted = pack(_SIGEVENT, value, number, host_kind, 0)
-        host_syscall(_TIMER_CREATE, clock, wanted, place)
-    else:
-        host_syscall(_TIMER_CREATE, clock, 0, place)
-    process.signals.timers[number_of_timer.value] = tid if kind == _SIGEV_THREAD_ID else 0
-    process.memory.write_u32(timer, number_of_timer.value)
+    host_kind = SIGEV_SIGNAL if kind == SIGEV_THREAD_ID else kind
+    created = create_timer(clock, SIGEVENT.pack(value, number, host_kind, 0) if event else 0)
+    process.signals.timers[created] = tid if kind == SIGEV_THREAD_ID else 0
+    process.memory.write_u32(timer, created)
     return 0
 
 
@@ -128,7 +131,7 @@ def _check_timer(process: Process, timer: int) -> None:
 def sys_timer_settime(process: Process, timer: int, flags: int, new: int, old: int) -> int:
     """timer_settime(2)."""
     _check_timer(process, timer)
-    return host_syscall(_TIMER_SETTIME, timer, flags, new, old)
+    return host_syscall(TIMER_SETTIME, timer, flags, new, old)
 
 
 def sys_timer_gettime(process: Process, timer: int, current: int) -> int:
@@ -147,4 +150,5 @@ def sys_timer_delete(process: Process, timer: int) -> int:
     """timer_delete(2)."""
     _check_timer(process, timer)
     del process.signals.timers[timer]
-    return host_syscall(_TIMER_DELETE, timer)
+    delete_timer(timer)
+    return 0

@@ -61,7 +61,7 @@ def number(text: bytes) -> int:
     digits = found[2]
     base = 16 if digits[:2] in (b"0x", b"0X") else 8 if digits[:1] == b"0" else 10
     if base == 8:
-        digits = re.match(rb"[0-7]*", digits)[0] or b"0"  # type: ignore[index]
+        digits = digits[: len(digits) - len(digits.lstrip(b"01234567"))]
     value = min(int(digits, base), _MASK)
     return -value & _MASK if found[1] == b"-" else value
 

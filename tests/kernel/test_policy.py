@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from pyldso.arch.x86_64.syscalls import syscall_numbers
+from pyldso.arch.x86_64.syscalls import NUMBERS
 from pyldso.events import EventStream
 from pyldso.kernel.paths import AT_FDCWD
 from pyldso.kernel.policy import Policy
@@ -28,7 +28,7 @@ def ask(tmp_path):
                 at += len(argument) + 1
             else:
                 words.append(argument & 2**64 - 1)
-        return process._system_call(syscall_numbers()[name], words + [0] * (6 - len(words)))
+        return process._system_call(NUMBERS[name], words + [0] * (6 - len(words)))
 
     return call
 

@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from pyldso.arch.x86_64.syscalls import syscall_numbers
+from pyldso.arch.x86_64.syscalls import NUMBERS
 from pyldso.events import EventStream
 from pyldso.kernel.policy import Policy
 from pyldso.kernel.process import Process
@@ -110,7 +110,7 @@ def pair_of(tmp_path):
 
     def call(name, *arguments):
         words = [word & 2**64 - 1 for word in arguments]
-        return process._system_call(syscall_numbers()[name], words + [0] * (6 - len(words)))
+        return process._system_call(NUMBERS[name], words + [0] * (6 - len(words)))
 
     yield process, page, ends, call
     for end in ends:

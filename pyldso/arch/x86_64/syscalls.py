@@ -738,6 +738,10 @@ def syscall_row(number: int) -> SyscallRow | None:
     return SyscallRow(number, name, parameters, handler, note[0] if note else "")
 
 
-def syscall_numbers() -> dict[str, int]:
-    """Return the number of each system call by its name."""
-    return {row[0]: number for number, row in _ROWS.items()}
+NUMBERS = {row[0]: number for number, row in _ROWS.items()}
+"""The number of each system call by its name."""
+
+
+def numbers_of(*names: str) -> list[int]:
+    """Return the numbers of system calls in the order of their names."""
+    return [NUMBERS[name] for name in names]
