@@ -53,9 +53,13 @@ _WAIT4 = NUMBERS["wait4"]
 _WNOHANG = 1
 
 _RESTARTED = frozenset(
-    (0, 1, 16, 19, 20, 42, 43, 44, 45, 46, 47, 61, 72, 73, 202, 242, 243, 247, 257, 288, 295, 296,
-     327, 328)
-)  # fmt: skip
+    numbers_of(
+        *("read", "readv", "preadv", "preadv2", "write", "writev", "pwritev", "pwritev2"),
+        *("openat", "ioctl", "fcntl", "flock", "futex", "wait4", "waitid"),
+        *("connect", "accept", "accept4", "sendto", "sendmsg", "recvfrom", "recvmsg"),
+        *("mq_timedsend", "mq_timedreceive"),
+    )
+)
 """Calls that SA_RESTART restarts (signal(7)): of files, terminals, sockets, children, locks,
 queues."""
 _SA_RESTART = 0x10000000
