@@ -15,7 +15,7 @@ from pyldso.kernel.exec import (
     Program,
     build_stack,
     cannot_execute,
-    check_executable,
+    interpreter_of,
     is_script,
     load_program,
 )
@@ -104,6 +104,8 @@ class RunOptions(NamedTuple):
     limits: Limits | None = None
     budget: Budget | None = None
     inherited: Inherited = Inherited()
+    execfn: bytes = b""
+    program_fd: int = -1
     out: Write = write_out
     err: Write = write_err
 
@@ -157,6 +159,8 @@ def options_after_exec(options: RunOptions, replaced: ProcessReplaced) -> RunOpt
         library_path=None,
         preload=(),
         inherited=replaced.inherited,
+        execfn=replaced.execfn,
+        program_fd=replaced.program_fd,
     )
 
 
@@ -167,8 +171,12 @@ def run_program(options: RunOptions) -> int:
     if not watch(process, options):
         return 0
     path = find_program(process.files, options)
-    if is_script(process.files, path):
-        path, argv = check_executable(process.files, path, vectors(options)[0])
+    options = options._replace(execfn=options.execfn or os.fsencode(path))
+    process.execfn = options.execfn
+    if options.program_fd >= 0:
+        path = process.files.hold_program(options.program_fd)
+    elif is_script(process.files, path):
+        path, argv = interpreter_of(process.files, path, vectors(options)[0])
         arguments = [os.fsdecode(argument) for argument in argv[1:]]
         options = options._replace(argv0=os.fsdecode(argv[0]), arguments=arguments)
     try:
@@ -177,7 +185,11 @@ def run_program(options: RunOptions) -> int:
         return link_and_run(options, process, path)
     except UnknownLibc as unknown:
         options.err(f"pyldso: warning: {unknown}: starting the program's own dynamic linker\n")
-        return start_interpreter(options, new_process(options, process.events), path)
+        again = new_process(options, process.events)
+        again.execfn = options.execfn
+        if options.program_fd >= 0:
+            again.files.hold_program(options.program_fd)
+        return start_interpreter(options, again, path)
     except DlError as error:
         raise error.at_start(options.argv[0]) from None
     except ProcessEnded as end:  # before it began: a limit was reached
@@ -235,7 +247,7 @@ def watch_system_calls(options: RunOptions, process: Process) -> None:
         printer = StracePrinter(options.err, process.memory, thread)
         process.events.subscribe(Topic.SYSCALLS, printer)
         argv, envp = vectors(options)
-        process.events.emit(ProcessStarted(options.program, tuple(argv), tuple(envp)))
+        process.events.emit(ProcessStarted(os.fsdecode(options.execfn), tuple(argv), tuple(envp)))
 
 
 def find_program(files: Files, options: RunOptions) -> str:

@@ -45,8 +45,9 @@ MAX_ARG_STRLEN = 32 * PAGE_SIZE
 """The longest string of argv and envp, with its NUL; and what they may take at the least."""
 _STRINGS_SHARE, _MOST_FOR_STRINGS = 4, (8 << 20) * 3 // 4
 _CLOCK_TICKS = 100
-_SCRIPT_LINE, _SCRIPT_DEPTH = 256, 5
-"""How much of a script's first line counts, and how many scripts may interpret each other."""
+_SCRIPT_LINE, _SCRIPT_DEPTH = 256, 6
+"""How much of a script's first line counts, and how many files may interpret each other."""
+AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH, AT_EXECVE_CHECK = 0x100, 0x1000, 0x10000
 
 
 class AT:
@@ -174,27 +175,74 @@ def map_program(process: Process, path: str, *, with_interp: bool) -> Program:
     )
 
 
-def check_executable(files: Files, path: str, argv: list[bytes]) -> tuple[str, list[bytes]]:
-    """Return the ELF file to execute for `path` and its arguments: a script's is its interpreter.
+class Executable(NamedTuple):
+    """An open file that is to be executed, and its name for the new program."""
+
+    fd: int
+    name: bytes
+    closes: bool
+    """The name leads through a descriptor that execve(2) closes: no interpreter can open it."""
+
+
+def open_executable(files: Files, path: bytes, dirfd: int = AT_FDCWD, flags: int = 0) -> Executable:
+    """Open a file as execveat(2) does; raises its OSError, also for what is not executable."""
+    if not path and not flags & AT_EMPTY_PATH:
+        raise os_error(errno.ENOENT)
+    if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_EXECVE_CHECK):
+        raise os_error(errno.EINVAL)
+    name, closes = path, False
+    if dirfd != AT_FDCWD and not path.startswith(b"/"):
+        name = b"/dev/fd/%d" % dirfd + (b"/" if path else b"") + path
+        closes = not os.get_inheritable(dirfd)
+    if not path:
+        dirfd, path = AT_FDCWD, b"/proc/self/fd/%d" % dirfd if dirfd != AT_FDCWD else b"."
+    # Not a FIFO's, for which it would wait.
+    opened = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+    opened |= os.O_NOFOLLOW if flags & AT_SYMLINK_NOFOLLOW else 0
+    fd = files.open(dirfd, path, opened, 0)
+    if not S_ISREG(os.fstat(fd).st_mode) or not _may_execute(fd):
+        os.close(fd)
+        raise os_error(errno.EACCES, os.fsdecode(name))
+    return Executable(fd, name, closes)
+
+
+def check_executable(
+    files: Files, executable: Executable, argv: list[bytes]
+) -> tuple[str, list[bytes]]:
+    """Return the path of a script's interpreter, empty for an ELF file, and what argv is then.
 
     Raises OSError as execve(2) does.
     """
-    for _ in range(_SCRIPT_DEPTH):
-        fd = _open_file(files, path)
-        line = os.pread(fd, _SCRIPT_LINE, 0) if S_ISREG(os.fstat(fd).st_mode) else b""
-        is_executable = _may_execute(fd)
-        os.close(fd)
-        if not line.startswith(b"#!"):
-            os.close(_open(files, path, errno.ENOEXEC).fd)
-            return path, argv
-        if not is_executable:
-            raise os_error(errno.EACCES, path)
-        words = line[2:].partition(b"\n")[0].strip(b" \t").split(None, 1)
-        if not words:
-            raise os_error(errno.ENOEXEC, path)
-        argv = [*(word.rstrip() for word in words), os.fsencode(path), *argv[1:]]
-        path = os.fsdecode(argv[0])
+    path, fd, name = "", os.dup(executable.fd), executable.name
+    try:
+        for _ in range(_SCRIPT_DEPTH):
+            line = os.pread(fd, _SCRIPT_LINE, 0)
+            if not line.startswith(b"#!"):
+                _read_elf(path or os.fsdecode(name), fd, errno.ENOEXEC)
+                return path, argv
+            words = line[2:].partition(b"\n")[0].strip(b" \t").split(None, 1)
+            if not words:
+                raise os_error(errno.ENOEXEC, os.fsdecode(name))
+            if executable.closes and not path:
+                raise os_error(errno.ENOENT, os.fsdecode(name))
+            argv = [*(word.rstrip() for word in words), name, *argv[1:]]
+            name, path = words[0], os.fsdecode(words[0])
+            os.close(fd)
+            fd = -1
+            fd = _open_file(files, path)
+    finally:
+        if fd >= 0:
+            os.close(fd)
     raise os_error(errno.ELOOP, path)
+
+
+def interpreter_of(files: Files, path: str, argv: list[bytes]) -> tuple[str, list[bytes]]:
+    """Return the interpreter of a script, and its arguments; raises OSError as execve(2) does."""
+    executable = open_executable(files, os.fsencode(path))
+    try:
+        return check_executable(files, executable, argv)
+    finally:
+        os.close(executable.fd)
 
 
 def is_script(files: Files, path: str) -> bool:
@@ -219,10 +267,8 @@ def cannot_execute(path: str, error: OSError) -> LoadError:
 
 
 def _open_file(files: Files, path: str) -> int:
-    # Not a FIFO's, for which it would wait.
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
     try:
-        return files.open(AT_FDCWD, os.fsencode(path), flags, 0)
+        return open_executable(files, os.fsencode(path)).fd
     except OSError as error:
         raise os_error(error.errno or errno.EIO, path) from None
 
@@ -235,33 +281,36 @@ def _open(files: Files, path: str, bad: int) -> _Elf:
     """Open an executable and read its headers; raises OSError with `bad` for unfit ones."""
     fd = _open_file(files, path)
     try:
-        if not S_ISREG(os.fstat(fd).st_mode) or not _may_execute(fd):
-            raise os_error(errno.EACCES, path)
-        head = os.pread(fd, PAGE_SIZE, 0)
-        if len(head) < EHDR.size or head[:4] != ELFMAG:
-            raise os_error(bad, path)
-        ehdr = Ehdr(*EHDR.unpack_from(head))
-        size = ehdr.e_phnum * PHDR.size
-        if (
-            head[4:6] != bytes((ELFCLASS64, ELFDATA2LSB))
-            or ehdr.e_machine != EM.X86_64
-            or ehdr.e_type not in (ET.EXEC, ET.DYN)
-            or ehdr.e_phentsize != PHDR.size
-            or not 0 < size <= 0x10000
-        ):
-            raise os_error(bad, path)
-        table = head[ehdr.e_phoff : ehdr.e_phoff + size]
-        if len(table) < size:
-            table = os.pread(fd, size, ehdr.e_phoff) if ehdr.e_phoff < 1 << 62 else b""
-        if len(table) < size:
-            raise os_error(bad, path)
-        phdrs = [Phdr(*row) for row in PHDR.iter_unpack(table)]
-        if not any(phdr.p_type == PT.LOAD for phdr in phdrs):
-            raise os_error(bad, path)
-    except BaseException:
+        ehdr, phdrs = _read_elf(path, fd, bad)
+    except OSError:
         os.close(fd)
         raise
     return _Elf(path, fd, ehdr, phdrs)
+
+
+def _read_elf(path: str, fd: int, bad: int) -> tuple[Ehdr, list[Phdr]]:
+    head = os.pread(fd, PAGE_SIZE, 0)
+    if len(head) < EHDR.size or head[:4] != ELFMAG:
+        raise os_error(bad, path)
+    ehdr = Ehdr(*EHDR.unpack_from(head))
+    size = ehdr.e_phnum * PHDR.size
+    if (
+        head[4:6] != bytes((ELFCLASS64, ELFDATA2LSB))
+        or ehdr.e_machine != EM.X86_64
+        or ehdr.e_type not in (ET.EXEC, ET.DYN)
+        or ehdr.e_phentsize != PHDR.size
+        or not 0 < size <= 0x10000
+    ):
+        raise os_error(bad, path)
+    table = head[ehdr.e_phoff : ehdr.e_phoff + size]
+    if len(table) < size:
+        table = os.pread(fd, size, ehdr.e_phoff) if ehdr.e_phoff < 1 << 62 else b""
+    if len(table) < size:
+        raise os_error(bad, path)
+    phdrs = [Phdr(*row) for row in PHDR.iter_unpack(table)]
+    if not any(phdr.p_type == PT.LOAD for phdr in phdrs):
+        raise os_error(bad, path)
+    return ehdr, phdrs
 
 
 def _interp_name(elf: _Elf) -> str | None:
@@ -372,7 +421,7 @@ def build_stack(
     ):
         raise os_error(errno.E2BIG, program.path)
     # From the top: 8 zero bytes, the file name, environment, arguments; platform, random bytes.
-    filename = os.fsencode(program.path)
+    filename = process.execfn or os.fsencode(program.path)
     block = b"".join(text + b"\0" for text in (*argv, *envp, filename)) + bytes(8)
     top = process.layout.stack_top
     at = top - len(block)

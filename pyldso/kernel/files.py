@@ -48,6 +48,8 @@ class Files:
         self.private_fds: set[int] = set()
         self.program_path = ""
         """What /proc/self/exe names."""
+        self.program_fd = -1
+        """What it was opened by, where it has no name to open it by: see `hold_program`."""
         self.generate: Callable[[str, int], bytes | None] = lambda entry, tid: None
         """Gives the content of a thread's file in /proc where it is the guest's, not the host
         process's; None of others. Files outside /proc/self have their whole name."""
@@ -78,6 +80,13 @@ class Files:
         moved = self.keep_private(fd)
         self._to_discard.append(moved)
         return moved
+
+    def hold_program(self, fd: int) -> str:
+        """Let a descriptor of pyldso's own be the program, and return the name to open it by."""
+        self.private_fds.add(fd)
+        self._to_discard.append(fd)
+        self.program_fd = fd
+        return f"/proc/self/fd/{fd}"
 
     def discard(self) -> None:
         """Close the descriptors that live as long as the process: no name is looked up any more."""
@@ -294,6 +303,8 @@ class Files:
         if path.startswith(b"/proc/") and path.endswith(b"/exe") and self.program_path:
             middle = path[6:-4]
             if middle in (b"self", b"thread-self", b"%d" % os.getpid()):
+                if self.program_fd >= 0:
+                    return b"/proc/self/fd/%d" % self.program_fd
                 return os.fsencode(self.paths.host_name(self.program_path))
         return None
 

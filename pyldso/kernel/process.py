@@ -112,6 +112,8 @@ class Process(OwnCalls):
         self.brk = self.brk_start = 0
         self.command_name = self.cmdline = self.environ = self.auxv = b""
         """What /proc/self shows under these names, the first as comm."""
+        self.execfn = b""
+        """The name that execve(2) was given, where it is not that of the file: a script's."""
         self.is_dumpable = True
         self.resource_limits = dict(inherited.resource_limits)
         self.outer_group = inherited.outer_group or os.getpgrp()
@@ -545,7 +547,10 @@ class Process(OwnCalls):
 
     def remember_start(self, argv: list[bytes], envp: list[bytes], auxv: bytes) -> None:
         """Keep what /proc/self/cmdline, environ and auxv show."""
-        self.command_name = os.path.basename(os.fsencode(self.files.program_path))[:15]
+        name = self.execfn
+        if not name or name.removeprefix(b"/dev/fd/").isdigit():  # fexecve(3)'s is no file's
+            name = os.fsencode(self.files.program_path.removesuffix(" (deleted)"))
+        self.command_name = os.path.basename(name)[:15]
         self.cmdline = b"".join(text + b"\0" for text in argv)
         self.environ = b"".join(text + b"\0" for text in envp)
         self.auxv = auxv

@@ -73,13 +73,21 @@ class Inherited(NamedTuple):
 
 
 class ProcessReplaced(Exception):  # noqa: N818 - no error: it unwinds to who starts programs
-    """The process goes on as another program: execve(2)."""
+    """The process goes on as another program: execve(2).
 
-    def __init__(self, path: str, argv: list[bytes], envp: list[bytes]) -> None:
+    `execfn` is the name that it was given, and `program_fd` one of pyldso's own descriptors where
+    the program is that of an open file, else -1.
+    """
+
+    def __init__(
+        self, path: str, argv: list[bytes], envp: list[bytes], execfn: bytes, program_fd: int
+    ) -> None:
         super().__init__(path)
         self.path = path
         self.argv = argv
         self.envp = envp
+        self.execfn = execfn
+        self.program_fd = program_fd
         self.inherited = Inherited()
 
 

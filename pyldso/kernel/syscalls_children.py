@@ -19,13 +19,16 @@ from pyldso.arch.x86_64 import registers
 from pyldso.arch.x86_64.syscalls import NUMBERS
 from pyldso.errors import os_error
 from pyldso.kernel.exec import (
+    AT_EXECVE_CHECK,
     MAX_ARG_STRLEN,
     check_executable,
+    open_executable,
     room_for_strings,
     size_of_strings,
 )
 from pyldso.kernel.family import prepare_family
 from pyldso.kernel.mmu import READ
+from pyldso.kernel.paths import AT_FDCWD
 from pyldso.kernel.signal_intake import Interrupted
 from pyldso.kernel.status import Killed, ProcessEnded, ProcessReplaced
 
@@ -157,16 +160,32 @@ def _vfork(process: Process) -> int:
 
 def sys_execve(process: Process, path: bytes, argv: int, envp: int) -> int:
     """execve(2): raises ProcessReplaced where the new program can be started."""
-    room = room_for_strings(process.memory.stack_limit)
-    arguments = _strings(process, argv, room)
-    environment = _strings(process, envp, room - size_of_strings(arguments))
-    is_own = process.files.own_file(path) is not None
-    program = process.files.program_path if is_own else os.fsdecode(path)
-    program, arguments = check_executable(process.files, program, arguments)
-    if process.intake.has_signal:
-        raise Interrupted
+    return sys_execveat(process, AT_FDCWD, path, argv, envp, 0)
+
+
+def sys_execveat(
+    process: Process, dirfd: int, path: bytes, argv: int, envp: int, flags: int
+) -> int:
+    """execveat(2), as execve; the steps are in Linux's order, which shows in what is refused."""
+    executable = open_executable(process.files, path, dirfd, flags)
+    try:
+        room = room_for_strings(process.memory.stack_limit)
+        arguments = _strings(process, argv, room)
+        environment = _strings(process, envp, room - size_of_strings(arguments))
+        if flags & AT_EXECVE_CHECK:
+            return 0
+        program, arguments = check_executable(process.files, executable, arguments)
+        if process.intake.has_signal:
+            raise Interrupted
+        program_fd = -1
+        if not program:
+            program = os.fsdecode(path)
+            if executable.name != path or process.files.own_file(path):
+                program_fd = process.files.keep_private(os.dup(executable.fd))
+    finally:
+        os.close(executable.fd)
     process.release_vfork_parent()
-    raise ProcessReplaced(program, arguments, environment)
+    raise ProcessReplaced(program, arguments, environment, executable.name, program_fd)
 
 
 def _strings(process: Process, address: int, room: int) -> list[bytes]:

@@ -638,8 +638,7 @@ _ROWS: dict[int, tuple[str, ...]] = {
     322: (
         "execveat",
         "dirfd dirfd, name pathname, address argv, address envp, at_flags flags",
-        "",
-        "programs use execve",
+        "children.execveat",
     ),
     323: ("userfaultfd", "hex flags", ""),
     324: ("membarrier", "int cmd, hex flags, int cpu_id", "process.membarrier"),
