@@ -100,6 +100,7 @@ class RunOptions(NamedTuple):
     bind_now: bool = False
     warn: bool = False
     first_process: int = 0
+    first_stderr: tuple[int, int] | None = None
     policy: Policy | None = None
     limits: Limits | None = None
     budget: Budget | None = None
@@ -134,7 +135,7 @@ def run(options: RunOptions) -> int:
     Raises LoadError with ld.so's message where a program cannot be started.
     """
     sys.setrecursionlimit(_PYTHON_FRAMES)
-    options = options._replace(first_process=os.getpid())
+    options = options._replace(first_process=os.getpid(), first_stderr=standard_error())
     if options.policy is None:  # once, before the program can change its current folder
         options = options._replace(policy=Policy.default())
     if options.limits is not None:
@@ -321,17 +322,31 @@ def run_process(process: Process, pc: int) -> ExitStatus:
 
 
 def finish(options: RunOptions, process: Process, status: ExitStatus) -> int:
-    """Tell of a fatal signal, and return the exit status as a shell counts it."""
+    """Tell of a fatal signal, and return the exit status as a shell counts it.
+
+    Of other processes than the first it is told where the user reads: what a program reads from
+    its children's standard error is what they have written.
+    """
     if isinstance(status, Killed):
-        if not status.is_sent:
+        is_first = os.getpid() == options.first_process
+        if not status.is_sent and (is_first or standard_error() == options.first_stderr):
             from pyldso.trace.symbolize import describe_end
 
             options.err(f"{options.argv[0]}: {describe_end(process, status)}\n")
-        if os.getpid() != options.first_process:
+        if not is_first:
             die_of(status.signal)  # another process of the guest waits, and looks for the signal
     elif isinstance(status, Exhausted) and status.reason:
         options.err(f"{options.argv[0]}: stopped: {status.reason}\n")
     return status.exit_status
+
+
+def standard_error() -> tuple[int, int] | None:
+    """Return what names the file that is descriptor 2 (device, inode), None where it is closed."""
+    try:
+        status = os.fstat(2)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def die_of(number: int) -> None:

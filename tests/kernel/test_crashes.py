@@ -1,6 +1,7 @@
 """A guest that crashes ends with the status of the native run, and one line says where."""
 
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -115,6 +116,20 @@ def test_signal_that_was_sent_is_for_the_shell_to_tell(crash, pyldso):
     # To its whole process group, of which pyldso has started only this process.
     own = pyldso("run", crash, "sigterm")
     assert (own.returncode, own.stderr) == (143, "")
+
+
+def test_child_that_crashes_is_told_of_where_the_user_reads_and_not_where_a_program_does(
+    crash, run_native, pyldso
+):
+    captured = f"""/bin/sh -c 'seen=$({crash} read 2>&1); echo "$? ($seen)"'"""
+    own = pyldso("run", *shlex.split(captured))
+    theirs = run_native(*shlex.split(captured))
+    assert (own.returncode, own.stdout, own.stderr) == (theirs[0], *map(bytes.decode, theirs[1:]))
+    assert (own.stdout, own.stderr) == ("139 ()\n", "Segmentation fault\n")
+    shown = pyldso("run", "/bin/sh", "-c", f"{crash} read; true")
+    first, second = shown.stderr.splitlines()
+    assert re.fullmatch(ENDS["read"], first.removeprefix(f"{crash}: "))
+    assert (shown.returncode, second) == (0, "Segmentation fault")
 
 
 @pytest.mark.parametrize("kind", ["read", "jump", "libc", "abort"])
