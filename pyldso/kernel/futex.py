@@ -17,6 +17,7 @@ from pyldso.kernel.mmu import READ, WRITE
 from pyldso.kernel.syscalls_futex import (
     CLOCK_REALTIME,
     CMP_REQUEUE,
+    CMP_REQUEUE_PI,
     LOCK_PI,
     PRIVATE,
     REQUEUE,
@@ -25,11 +26,12 @@ from pyldso.kernel.syscalls_futex import (
     UNLOCK_PI,
     WAIT,
     WAIT_BITSET,
+    WAIT_REQUEUE_PI,
     WAKE,
     WAKE_BITSET,
     WAKE_OP,
 )
-from pyldso.kernel.thread import Thread, ThreadWaits, Wait
+from pyldso.kernel.thread import RESTARTED, Thread, ThreadWaits, Wait
 
 if TYPE_CHECKING:
     from pyldso.kernel.memory import AddressSpace
@@ -63,6 +65,11 @@ class FutexWait(Wait):
         self.bitset = bitset
         self.is_owner_next = is_owner_next
 
+    def end(self) -> int:
+        """Leave the queue because the thread is woken, and return what its call returns."""
+        self._futexes.leave(self)
+        return 0
+
     def expire(self) -> int | None:
         """Leave the queue: ETIMEDOUT."""
         self._futexes.leave(self)
@@ -76,6 +83,23 @@ class FutexWait(Wait):
         return super().interrupt()
 
 
+class RequeueWait(FutexWait):
+    """A wait that CMP_REQUEUE_PI ends or makes a wait for the PI lock at `target`."""
+
+    __slots__ = ("target",)
+
+    def __init__(
+        self, futexes: Futexes, thread: Thread, address: int, target: int, deadline: float | None
+    ) -> None:
+        super().__init__(futexes, thread, address, MATCH_ANY, deadline)
+        self.target = target
+
+    def interrupt(self) -> int | None:
+        """Leave the queue: the call begins again, or its caller where the lock is waited for."""
+        self._futexes.leave(self)
+        return -errno.EAGAIN if self.is_owner_next else RESTARTED
+
+
 class Futexes:
     """The queues of a process, by address, in the order in which threads came."""
 
@@ -86,9 +110,10 @@ class Futexes:
 
     def wait(self, thread: Thread, address: int, bitset: int, deadline: float | None) -> FutexWait:
         """Return the wait of a thread that has joined the queue of an address."""
-        return self._join(FutexWait(self, thread, address, bitset, deadline))
+        return self.join(FutexWait(self, thread, address, bitset, deadline))
 
-    def _join(self, wait: FutexWait) -> FutexWait:
+    def join(self, wait: FutexWait) -> FutexWait:
+        """Add a wait to the queue of its address."""
         self._queues.setdefault(wait.address, []).append(wait)
         return wait
 
@@ -106,10 +131,17 @@ class Futexes:
         for wait in [wait for wait in self._queues.get(address, ()) if wait.bitset & bitset]:
             if woken >= count:
                 break
-            self.leave(wait)
-            self._scheduler.wake(wait.thread, 0)
+            self._end(wait)
             woken += 1
         return woken
+
+    def _end(self, wait: FutexWait) -> None:
+        self._scheduler.wake(wait.thread, wait.end())
+
+    def has_owner_next(self, address: int) -> bool:
+        """Tell whether a thread waits at an address for a PI lock, now or once it is requeued."""
+        waits = self._queues.get(address, ())
+        return any(wait.is_owner_next or isinstance(wait, RequeueWait) for wait in waits)
 
     def requeue(self, address: int, wake: int, move: int, target: int) -> int:
         """Wake some threads and let others wait at `target`; return how many in all."""
@@ -117,7 +149,7 @@ class Futexes:
         for wait in self._queues.get(address, [])[: max(move, 0)]:
             self.leave(wait)
             wait.address = target
-            self._join(wait)
+            self.join(wait)
             done += 1
         return done
 
@@ -142,7 +174,7 @@ class Futexes:
             raise os_error(errno.ESRCH)
         memory.write_u32(address, value | WAITERS)
         wait = FutexWait(self, thread, address, MATCH_ANY, deadline, is_owner_next=True)
-        return self._join(wait)
+        return self.join(wait)
 
     def unlock(self, thread: Thread, address: int) -> None:
         """Give a PI lock to the thread that waits longest; raises OSError."""
@@ -158,10 +190,33 @@ class Futexes:
             self._memory.write_u32(address, flags)
             return
         wait = queue[0]
-        self.leave(wait)
+        self._end(wait)
         left = WAITERS if address in self._queues else 0
         self._memory.write_u32(address, wait.thread.tid | left | flags)
-        self._scheduler.wake(wait.thread, 0)
+
+    def requeue_to_lock(self, address: int, move: int, target: int) -> int:
+        """Give a PI lock to the first thread that waits at `address`; let others wait for it.
+
+        Where the lock is not free, the first waits, too. Returns how many there were.
+        """
+        done = 0
+        for wait in list(self._queues.get(address, ())):
+            if done > move:
+                break
+            if not isinstance(wait, RequeueWait) or wait.target != target:
+                raise os_error(errno.EINVAL)
+            waiting = self.lock(wait.thread, target, wait.deadline, waits=True)
+            if waiting is None:  # free
+                value = self._memory.read_u32(target)
+                self._memory.write_u32(target, value | WAITERS if move else value)
+                self._end(wait)
+            else:
+                self.leave(waiting)
+                self.leave(wait)
+                wait.address, wait.is_owner_next = target, True
+                self.join(wait)
+            done += 1
+        return done
 
 
 def operate(value: int, operation: int) -> tuple[int, bool]:
@@ -214,13 +269,26 @@ def ask_threads(
         if memory.read_u32(uaddr) != value:
             raise os_error(errno.EAGAIN)
         raise ThreadWaits(futexes.wait(process.thread, uaddr, bitset, deadline))
+    if command == WAIT_REQUEUE_PI:
+        return _wait_to_own(process, futexes, uaddr, uaddr2, value, operation, timeout)
     if command in (WAKE, WAKE_BITSET):
-        return futexes.wake(uaddr, count, bitset)
+        if futexes.has_owner_next(uaddr):
+            raise os_error(errno.EINVAL)
+        return futexes.wake(uaddr, max(count, 1), bitset)
+    if command == CMP_REQUEUE_PI:
+        if uaddr == uaddr2 or count != 1 or second_count < 0:
+            raise os_error(errno.EINVAL)
+        memory.translate(uaddr2, 4, READ | WRITE)
+        if memory.read_u32(uaddr) != value3:
+            raise os_error(errno.EAGAIN)
+        return futexes.requeue_to_lock(uaddr, second_count, uaddr2)
     if command in (REQUEUE, CMP_REQUEUE):
         if count < 0 or second_count < 0:
             raise os_error(errno.EINVAL)
         if command == CMP_REQUEUE and memory.read_u32(uaddr) != value3:
             raise os_error(errno.EAGAIN)
+        if futexes.has_owner_next(uaddr):
+            raise os_error(errno.EINVAL)
         return futexes.requeue(uaddr, count, second_count, uaddr2)
     if command == WAKE_OP:
         return _operate_and_wake(process, futexes, uaddr, count, uaddr2, second_count, value3)
@@ -233,6 +301,26 @@ def ask_threads(
         if wait is not None:
             raise ThreadWaits(wait)
     return 0
+
+
+def _wait_to_own(
+    process: Process,
+    futexes: Futexes,
+    uaddr: int,
+    uaddr2: int,
+    value: int,
+    operation: int,
+    timeout: int,
+) -> int:
+    """Wait to be requeued to the PI lock at `uaddr2`, which the thread has at the end."""
+    if uaddr == uaddr2:
+        raise os_error(errno.EINVAL)
+    deadline = _deadline(process, WAIT_REQUEUE_PI, operation, timeout)
+    process.memory.translate(uaddr2, 4, READ | WRITE)
+    if process.memory.read_u32(uaddr) != value:
+        raise os_error(errno.EAGAIN)
+    wait = RequeueWait(futexes, process.thread, uaddr, uaddr2, deadline)
+    raise ThreadWaits(futexes.join(wait))
 
 
 def _operate_and_wake(
@@ -249,8 +337,8 @@ def _operate_and_wake(
     changed, wakes_second = operate(memory.read_u32(uaddr2), operation)
     memory.translate(uaddr2, 4, WRITE)
     memory.write_u32(uaddr2, changed)
-    woken = futexes.wake(uaddr, count)
-    return woken + (futexes.wake(uaddr2, second_count) if wakes_second else 0)
+    woken = futexes.wake(uaddr, max(count, 1))
+    return woken + (futexes.wake(uaddr2, max(second_count, 1)) if wakes_second else 0)
 
 
 def _deadline(process: Process, command: int, operation: int, timeout: int) -> float | None:

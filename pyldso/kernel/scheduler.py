@@ -55,7 +55,7 @@ _WNOHANG = 1
 _RESTARTED = frozenset(
     numbers_of(
         *("read", "readv", "preadv", "preadv2", "write", "writev", "pwritev", "pwritev2"),
-        *("openat", "ioctl", "fcntl", "flock", "futex", "wait4", "waitid"),
+        *("openat", "ioctl", "fcntl", "flock", "futex", "futex_waitv", "wait4", "waitid"),
         *("connect", "accept", "accept4", "sendto", "sendmsg", "recvfrom", "recvmsg"),
         *("mq_timedsend", "mq_timedreceive"),
     )

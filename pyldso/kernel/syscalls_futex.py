@@ -21,10 +21,12 @@ FUTEX = NUMBERS["futex"]
 # linux/futex.h
 WAIT, WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP, LOCK_PI, UNLOCK_PI = 0, 1, 3, 4, 5, 6, 7
 TRYLOCK_PI, WAIT_BITSET, WAKE_BITSET, LOCK_PI2 = 8, 9, 10, 13
+WAIT_REQUEUE_PI, CMP_REQUEUE_PI = 11, 12
 PRIVATE, CLOCK_REALTIME = 128, 256
-TIMED = frozenset((WAIT, LOCK_PI, WAIT_BITSET, LOCK_PI2))
+TIMED = frozenset((WAIT, LOCK_PI, WAIT_BITSET, LOCK_PI2, WAIT_REQUEUE_PI))
 """Commands that wait, for a time if they are given one."""
-TWO_PLACES = frozenset((REQUEUE, CMP_REQUEUE, WAKE_OP))
+TWO_PLACES = frozenset((REQUEUE, CMP_REQUEUE, WAKE_OP, WAIT_REQUEUE_PI, CMP_REQUEUE_PI))
+_OF_EITHER_CLOCK = frozenset((WAIT_BITSET, WAIT_REQUEUE_PI, LOCK_PI2))
 _BY_OWNER = frozenset((UNLOCK_PI, TRYLOCK_PI))
 """Commands that ask who makes the call: the thread of the host with the thread's id."""
 _KNOWN = TIMED | TWO_PLACES | {WAKE, UNLOCK_PI, TRYLOCK_PI, WAKE_BITSET}
@@ -46,7 +48,7 @@ def sys_futex(
 ) -> int:
     """futex(2)."""
     command = operation & ~(PRIVATE | CLOCK_REALTIME)
-    if command not in _KNOWN:
+    if command not in _KNOWN or (operation & CLOCK_REALTIME and command not in _OF_EITHER_CLOCK):
         raise os_error(errno.ENOSYS)
     if uaddr & 3 or (command in TWO_PLACES and uaddr2 & 3):
         raise os_error(errno.EINVAL)
