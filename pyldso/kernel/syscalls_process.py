@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pyldso.arch.x86_64 import registers
 from pyldso.arch.x86_64.syscalls import numbers_of
 from pyldso.errors import os_error
+from pyldso.kernel.family import is_family
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.mmu import WRITE
 from pyldso.kernel.procfs import set_thread_name, thread_name
@@ -25,6 +26,9 @@ _PRLIMIT64, _GETGROUPS, _SETPRIORITY, _PRCTL = numbers_of(
     "prlimit64", "getgroups", "setpriority", "prctl"
 )
 _SCHED_SETPARAM, _SCHED_SETSCHEDULER = numbers_of("sched_setparam", "sched_setscheduler")
+_SCHED_SETAFFINITY, _SCHED_GETAFFINITY = numbers_of("sched_setaffinity", "sched_getaffinity")
+(_IOPRIO_SET,) = numbers_of("ioprio_set")
+_IOPRIO_WHO_PROCESS, _IOPRIO_CLASS_SHIFT, _IOPRIO_CLASS_RT = 1, 13, 1
 _REAL_TIME_POLICIES, _SCHED_RESET_ON_FORK = frozenset((1, 2, 6)), 0x40000000
 """SCHED_FIFO, SCHED_RR and SCHED_DEADLINE."""
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_GET_NAME = 3, 4, 15, 16
@@ -183,12 +187,27 @@ def _refuse_others(process: Process, pid: int) -> None:
         raise os_error(errno.EPERM)
 
 
+def _own_or_family(process: Process, pid: int) -> int:
+    """Return the id by which the host knows a thread or process of the program's."""
+    if not pid:
+        return process.thread.tid
+    if not is_family(process, pid):
+        _refuse_others(process, pid)
+    return pid
+
+
 def sys_setpriority(process: Process, which: int, who: int, priority: int) -> int:
     """setpriority(2)."""
     if which:
         raise os_error(errno.EPERM)
-    _refuse_others(process, who)
-    return host_syscall(_SETPRIORITY, which, 0, priority)
+    return host_syscall(_SETPRIORITY, which, _own_or_family(process, who), priority)
+
+
+def sys_ioprio_set(process: Process, which: int, who: int, priority: int) -> int:
+    """ioprio_set(2): the classes that take no disk from others."""
+    if which != _IOPRIO_WHO_PROCESS or priority >> _IOPRIO_CLASS_SHIFT == _IOPRIO_CLASS_RT:
+        raise os_error(errno.EPERM)
+    return host_syscall(_IOPRIO_SET, which, _own_or_family(process, who), priority)
 
 
 def sys_getgroups(process: Process, size: int, groups: int) -> int:
@@ -239,24 +258,27 @@ def sys_prctl(process: Process, option: int, arg2: int, arg3: int, arg4: int, ar
     raise os_error(errno.EINVAL)
 
 
-def sys_sched_setaffinity(process: Process, pid: int, _size: int, _mask: int) -> int:
-    """sched_setaffinity(2): accepted, without effect."""
-    _refuse_others(process, pid)
-    return 0
+def sys_sched_setaffinity(process: Process, pid: int, size: int, mask: int) -> int:
+    """sched_setaffinity(2)."""
+    return host_syscall(_SCHED_SETAFFINITY, _own_or_family(process, pid), size, mask)
+
+
+def sys_sched_getaffinity(process: Process, pid: int, size: int, mask: int) -> int:
+    """sched_getaffinity(2), which the host would answer for the thread that runs all others."""
+    return host_syscall(_SCHED_GETAFFINITY, pid or process.thread.tid, size, mask)
 
 
 def sys_sched_setscheduler(process: Process, pid: int, policy: int, param: int) -> int:
     """sched_setscheduler(2): the policies that take no processor from others."""
-    _refuse_others(process, pid)
+    thread = _own_or_family(process, pid)
     if policy & ~_SCHED_RESET_ON_FORK in _REAL_TIME_POLICIES:
         raise os_error(errno.EPERM)
-    return host_syscall(_SCHED_SETSCHEDULER, 0, policy, param)
+    return host_syscall(_SCHED_SETSCHEDULER, thread, policy, param)
 
 
 def sys_sched_setparam(process: Process, pid: int, param: int) -> int:
     """sched_setparam(2): the priority can be but 0, as real-time policies are not there."""
-    _refuse_others(process, pid)
-    return host_syscall(_SCHED_SETPARAM, 0, param)
+    return host_syscall(_SCHED_SETPARAM, _own_or_family(process, pid), param)
 
 
 def sys_membarrier(_process: Process, command: int, _flags: int, _cpu: int) -> int:

@@ -1,6 +1,7 @@
 """What a process sees of itself is the guest's, not the emulator's: /proc/self, limits, prctl."""
 
 import marshal
+import os
 import sys
 from pathlib import Path
 
@@ -156,3 +157,84 @@ def test_floating_point_begins_as_natively(compile_c, run_native, run_guest):
     source = Path(__file__).with_name("float_environment.c").read_text()
     program = compile_c(source, "-O1", "-lm")
     assert run_guest(program) == run_native(program)
+
+
+SCHEDULING = """
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static void show(int pid) {
+    cpu_set_t set;
+    int asked = sched_getaffinity(pid, sizeof set, &set);
+    printf("%d: %d of %d,", asked, CPU_COUNT(&set), (int)sysconf(_SC_NPROCESSORS_ONLN));
+    printf(" nice %d, policy %d,", getpriority(PRIO_PROCESS, pid), sched_getscheduler(pid));
+    printf(" io %ld\\n", syscall(SYS_ioprio_get, 1, pid));
+}
+static void *other(void *first) {
+    cpu_set_t last, of_first;
+    sched_getaffinity(0, sizeof last, &last);
+    for (int cpu = 0; CPU_COUNT(&last) > 1; cpu++) CPU_CLR(cpu, &last);
+    printf("%d ", pthread_setaffinity_np(pthread_self(), sizeof last, &last));
+    printf("%d ", pthread_getaffinity_np(*(pthread_t *)first, sizeof of_first, &of_first));
+    printf("%d\\n", CPU_EQUAL(&last, &of_first));
+    show(gettid());
+    return 0;
+}
+int main() {
+    cpu_set_t all, one, none;
+    CPU_ZERO(&none);
+    sched_getaffinity(0, sizeof all, &all);
+    one = all;
+    for (int cpu = 0; CPU_COUNT(&one) > 1; cpu++) CPU_CLR(cpu, &one);
+    int gate[2];
+    char byte;
+    struct sched_param param = {0}, one_more = {1};
+    if (pipe(gate)) return 1;
+    int child = fork();
+    if (!child) {
+        if (read(gate[0], &byte, 1) == 1) show(0);
+        return 0;
+    }
+    printf("%d", sched_setaffinity(child, sizeof one, &one));
+    printf(" %d", setpriority(PRIO_PROCESS, child, 7));
+    printf(" %d", sched_setscheduler(child, SCHED_BATCH, &param));
+    printf(" %ld\\n", syscall(SYS_ioprio_set, 1, child, 3 << 13));
+    show(child);
+    fflush(stdout);
+    if (write(gate[1], "x", 1) != 1) return 1;
+    wait(0);
+    show(0);
+    printf("%d %d\\n", sched_setaffinity(0, sizeof none, &none), errno);
+    printf("%d %d\\n", sched_setaffinity(99999999, sizeof one, &one), errno);
+    printf("%d %d\\n", sched_setparam(0, &one_more), errno);
+    pthread_t self = pthread_self(), thread;
+    pthread_create(&thread, 0, other, &self);
+    pthread_join(thread, 0);
+    show(0);
+    printf("%d\\n", sched_setaffinity(0, sizeof one, &one));
+    show(0);
+}
+"""
+
+
+def test_processors_and_priorities_of_threads_and_children_are_set(
+    compile_c, run_native, run_guest
+):
+    program = compile_c(SCHEDULING, "-pthread")
+    native = run_native(program)
+    assert native[0] == 0
+    assert b"0: 1 of" in native[1]
+    assert run_guest(program) == native
+
+
+def test_processors_and_priorities_of_other_processes_are_out_of_reach(pyldso):
+    script = "taskset -pc 0 $1; renice 1 $1; ionice -c 3 -p $1; chrt -b -p 0 $1"
+    lines = pyldso("run", "/bin/sh", "-c", script, "sh", str(os.getpid())).stderr.splitlines()
+    assert len(lines) == 4
+    assert all(line.endswith("Operation not permitted") for line in lines)
