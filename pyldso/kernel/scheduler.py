@@ -147,6 +147,7 @@ class Scheduler:
         thread = Thread(host.tid)
         thread.host = host
         thread.mask = self._process.thread.mask
+        thread.affinity = self._process.thread.affinity
         self._process.threads[thread.tid] = thread
         creator = procfs.thread_name(self._process, self._process.thread.tid)
         procfs.set_thread_name(self._process, thread.tid, creator)
@@ -351,6 +352,10 @@ class Scheduler:
                 cpu.restore(thread.registers)
                 thread.registers = None
             process.thread = thread
+            if thread.affinity != before.affinity:
+                from pyldso.kernel.syscalls_sched import set_affinity  # start-up: seldom differs
+
+                set_affinity(thread.affinity)
             if thread.rseq is not None:
                 show_processor(process)
         self._slice_end = monotonic() + SLICE_SECONDS

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from pyldso.arch.x86_64 import registers
 from pyldso.arch.x86_64.syscalls import numbers_of
 from pyldso.errors import os_error
-from pyldso.kernel.family import is_family
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.mmu import WRITE
 from pyldso.kernel.procfs import set_thread_name, thread_name
@@ -22,15 +21,7 @@ if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
 _ARCH_SET_GS, _ARCH_SET_FS, _ARCH_GET_FS, _ARCH_GET_GS = 0x1001, 0x1002, 0x1003, 0x1004
-_PRLIMIT64, _GETGROUPS, _SETPRIORITY, _PRCTL = numbers_of(
-    "prlimit64", "getgroups", "setpriority", "prctl"
-)
-_SCHED_SETPARAM, _SCHED_SETSCHEDULER = numbers_of("sched_setparam", "sched_setscheduler")
-_SCHED_SETAFFINITY, _SCHED_GETAFFINITY = numbers_of("sched_setaffinity", "sched_getaffinity")
-(_IOPRIO_SET,) = numbers_of("ioprio_set")
-_IOPRIO_WHO_PROCESS, _IOPRIO_CLASS_SHIFT, _IOPRIO_CLASS_RT = 1, 13, 1
-_REAL_TIME_POLICIES, _SCHED_RESET_ON_FORK = frozenset((1, 2, 6)), 0x40000000
-"""SCHED_FIFO, SCHED_RR and SCHED_DEADLINE."""
+_PRLIMIT64, _GETGROUPS, _PRCTL = numbers_of("prlimit64", "getgroups", "prctl")
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_GET_NAME = 3, 4, 15, 16
 _NUMBER_PRCTLS = frozenset((1, 7, 21, 23, 27, 29, 30, 36, 38, 39))
 """PR_SET_PDEATHSIG, PR_GET_KEEPCAPS, PR_GET_SECCOMP, PR_CAPBSET_READ, PR_GET_SECUREBITS,
@@ -111,7 +102,7 @@ def sys_prlimit64(process: Process, pid: int, resource: int, new: int, old: int)
     Limits of memory, of processes, of few descriptors, of few pending signals and of core files,
     which would be the emulator's, are kept and shown, without effect.
     """
-    _refuse_others(process, pid)
+    refuse_others(process, pid)
     current = ctypes.create_string_buffer(16)
     host_syscall(_PRLIMIT64, 0, resource, 0, ctypes.addressof(current))
     shown = process.resource_limits.get(resource, current.raw)
@@ -180,34 +171,12 @@ def _keep_ids(wanted: tuple[int, ...], current: tuple[int, int, int]) -> int:
     return 0
 
 
-def _refuse_others(process: Process, pid: int) -> None:
+def refuse_others(process: Process, pid: int) -> None:
+    """Raise EPERM, or ESRCH, for what is not the process itself."""
     if pid and pid not in process.threads:
         os.getpgid(pid)  # ESRCH where there is none
         process.refuse(f"process {pid}", "other processes are out of reach")
         raise os_error(errno.EPERM)
-
-
-def _own_or_family(process: Process, pid: int) -> int:
-    """Return the id by which the host knows a thread or process of the program's."""
-    if not pid:
-        return process.thread.tid
-    if not is_family(process, pid):
-        _refuse_others(process, pid)
-    return pid
-
-
-def sys_setpriority(process: Process, which: int, who: int, priority: int) -> int:
-    """setpriority(2)."""
-    if which:
-        raise os_error(errno.EPERM)
-    return host_syscall(_SETPRIORITY, which, _own_or_family(process, who), priority)
-
-
-def sys_ioprio_set(process: Process, which: int, who: int, priority: int) -> int:
-    """ioprio_set(2): the classes that take no disk from others."""
-    if which != _IOPRIO_WHO_PROCESS or priority >> _IOPRIO_CLASS_SHIFT == _IOPRIO_CLASS_RT:
-        raise os_error(errno.EPERM)
-    return host_syscall(_IOPRIO_SET, which, _own_or_family(process, who), priority)
 
 
 def sys_getgroups(process: Process, size: int, groups: int) -> int:
@@ -256,29 +225,6 @@ def sys_prctl(process: Process, option: int, arg2: int, arg3: int, arg4: int, ar
         return 0
     process.refuse(f"prctl option {option}", "not supported")
     raise os_error(errno.EINVAL)
-
-
-def sys_sched_setaffinity(process: Process, pid: int, size: int, mask: int) -> int:
-    """sched_setaffinity(2)."""
-    return host_syscall(_SCHED_SETAFFINITY, _own_or_family(process, pid), size, mask)
-
-
-def sys_sched_getaffinity(process: Process, pid: int, size: int, mask: int) -> int:
-    """sched_getaffinity(2), which the host would answer for the thread that runs all others."""
-    return host_syscall(_SCHED_GETAFFINITY, pid or process.thread.tid, size, mask)
-
-
-def sys_sched_setscheduler(process: Process, pid: int, policy: int, param: int) -> int:
-    """sched_setscheduler(2): the policies that take no processor from others."""
-    thread = _own_or_family(process, pid)
-    if policy & ~_SCHED_RESET_ON_FORK in _REAL_TIME_POLICIES:
-        raise os_error(errno.EPERM)
-    return host_syscall(_SCHED_SETSCHEDULER, thread, policy, param)
-
-
-def sys_sched_setparam(process: Process, pid: int, param: int) -> int:
-    """sched_setparam(2): the priority can be but 0, as real-time policies are not there."""
-    return host_syscall(_SCHED_SETPARAM, _own_or_family(process, pid), param)
 
 
 def sys_membarrier(_process: Process, command: int, _flags: int, _cpu: int) -> int:

@@ -102,6 +102,7 @@ class Thread:
     """
 
     __slots__ = (
+        "affinity",
         "alternate_stack",
         "call",
         "clear_child_tid",
@@ -135,6 +136,8 @@ class Thread:
         self.clear_child_tid = self.robust_list = 0
         self.rseq: Registration | None = None
         """Its area for restartable sequences (rseq(2))."""
+        self.affinity = b""
+        """The mask of processors that it may use, where threads may differ in that."""
         self.wait: Wait | None = None
         """What it waits for, where it can not run."""
         self.call: tuple[int, list[int]] | None = None

@@ -298,15 +298,15 @@ _ROWS: dict[int, tuple[str, ...]] = {
     141: (
         "setpriority",
         "int which, int who, int prio",
-        "process.setpriority",
+        "sched.setpriority",
         "processes that the program has started, each for itself",
     ),
-    142: ("sched_setparam", "pid pid, in(int) param", "process.sched_setparam"),
+    142: ("sched_setparam", "pid pid, in(int) param", "sched.sched_setparam"),
     143: ("sched_getparam", "pid pid, out(int) param", "host"),
     144: (
         "sched_setscheduler",
         "pid pid, int policy, in(int) param",
-        "process.sched_setscheduler",
+        "sched.sched_setscheduler",
         "all but the real-time policies",
     ),
     145: ("sched_getscheduler", "pid pid", "host"),
@@ -388,13 +388,12 @@ _ROWS: dict[int, tuple[str, ...]] = {
     203: (
         "sched_setaffinity",
         "pid pid, size cpusetsize, in(cpusetsize) mask",
-        "process.sched_setaffinity",
-        "what the program has started; of threads, which run by turns, it is but shown",
+        "sched.sched_setaffinity",
     ),
     204: (
         "sched_getaffinity",
         "pid pid, size cpusetsize, out(cpusetsize) mask",
-        "process.sched_getaffinity",
+        "sched.sched_getaffinity",
     ),
     205: ("set_thread_area", "", ""),
     206: ("io_setup", "", ""),
@@ -487,7 +486,7 @@ _ROWS: dict[int, tuple[str, ...]] = {
     251: (
         "ioprio_set",
         "int which, int who, int ioprio",
-        "process.ioprio_set",
+        "sched.ioprio_set",
         "processes that the program has started, each for itself; not the real-time class",
     ),
     252: ("ioprio_get", "int which, int who", "host"),
@@ -631,7 +630,12 @@ _ROWS: dict[int, tuple[str, ...]] = {
     ),
     312: ("kcmp", "", ""),
     313: ("finit_module", "", ""),
-    314: ("sched_setattr", "", ""),
+    314: (
+        "sched_setattr",
+        "pid pid, address attr, hex flags",
+        "sched.sched_setattr",
+        "all but the real-time policies",
+    ),
     315: ("sched_getattr", "pid pid, out(size) attr, size size, hex flags", "host"),
     316: (
         "renameat2",
