@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from struct import unpack
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64.syscalls import NUMBERS
@@ -18,6 +19,7 @@ from pyldso.kernel.mmu import MAPPED, PAGE_MASK, PAGE_SIZE, WRITE, MemoryFault, 
 if TYPE_CHECKING:
     from pyldso.kernel.memory import AddressSpace
     from pyldso.kernel.process import Process
+    from pyldso.kernel.vma import Vma
 
 MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE, MAP_TYPE = 1, 2, 3, 0xF
 MAP_FIXED, MAP_ANONYMOUS, MAP_32BIT = 0x10, 0x20, 0x40
@@ -28,6 +30,7 @@ _MMAP_MIN_ADDR = 0x10000
 _PROT_BITS, _PROT_GROWSDOWN = 0xF, 0x01000000
 _MREMAP_DONTUNMAP = 4
 _MADV_DONTNEED = 4
+_RLIMIT_DATA, _RLIMIT_AS = 2, 9
 _MSYNC = NUMBERS["msync"]
 _HARMLESS_ADVICE = frozenset((0, 1, 2, 3, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 25))
 
@@ -48,6 +51,9 @@ def sys_mmap(
         raise os_error(errno.EPERM)
     if not flags & MAP_ANONYMOUS:
         os.fstat(fd)  # EBADF comes before what is wrong with the length
+    if process.resource_limits:
+        in_place = range(address, address + length) if is_fixed else range(0)
+        _check_limits(process, length, in_place, is_data=kind == MAP_PRIVATE and prot & WRITE)
     start = process.memory.map(
         address,
         length,
@@ -65,6 +71,28 @@ def sys_mmap(
         end = start + page_up(length)
         process.events.emit(Mapped(start, end, prot & 7, path, offset))
     return start
+
+
+def _check_limits(
+    process: Process, added: int, in_place: range = range(0), *, is_data: bool | int
+) -> None:
+    """Raise ENOMEM where more memory, in place of a range, is more than setrlimit(2) allows."""
+    for resource in (_RLIMIT_AS, _RLIMIT_DATA) if is_data else (_RLIMIT_AS,):
+        limit = process.resource_limits.get(resource)
+        if limit is None:
+            continue
+        most, _ = unpack("<QQ", limit)
+        vmas = [vma for vma in process.memory.vmas if resource == _RLIMIT_AS or _is_data(vma)]
+        present = sum(vma.end - vma.start for vma in vmas)
+        ranges = ((max(v.start, in_place.start), min(v.end, in_place.stop)) for v in vmas)
+        replaced = sum(max(end - start, 0) for start, end in ranges)
+        if present - replaced + page_up(added) > most:
+            raise os_error(errno.ENOMEM)
+
+
+def _is_data(vma: Vma) -> bool:
+    """Tell whether memory counts for RLIMIT_DATA."""
+    return bool(vma.prot & WRITE) and not vma.is_shared and not vma.grows_down
 
 
 def sys_mprotect(process: Process, address: int, length: int, prot: int) -> int:
@@ -96,6 +124,9 @@ def sys_mremap(
     """mremap(2)."""
     if flags & _MREMAP_DONTUNMAP:
         return _move_contents(process.memory, address, old_size, new_size, flags, target)
+    if process.resource_limits and new_size > old_size:
+        vma = process.memory.find(address)
+        _check_limits(process, new_size - old_size, is_data=vma is not None and _is_data(vma))
     return process.memory.move(address, old_size, new_size, flags, target)
 
 
@@ -134,6 +165,8 @@ def sys_brk(process: Process, address: int) -> int:
         old, new = page_up(process.brk), page_up(address)
         try:
             if new > old:
+                if process.resource_limits:
+                    _check_limits(process, new - old, is_data=True)
                 process.memory.map(old, new - old, 3, fixed=True, replace=False, label="[heap]")
             elif new < old:
                 process.memory.unmap(new, old - new)

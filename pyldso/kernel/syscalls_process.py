@@ -99,8 +99,9 @@ def sys_sched_yield(process: Process) -> int:
 def sys_prlimit64(process: Process, pid: int, resource: int, new: int, old: int) -> int:
     """prlimit(2) on the process itself: the host's, but for what pyldso itself would not survive.
 
-    Limits of memory, of processes, of few descriptors, of few pending signals and of core files,
-    which would be the emulator's, are kept and shown, without effect.
+    Limits of the address space, data and stack are those of the guest's memory. Others of memory,
+    of processes, of few descriptors, of few pending signals and of core files, which would be the
+    emulator's, are kept and shown, without effect.
     """
     refuse_others(process, pid)
     current = ctypes.create_string_buffer(16)

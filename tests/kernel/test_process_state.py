@@ -238,3 +238,62 @@ def test_processors_and_priorities_of_other_processes_are_out_of_reach(pyldso):
     lines = pyldso("run", "/bin/sh", "-c", script, "sh", str(os.getpid())).stderr.splitlines()
     assert len(lines) == 4
     assert all(line.endswith("Operation not permitted") for line in lines)
+
+
+MEMORY_LIMITS = """
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#define M (1L << 20)
+static void try(const char *what, void *p) {
+    printf("%s %s\\n", what, p == MAP_FAILED ? strerror(errno) : "ok");
+}
+static void *get(void *at, long size, int prot, int flags) {
+    return mmap(at, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+}
+int main() {
+    setvbuf(stdout, 0, _IONBF, 0);
+    struct rlimit space = {64 * M, 128 * M};
+    char *a = get(0, 32 * M, 3, 0);
+    printf("%d\\n", setrlimit(RLIMIT_AS, &space));
+    try("16", get(0, 16 * M, 3, 0));
+    try("16 more", get(0, 16 * M, 0, 0));
+    try("16 in place", get(a, 16 * M, 1, MAP_FIXED));
+    try("grown", mremap(a + 16 * M, 16 * M, 32 * M, MREMAP_MAYMOVE));
+    try("brk", sbrk(20 * M));
+    printf("malloc %d\\n", malloc(40 * M) != 0);
+    if (!fork()) { try("child", get(0, 20 * M, 3, 0)); _exit(0); }
+    wait(0);
+    space.rlim_cur = 128 * M;
+    printf("%d\\n", setrlimit(RLIMIT_AS, &space));
+    try("16 again", get(0, 16 * M, 3, 0));
+    struct rlimit data = {40 * M, 40 * M};
+    printf("%d\\n", setrlimit(RLIMIT_DATA, &data));
+    try("data", get(0, 16 * M, 3, 0));
+    try("text", get(0, 16 * M, 1, 0));
+    try("brk", sbrk(20 * M));
+    return 0;
+}
+"""
+
+
+def test_limits_of_the_address_space_and_of_data_are_those_of_the_guests_memory(
+    compile_c, run_native, run_guest
+):
+    program = compile_c(MEMORY_LIMITS)
+    native = run_native(program)
+    assert native[1].count(b"Cannot allocate memory") == 6
+    assert run_guest(program) == native
+
+
+def test_limit_of_the_address_space_holds_for_programs_started_under_it(run_native, pyldso):
+    script = "ulimit -v 300000; exec /usr/bin/perl -e 'my $x = q(a) x 1e9; print length $x'"
+    native, own = run_native("/bin/sh", "-c", script), pyldso("run", "/bin/sh", "-c", script)
+    assert native[2].startswith(b"Out of memory")
+    assert (own.returncode, own.stdout, own.stderr) == (native[0], "", native[2].decode())

@@ -333,7 +333,7 @@ _ROWS: dict[int, tuple[str, ...]] = {
         "setrlimit",
         "rlimit resource, in(rlimit) rlim",
         "process.setrlimit",
-        "memory, processes, few descriptors and signals, core: kept without effect",
+        "resident and locked memory, processes, few descriptors and signals, core: no effect",
     ),
     161: ("chroot", "name path", NOT_PERMITTED),
     162: ("sync", "", "host"),
