@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pyldso.kernel.files import Files
+    from pyldso.kernel.guest_calls import Calls
     from pyldso.kernel.limits import Budget, Limits
     from pyldso.ldso.load import Missing
 
@@ -397,7 +398,7 @@ def link_and_run(options: RunOptions, process: Process, path: str) -> int:
     stack = prepare_start(options, namespace, program, personality)
     publish_link_maps(namespace)
 
-    def link() -> None:
+    def link() -> Calls:
         link_map.publish_r_debug(namespace)
         relocate_all(namespace)
         relocated = perf_counter_ns()
@@ -407,8 +408,9 @@ def link_and_run(options: RunOptions, process: Process, path: str) -> int:
         personality.prepare(namespace, stack)
         if events.wanted & Topic.STATISTICS:
             announce_statistics(namespace, started, loaded, relocated)
-        personality.initialise(namespace)
+        yield from personality.initialise(namespace)
         enter(namespace, program, stack)
+        return None
 
     # The first thing to run is a trap: what `link` calls in the guest runs under the same loop,
     # limits and signals as the program itself.
@@ -476,10 +478,10 @@ def run_audited(
     kind = audited.audited_personality(namespace)
     stack = prepare_start(options, namespace, program, kind, audited.SURPLUS)
 
-    def link() -> None:
+    def link() -> Calls:
         publish_link_maps(namespace)
         link_map.publish_r_debug(namespace)
-        audited.begin_audit(namespace, names, kind, stack)
+        yield from audited.begin_audit(namespace, names, kind, stack)
         missing = load_libraries(namespace, options)
         if options.is_listing:
             list_objects(namespace, options, missing)
@@ -498,8 +500,9 @@ def run_audited(
         namespace.search.release_cache()
         link_map.set_debug_state(namespace, link_map.RT_CONSISTENT)
         personality.prepare(namespace, stack)
-        personality.initialise(namespace)
+        yield from personality.initialise(namespace)
         enter(namespace, program, stack)
+        return None
 
     return run_process(process, process.stubs.add_trap(link))
 

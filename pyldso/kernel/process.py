@@ -24,10 +24,11 @@ from pyldso.kernel.cpu import PAGE_FAULT, Cpu, Fault
 from pyldso.kernel.events import ProcessEnded as ProcessEndedEvent
 from pyldso.kernel.events import Refused, SyscallEntered, SyscallExited
 from pyldso.kernel.files import Files
+from pyldso.kernel.guest_calls import GuestCalls
 from pyldso.kernel.host import forbid_core_files, host_syscall
 from pyldso.kernel.layout import Layout
 from pyldso.kernel.memory import AddressSpace
-from pyldso.kernel.mmu import EXECUTE, Arena, MemoryFault
+from pyldso.kernel.mmu import EXECUTE, WRITE, Arena, MemoryFault
 from pyldso.kernel.own_calls import OwnCalls
 from pyldso.kernel.policy import Policy
 from pyldso.kernel.signal_intake import Interrupted
@@ -127,6 +128,7 @@ class Process(OwnCalls):
         self._refused: set[str] = set()
         self._pending_traps: list[TrapHandler] = []
         self.stubs = Stubs(self.memory, self.layout.mmap_top)
+        self.guest_calls = GuestCalls(self)
         self._clock = self._obey(budget) if budget is not None else None
 
     def _obey(self, budget: Budget) -> Clock:
@@ -152,7 +154,7 @@ class Process(OwnCalls):
         if self._calls == _MOST_CALLS:
             reason = "calls from within the dynamic linker nest too deep"
             raise ProcessEnded(Killed(SIGSEGV, pc, None, SI_KERNEL, reason))
-        self._prepare_call(arguments)
+        self.prepare_call(arguments, self.stubs.return_address)
         self._calls += 1
         try:
             self._loop(function)
@@ -171,14 +173,15 @@ class Process(OwnCalls):
         finally:
             self.runs_alone -= 1
 
-    def _prepare_call(self, arguments: Sequence[int]) -> None:
-        """Set registers and stack as a call of a function to the return stub leaves them."""
+    def prepare_call(self, arguments: Sequence[int], return_address: int) -> None:
+        """Set registers and stack as a call of a function leaves them."""
         cpu, sp = self.cpu, self.cpu.sp
         for register, value in zip(registers.CALL_ARGUMENTS, arguments, strict=False):
             cpu.set(register, value & _MASK)
         on_stack = arguments[len(registers.CALL_ARGUMENTS) :]
         inner_sp = ((sp - registers.RED_ZONE - 8 * len(on_stack)) & ~15) - 8
-        self.memory.write_u64(inner_sp, self.stubs.return_address)
+        self.memory.translate(inner_sp, sp - inner_sp, WRITE)  # the stack grows
+        self.memory.write_u64(inner_sp, return_address)
         for number, value in enumerate(on_stack, 1):
             self.memory.write_u64(inner_sp + 8 * number, value & _MASK)
         cpu.sp = inner_sp
@@ -200,7 +203,7 @@ class Process(OwnCalls):
                 cpu.stop()
 
         registers_before, pc = cpu.save(), cpu.pc
-        self._prepare_call(arguments)
+        self.prepare_call(arguments, self.stubs.return_address)
         watch = cpu.watch_reads(start, length, on_read)
         try:
             place, end = function, self.stubs.return_address
@@ -270,6 +273,8 @@ class Process(OwnCalls):
     def _handle_trap(self, handler: TrapHandler) -> None:
         try:
             result = handler()
+            if not (result is None or isinstance(result, int)):
+                result = self.guest_calls.begin(result)
         except ThreadWaits as waits:
             self.thread.trap = handler
             self._let_wait(waits.wait)

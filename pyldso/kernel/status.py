@@ -97,3 +97,7 @@ class ProcessEnded(Exception):  # noqa: N818 - no error: it unwinds to the trap 
     def __init__(self, status: ExitStatus) -> None:
         super().__init__(status)
         self.status = status
+
+
+class Unwound(Exception):  # noqa: N818 - it is the guest's error, not ours
+    """An exception of the guest's passes through the call that a handler waits for."""

@@ -13,6 +13,7 @@ from pyldso.errors import os_error
 from pyldso.kernel.mmu import EXECUTE, READ
 
 if TYPE_CHECKING:
+    from pyldso.kernel.guest_calls import Calls
     from pyldso.kernel.memory import AddressSpace
 
 TRAP_BASE = 0x70000000
@@ -24,7 +25,7 @@ _SYSCALL = b"\x0f\x05"
 _RET = b"\xc3"
 _MOV_EAX = b"\xb8"
 
-TrapHandler = Callable[[], int | None] | Callable[[], None]
+TrapHandler = Callable[[], "int | Calls | None"] | Callable[[], None]
 
 
 class Stubs:
@@ -67,15 +68,20 @@ class Stubs:
         """Return the system call number by which a stub enters `handler`.
 
         The handler runs while the machine stands: it may use registers and memory, run guest code
-        with `Process.call`, and set the program counter. Its result goes to RAX unless it is None.
+        with `Process.call` or, as a generator, by its yields (guest_calls.py), and set the program
+        counter. Its result goes to RAX unless it is None.
         """
         self.traps.append(handler)
         return TRAP_BASE + len(self.traps) - 1
 
+    def entering(self, handler: TrapHandler) -> bytes:
+        """Return the machine code of a function whose body is `handler` (see `trap_number`)."""
+        number = self.trap_number(handler).to_bytes(4, "little")
+        return _MOV_EAX + number + _SYSCALL + _RET
+
     def add_trap(self, handler: TrapHandler) -> int:
         """Return the address of a new function whose body is `handler` (see `trap_number`)."""
-        number = self.trap_number(handler).to_bytes(4, "little")
-        return self.place_code(_MOV_EAX + number + _SYSCALL + _RET)
+        return self.place_code(self.entering(handler))
 
     def place_code(self, code: bytes) -> int:
         """Put machine code on these pages and return its 16-aligned address; raises ENOMEM."""

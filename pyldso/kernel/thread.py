@@ -6,14 +6,16 @@ import errno
 from typing import TYPE_CHECKING
 
 from pyldso.kernel.signal_queue import SignalQueue
+from pyldso.kernel.status import Unwound
 
 if TYPE_CHECKING:
     import ctypes
-    from collections.abc import Callable
 
+    from pyldso.kernel.guest_calls import Unfinished
     from pyldso.kernel.host_thread import HostThread
     from pyldso.kernel.process import Process
     from pyldso.kernel.signal_frames import SignalInfo
+    from pyldso.kernel.stubs import TrapHandler
     from pyldso.kernel.syscalls_rseq import Registration
 
 
@@ -64,11 +66,14 @@ class TrapLock:
     """A lock that threads hold while a trap's handler runs guest code for them.
 
     Entering it raises ThreadWaits where another thread has it, which begins the trap again later.
+    A handler that the guest has left by longjmp(3) still has it, as in ld.so; one that is left by
+    an exception, only if not `is_released_by_exceptions`.
     """
 
-    __slots__ = ("_depth", "_owner", "_process", "_waiting")
+    __slots__ = ("_depth", "_is_released", "_owner", "_process", "_waiting")
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, *, is_released_by_exceptions: bool = False) -> None:
+        self._is_released = is_released_by_exceptions
         self._process = process
         self._owner: Thread | None = None
         self._depth = 0
@@ -84,7 +89,9 @@ class TrapLock:
         self._waiting.append(thread)
         raise ThreadWaits(LockWait())
 
-    def __exit__(self, *_exception: object) -> None:
+    def __exit__(self, kind: object, *_exception: object) -> None:
+        if kind is GeneratorExit or (kind is Unwound and not self._is_released):
+            return
         self._depth -= 1
         if self._depth == 0:
             self._owner = None
@@ -116,6 +123,7 @@ class Thread:
         "rseq",
         "tid",
         "trap",
+        "unfinished",
         "wait",
         "waiting",
     )
@@ -144,7 +152,9 @@ class Thread:
         """Number and arguments of the system call that waits or has waited, until it is over."""
         self.result = 0
         """The result of that call."""
-        self.trap: Callable[[], int | None] | None = None
+        self.trap: TrapHandler | None = None
         """The handler of a trap that waits, to be begun again."""
+        self.unfinished: list[Unfinished] = []
+        """Handlers of traps whose calls of guest functions are not over, the latest last."""
         self.host: HostThread | None = None
         """The thread of the host that makes its waiting system calls."""

@@ -20,6 +20,7 @@ from pyldso.ldso.lookup import Definition, find_in
 from pyldso.ldso.open import close_object, open_object
 
 if TYPE_CHECKING:
+    from pyldso.kernel.guest_calls import Calls
     from pyldso.ldso.audit_calls import PltCalls
     from pyldso.ldso.dso import Dso
     from pyldso.ldso.namespace import Namespace
@@ -111,36 +112,38 @@ class Audit:
 
     # ---- the auditors themselves ----
 
-    def load(self, name: str) -> None:
+    def load(self, name: str) -> Calls:
         """Load an audit library; one that cannot be used is told of and passed over."""
         namespace = self._namespace.sibling()
         namespace.audit = self if self.auditors else None  # an earlier one sees a later one come
         try:
-            dso = open_object(namespace, name, RTLD_NOW, None)
+            handle = yield from open_object(namespace, name, RTLD_NOW, None)
+            dso = namespace.by_link_map(handle or 0)
             if dso is None:
-                return
+                return None
             functions = {}
             for function in FUNCTIONS:
                 symbol = find_in(namespace, dso, function.encode())
                 if symbol is not None:
                     functions[function] = dso.symbol_address(symbol)
             if "la_version" not in functions:
-                close_object(namespace, dso)
+                yield from close_object(namespace, dso)
                 raise DlError("", "undefined symbol: la_version")
         except DlError as error:
             if not namespace.objects and namespace in namespace.family:
                 namespace.family.remove(namespace)
             text = f"object '{name}' cannot be loaded as audit interface: {error.message}; ignored."
             self._namespace.warn(f"ERROR: ld.so: {text}")
-            return
+            return None
         finally:
             namespace.audit = None
         current = LAV_CURRENT if self.is_called_by_libc else LAV_CURRENT - 1
-        version = self._process.call(functions["la_version"], current) & 0xFFFFFFFF
+        version = (yield (functions["la_version"], current)) & 0xFFFFFFFF
         if 0 < version <= current:
             self.auditors.append(Auditor(dso, functions))
         else:
-            close_object(namespace, dso)
+            yield from close_object(namespace, dso)
+        return None
 
     # ---- what they are told ----
 
@@ -208,7 +211,7 @@ class Audit:
             if function := auditor.functions.get("la_preinit"):
                 self._process.call(function, state.cookie)
 
-    def finalise(self, order: Sequence[Dso]) -> None:
+    def finalise(self, order: Sequence[Dso]) -> Calls:
         """Run the finalisers of all files, telling of each as of one that is closed."""
         own = {auditor.dso.owner.id for auditor in self.auditors}
         vdso = self._namespace.vdso  # it has none, and nobody is told of its end
@@ -218,10 +221,11 @@ class Audit:
             members = [dso for dso in told if dso.owner.id == number]
             self.activity(members[0].owner, LA_ACT_DELETE)
             for dso in members:
-                run_finalisers(dso.owner, [dso])
+                yield from run_finalisers(dso.owner, [dso])
                 self.closed(dso)
             self.activity(members[0].owner, LA_ACT_CONSISTENT)
-        run_finalisers(self._namespace, [dso for dso in order if dso.owner.id in own])
+        own_files = [dso for dso in order if dso.owner.id in own]
+        return (yield from run_finalisers(self._namespace, own_files))
 
     def _told(self, dso: Dso) -> Iterator[tuple[Auditor, State]]:
         return zip(self.auditors, self._states.get(dso, ()), strict=False)

@@ -14,6 +14,7 @@ from pyldso.ldso.relocate import relocate_interpreter
 
 if TYPE_CHECKING:
     from pyldso.kernel.exec import InitialStack
+    from pyldso.kernel.guest_calls import Calls
     from pyldso.ldso.dso import Dso
     from pyldso.ldso.namespace import Namespace
     from pyldso.ldso.personality import Personality
@@ -43,7 +44,7 @@ def audited_personality(namespace: Namespace) -> Personality:
 
 def begin_audit(
     namespace: Namespace, names: Sequence[str], personality: Personality, stack: InitialStack
-) -> None:
+) -> Calls:
     """Load the audit libraries, and tell them of the program and of ld.so.
 
     The first C library that runs is an auditor's; what it reads of ld.so is filled in for it.
@@ -64,10 +65,10 @@ def begin_audit(
     audit = Audit(namespace)
     audit.calls = PltCalls(namespace, audit)
     for name in names:
-        audit.load(name)
+        yield from audit.load(name)
     namespace.call_early_init = usual
     if not audit.auditors:
-        return
+        return None
     namespace.audit = audit
     # libc calls it before the program's own initialisers.
     namespace.overrides[b"_dl_audit_preinit"] = namespace.process.stubs.add_trap(
@@ -79,3 +80,4 @@ def begin_audit(
     audit.changing(namespace)
     if namespace.vdso is not None:
         audit.opened(namespace, namespace.vdso)
+    return None

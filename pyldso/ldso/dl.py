@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pyldso.arch.x86_64.registers import CALL_ARGUMENTS, FS_BASE
 from pyldso.elf.constants import PT, STT
 from pyldso.events import Topic
+from pyldso.kernel.mmu import WRITE
 from pyldso.ldso import tls
 from pyldso.ldso.dl_info import dlinfo
 from pyldso.ldso.dso import Version
@@ -26,6 +27,7 @@ from pyldso.ldso.lookup import (
 from pyldso.ldso.open import close_object, open_object
 
 if TYPE_CHECKING:
+    from pyldso.kernel.guest_calls import Calls
     from pyldso.ldso.dso import Dso
     from pyldso.ldso.namespace import Namespace
 
@@ -41,6 +43,8 @@ PATH_LIMIT = 4096
 ERROR_ROOM = 4096
 PHDR_INFO = struct.Struct("<QQQH6xQQQQ")
 
+FAILURES = (DlError, *DAMAGED)
+
 Handler = Callable[..., int]
 
 
@@ -53,7 +57,6 @@ class DlFunctions:
         self._errors: dict[int, str] = {}
         """The text that waits for each thread's dlerror, by thread pointer."""
         self._error_texts: dict[int, int] = {}
-        self._info = 0
 
     # ---- from registers to arguments ----
 
@@ -68,14 +71,33 @@ class DlFunctions:
             arguments = [cpu.get(register) for register in CALL_ARGUMENTS[:count]]
             try:
                 return handler(*arguments)
-            except DlError as error:
-                text = error.text
-            except DAMAGED as error:  # a pointer out of the guest's memory, a damaged table
-                text = (isinstance(error, OSError) and error.strerror) or str(error)
-            self._errors[cpu.get(FS_BASE)] = text
+            except FAILURES as error:
+                self._note(error)
             return on_error
 
         return self._namespace.process.stubs.add_trap(run)
+
+    def calling_trap(self, handler: Callable[..., Calls], count: int, on_error: int = 0) -> int:
+        """Return what `trap` does for a handler that calls functions of the guest."""
+        cpu = self._namespace.process.cpu
+
+        def run() -> Calls:
+            arguments = [cpu.get(register) for register in CALL_ARGUMENTS[:count]]
+            try:
+                return (yield from handler(*arguments))
+            except FAILURES as error:
+                self._note(error)
+            return on_error
+
+        return self._namespace.process.stubs.add_trap(run)
+
+    def _note(self, error: Exception) -> None:
+        """Keep an error's text for the thread's dlerror."""
+        if isinstance(error, DlError):
+            text = error.text
+        else:  # a pointer out of the guest's memory, a damaged table
+            text = (isinstance(error, OSError) and error.strerror) or str(error)
+        self._errors[self._namespace.process.cpu.get(FS_BASE)] = text
 
     def _text(self, address: int) -> str:
         return self._memory.read_cstring(address, PATH_LIMIT).decode(errors="surrogateescape")
@@ -91,16 +113,16 @@ class DlFunctions:
 
     # ---- the functions ----
 
-    def dlopen(self, file: int, mode: int, caller: int) -> int:
+    def dlopen(self, file: int, mode: int, caller: int) -> Calls:
         """Load a file and return its handle: the address of its link map."""
         return self._open(self._caller(caller).owner, file, mode, caller)
 
-    def dlmopen(self, namespace_id: int, file: int, mode: int, caller: int) -> int:
+    def dlmopen(self, namespace_id: int, file: int, mode: int, caller: int) -> Calls:
         """Load a file into a namespace, or into a new one (LM_ID_NEWLM), with all that it needs."""
         number = (namespace_id ^ 1 << 63) - (1 << 63)
         _check_mode(mode)
         if number == LM_ID_BASE:
-            return self._open(self._namespace, file, mode, caller, is_explicit=True)
+            return (yield from self._open(self._namespace, file, mode, caller, is_explicit=True))
         if not file:
             raise DlError("", "invalid namespace", errno.EINVAL)
         family = self._namespace.family
@@ -109,20 +131,20 @@ class DlFunctions:
             if chosen is None:
                 name = self._text(file)
                 raise DlError(name, "invalid target namespace in dlmopen()", errno.EINVAL)
-            return self._open(chosen, file, mode, caller, is_explicit=True)
+            return (yield from self._open(chosen, file, mode, caller, is_explicit=True))
         if len(family) >= NAMESPACE_LIMIT:
             message = "no more namespaces available for dlmopen()"
             raise DlError(self._text(file), message, errno.EINVAL)
         fresh = self._namespace.sibling()
         try:
-            return self._open(fresh, file, mode, caller, is_explicit=True)
+            return (yield from self._open(fresh, file, mode, caller, is_explicit=True))
         finally:
             if not fresh.objects:
                 family.remove(fresh)
 
     def _open(
         self, namespace: Namespace, file: int, mode: int, caller: int, *, is_explicit: bool = False
-    ) -> int:
+    ) -> Calls:
         _check_mode(mode)
         name = self._text(file) if file else ""
         asker: Dso | None = self._caller(caller)
@@ -131,22 +153,26 @@ class DlFunctions:
         if mode & RTLD_BINDING_MASK == 0:
             raise DlError(name, "invalid mode for dlopen()", errno.EINVAL)
         with namespace.lock:
-            dso = open_object(namespace, name, mode & 0xFFFFFFFF, asker)
-        if dso is None:
-            return 0
-        return dso.link_map
+            self._await_walks()
+            return (yield from open_object(namespace, name, mode & 0xFFFFFFFF, asker))
 
-    def dlclose(self, handle: int) -> int:
+    def dlclose(self, handle: int) -> Calls:
         """Give a handle back; the file is unloaded when nothing uses it any more."""
         with self._namespace.lock:
-            return self._close(handle)
+            self._await_walks()
+            return (yield from self._close(handle))
+
+    def _await_walks(self) -> None:
+        """Wait until no other thread is in dl_iterate_phdr: the list of files may change."""
+        with self._namespace.walk_lock:
+            pass
 
     def keep_open(self, handle: int) -> int:
         """Do what dlclose does in a library that unloads nothing: look at the handle."""
         self._by_handle(handle)
         return 0
 
-    def _close(self, handle: int) -> int:
+    def _close(self, handle: int) -> Calls:
         dso = self._namespace.by_link_map(handle)
         if dso is not None and dso.is_nodelete:
             return 0
@@ -155,12 +181,12 @@ class DlFunctions:
             raise DlError(label, "shared object not open")
         if dso.direct_opencount == 0:
             raise DlError(dso.name, "shared object not open")
-        close_object(dso.owner, dso)
-        return 0
+        return (yield from close_object(dso.owner, dso))
 
     def dlsym(self, handle: int, name: int, caller: int) -> int:
         """Return the address of a symbol."""
-        return self._symbol(handle, name, None, self._caller(caller))
+        with self._namespace.lock:
+            return self._symbol(handle, name, None, self._caller(caller))
 
     def dlvsym(self, handle: int, name: int, version: int, caller: int) -> int:
         """Return the address of a symbol of a given version."""
@@ -168,7 +194,8 @@ class DlFunctions:
 
         text = self._memory.read_cstring(version, PATH_LIMIT)
         wanted = Version(text, sysv_hash(text), b"", True)
-        return self._symbol(handle, name, wanted, self._caller(caller))
+        with self._namespace.lock:
+            return self._symbol(handle, name, wanted, self._caller(caller))
 
     def _symbol(self, handle: int, name_address: int, version: Version | None, by: Dso) -> int:
         namespace = self._namespace
@@ -222,6 +249,10 @@ class DlFunctions:
 
     def dladdr1(self, address: int, info: int, extra: int, flags: int) -> int:
         """Fill a Dl_info and, by `flags`, a pointer to the symbol or to the link map."""
+        with self._namespace.lock:
+            return self._address(address, info, extra, flags)
+
+    def _address(self, address: int, info: int, extra: int, flags: int) -> int:
         dso = self._namespace.containing(address)
         if dso is None:
             return 0
@@ -243,7 +274,7 @@ class DlFunctions:
 
     # ---- what libc itself calls, for NSS and iconv ----
 
-    def libc_dlopen(self, file: int, mode: int) -> int:
+    def libc_dlopen(self, file: int, mode: int) -> Calls:
         """Load a file as dlopen does, for libc, which has modes of its own (__RTLD_DLOPEN)."""
         return self.dlopen(file, mode & KNOWN_MODES, 0)
 
@@ -257,17 +288,17 @@ class DlFunctions:
 
     # ---- what programs and libgcc call by name ----
 
-    def dl_iterate_phdr(self, callback: int, data: int) -> int:
+    def dl_iterate_phdr(self, callback: int, data: int) -> Calls:
         """Call `callback` with a struct dl_phdr_info for each file until it returns non-zero."""
-        if not self._info:
-            self._info = self._namespace.heap.allocate(PHDR_INFO.size)
         caller = self._memory.read_u64(self._namespace.process.cpu.sp)
         objects = self._caller(caller).owner.objects
-        with self._namespace.lock:
-            return self._walk(objects, callback, data)
+        with self._namespace.walk_lock:
+            return (yield from self._walk(objects, callback, data))
 
-    def _walk(self, objects: list[Dso], callback: int, data: int) -> int:
+    def _walk(self, objects: list[Dso], callback: int, data: int) -> Calls:
         loads = self._namespace.statistics.loads
+        cpu = self._namespace.process.cpu
+        info = cpu.sp - PHDR_INFO.size  # on the stack, as callbacks may walk, too, or never return
         for dso in list(objects):
             block = tls.block_address(self._namespace, dso) if dso.tls else 0
             record = PHDR_INFO.pack(
@@ -280,20 +311,30 @@ class DlFunctions:
                 dso.tls.module if dso.tls else 0,
                 block,
             )
-            self._memory.write(self._info, record)
-            result = self._namespace.process.call(callback, self._info, PHDR_INFO.size, data)
+            self._memory.translate(info, PHDR_INFO.size, WRITE)  # the stack grows
+            self._memory.write(info, record)
+            cpu.sp = info
+            result = yield (callback, info, PHDR_INFO.size, data)
             if result & 0xFFFFFFFF:
                 return result
         return 0
 
     def find_object(self, address: int, result: int) -> int:
         """Fill a struct dl_find_object: where the unwinder finds the tables for an address."""
+        calls = self._namespace.process.guest_calls
+        if calls.unwind_start <= address < calls.unwind_end:
+            return self._found(
+                result, (calls.unwind_start, calls.unwind_end, 0, calls.eh_frame_header)
+            )
         dso = self._namespace.containing(address)
         table = next((p for p in dso.phdrs if p.p_type == PT.GNU_EH_FRAME), None) if dso else None
         if dso is None or table is None:
             return MINUS_ONE
-        fields = (0, dso.start, dso.end, dso.link_map, dso.base + table.p_vaddr)
-        self._memory.write(result, struct.pack("<5Q", *fields))
+        fields = (dso.start, dso.end, dso.link_map, dso.base + table.p_vaddr)
+        return self._found(result, fields)
+
+    def _found(self, result: int, fields: tuple[int, int, int, int]) -> int:
+        self._memory.write(result, struct.pack("<5Q", 0, *fields))  # no flags are defined
         return 0
 
     def allocate_tls(self, thread_pointer: int) -> int:
@@ -334,19 +375,19 @@ def make_dlfcn_hook(namespace: Namespace) -> int:
     """Return the address of glibc's struct dlfcn_hook, filled with traps (include/dlfcn.h)."""
     functions = namespace.dl_functions
     entries = (
-        functions.trap(functions.dlopen, 3),
-        functions.trap(functions.dlclose, 1, MINUS_ONE),
+        functions.calling_trap(functions.dlopen, 3),
+        functions.calling_trap(functions.dlclose, 1, MINUS_ONE),
         functions.trap(functions.dlsym, 3),
         functions.trap(functions.dlvsym, 4),
         functions.trap(functions.dlerror, 0),
         functions.trap(functions.dladdr, 2),
         functions.trap(functions.dladdr1, 4),
         functions.trap(functions.dlinfo, 3, MINUS_ONE),
-        functions.trap(functions.dlmopen, 4),
-        functions.trap(functions.libc_dlopen, 2),
+        functions.calling_trap(functions.dlmopen, 4),
+        functions.calling_trap(functions.libc_dlopen, 2),
         functions.trap(functions.libc_dlsym, 2),
         functions.trap(functions.libc_dlvsym, 3),
-        functions.trap(functions.dlclose, 1, MINUS_ONE),
+        functions.calling_trap(functions.dlclose, 1, MINUS_ONE),
     )
     address = namespace.heap.allocate(8 * len(entries))
     namespace.memory.write(address, struct.pack(f"<{len(entries)}Q", *entries))
@@ -356,7 +397,7 @@ def make_dlfcn_hook(namespace: Namespace) -> int:
 def install_glibc_overrides(namespace: Namespace) -> None:
     """Give the dynamic linker's own definitions of what glibc and ld.so define for its tables."""
     functions = namespace.dl_functions
-    namespace.overrides[b"dl_iterate_phdr"] = functions.trap(functions.dl_iterate_phdr, 2)
+    namespace.overrides[b"dl_iterate_phdr"] = functions.calling_trap(functions.dl_iterate_phdr, 2)
     namespace.overrides[b"_dl_find_object"] = functions.trap(functions.find_object, 2, MINUS_ONE)
     for name in (b"_dl_allocate_tls", b"_dl_allocate_tls_init"):
         namespace.overrides[name] = functions.trap(functions.allocate_tls, 1)

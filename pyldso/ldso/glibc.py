@@ -20,12 +20,12 @@ from pyldso.kernel import syscalls_rseq
 from pyldso.kernel.mmu import PAGE_SIZE
 from pyldso.ldso import dl, tls, vdso
 from pyldso.ldso.errors import DlError
-from pyldso.ldso.initialise import announce_program, run_initialisers, run_preinitialisers
 from pyldso.ldso.lookup import find_in
-from pyldso.ldso.personality import Personality, UnknownLibc
+from pyldso.ldso.personality import Personality, UnknownLibc, initialise_all
 
 if TYPE_CHECKING:
     from pyldso.kernel.exec import InitialStack
+    from pyldso.kernel.guest_calls import Calls
     from pyldso.ldso.dso import Dso
     from pyldso.ldso.namespace import Namespace
 
@@ -255,14 +255,10 @@ def install(namespace: Namespace) -> None:
     namespace.call_early_init = lambda libc: early_init(namespace, libc, is_initial=False)
 
 
-def initialise(namespace: Namespace) -> None:
+def initialise(namespace: Namespace) -> Calls:
     """Run `__libc_early_init`, the program's DT_PREINIT_ARRAY, then all libraries' initialisers."""
     early_init(namespace, namespace.libc, is_initial=True)
-    if namespace.audit is not None:
-        namespace.audit.changed(namespace)
-    run_preinitialisers(namespace, namespace.arguments)
-    run_initialisers(namespace, namespace.global_scope, namespace.arguments)
-    announce_program(namespace)
+    return (yield from initialise_all(namespace))
 
 
 def early_init(namespace: Namespace, libc: Dso | None, *, is_initial: bool) -> None:

@@ -10,6 +10,7 @@ from pyldso.events import Topic
 from pyldso.ldso.events import FiniCalled, InitCalled, ProgramInitialised
 
 if TYPE_CHECKING:
+    from pyldso.kernel.guest_calls import Calls
     from pyldso.ldso.dso import Dso
     from pyldso.ldso.namespace import Namespace
 
@@ -83,7 +84,7 @@ def _uses(dso: Dso, with_relocation_dependencies: bool) -> Sequence[Dso]:
 
 def run_initialisers(
     namespace: Namespace, objects: Sequence[Dso], arguments: tuple[int, int, int]
-) -> None:
+) -> Calls:
     """Run DT_INIT and DT_INIT_ARRAY of each of `objects`, dependencies first.
 
     `arguments` are argc, argv and envp, which initialisers get. The program itself is left out:
@@ -100,17 +101,19 @@ def run_initialisers(
         if namespace.events.wanted & Topic.CALLS:
             namespace.events.emit(InitCalled(dso.label))
         if DT.INIT in dso.dynamic:
-            namespace.process.call(dso.base + dso.dynamic[DT.INIT], *arguments)
+            yield (dso.base + dso.dynamic[DT.INIT], *arguments)
         for function in dso.function_array(DT.INIT_ARRAY, DT.INIT_ARRAYSZ):
-            namespace.process.call(function, *arguments)
+            yield (function, *arguments)
+    return None
 
 
-def run_preinitialisers(namespace: Namespace, arguments: tuple[int, int, int]) -> None:
+def run_preinitialisers(namespace: Namespace, arguments: tuple[int, int, int]) -> Calls:
     """Run the program's DT_PREINIT_ARRAY, before all initialisers."""
     program = namespace.program
     functions = program.function_array(DT.PREINIT_ARRAY, DT.PREINIT_ARRAYSZ)
     for function in functions:
-        namespace.process.call(function, *arguments)
+        yield (function, *arguments)
+    return None
 
 
 def announce_program(namespace: Namespace) -> None:
@@ -134,7 +137,7 @@ def finalisation_order(namespace: Namespace) -> list[Dso]:
     return order
 
 
-def run_finalisers(namespace: Namespace, objects: Sequence[Dso]) -> None:
+def run_finalisers(namespace: Namespace, objects: Sequence[Dso]) -> Calls:
     """Run DT_FINI_ARRAY, last entry first, and DT_FINI of each initialised one of `objects`."""
     for dso in objects:
         if not dso.is_initialised:
@@ -143,6 +146,7 @@ def run_finalisers(namespace: Namespace, objects: Sequence[Dso]) -> None:
         if namespace.events.wanted & Topic.CALLS:
             namespace.events.emit(FiniCalled(dso.name, dso.owner.id))
         for function in reversed(dso.function_array(DT.FINI_ARRAY, DT.FINI_ARRAYSZ)):
-            namespace.process.call(function)
+            yield (function,)
         if DT.FINI in dso.dynamic:
-            namespace.process.call(dso.base + dso.dynamic[DT.FINI])
+            yield (dso.base + dso.dynamic[DT.FINI],)
+    return None

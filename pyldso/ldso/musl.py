@@ -29,6 +29,7 @@ from pyldso.ldso.vdso import add_vdso
 
 if TYPE_CHECKING:
     from pyldso.kernel.exec import InitialStack
+    from pyldso.kernel.guest_calls import Calls
     from pyldso.ldso.dso import Dso
     from pyldso.ldso.namespace import Namespace
 
@@ -69,13 +70,15 @@ def install(namespace: Namespace) -> None:
         return namespace.memory.read_u64(namespace.process.cpu.sp)
 
     for name, address in {
-        b"dlopen": functions.trap(lambda file, mode: functions.dlopen(file, mode, caller()), 2),
+        b"dlopen": functions.calling_trap(
+            lambda file, mode: functions.dlopen(file, mode, caller()), 2
+        ),
         b"dlclose": functions.trap(functions.keep_open, 1, minus_one),
         b"dlsym": functions.trap(lambda handle, name: functions.dlsym(handle, name, caller()), 2),
         b"dlerror": functions.trap(functions.dlerror, 0),
         b"dladdr": functions.trap(functions.dladdr, 2),
         b"dlinfo": functions.trap(functions.dlinfo, 3, minus_one),
-        b"dl_iterate_phdr": functions.trap(functions.dl_iterate_phdr, 2),
+        b"dl_iterate_phdr": functions.calling_trap(functions.dl_iterate_phdr, 2),
     }.items():
         namespace.overrides[name] = address
     namespace.overrides[b"__libc_start_main"] = namespace.process.stubs.add_trap(
@@ -167,6 +170,12 @@ def _describe_late(namespace: Namespace, global_locale: int, dso: Dso) -> None:
     _describe_sizes(namespace, global_locale, count)
 
 
+def _leave_to_libc(namespace: Namespace) -> Calls:
+    """Call nothing: the trap that stands for `__libc_start_main` does."""
+    yield from ()
+    return None
+
+
 def _start_main(namespace: Namespace) -> None:
     """Enter musl's `__libc_start_main` with a trap as `main`.
 
@@ -179,32 +188,34 @@ def _start_main(namespace: Namespace) -> None:
     cpu.pc = _address(namespace, b"__libc_start_main")
 
 
-def _before_main(namespace: Namespace, main: int) -> None:
+def _before_main(namespace: Namespace, main: int) -> Calls:
     """Run what musl's linker runs before `main`, the program's own constructors included."""
     process, cpu = namespace.process, namespace.process.cpu
     arguments = tuple(cpu.get(register) for register in CALL_ARGUMENTS[:3])
     namespace.memory.unmap(0, PAGE_SIZE)
 
-    def finalise() -> None:  # in the reverse order of the constructors, dlopen's included
-        run_finalisers(namespace, namespace.initialised[::-1])
+    def finalise() -> Calls:  # in the reverse order of the constructors, dlopen's included
+        return run_finalisers(namespace, namespace.initialised[::-1])
 
-    process.call(_address(namespace, b"atexit"), process.stubs.add_trap(finalise))
-    run_preinitialisers(namespace, namespace.arguments)
+    yield (_address(namespace, b"atexit"), process.stubs.add_trap(finalise))
+    yield from run_preinitialisers(namespace, namespace.arguments)
     others = [dso for dso in namespace.global_scope if dso is not namespace.libc]
-    run_initialisers(namespace, others, namespace.arguments)
+    yield from run_initialisers(namespace, others, namespace.arguments)
     announce_program(namespace)
     namespace.initialised.append(namespace.program)
-    _initialise_program(namespace, namespace.program)
+    yield from _initialise_program(namespace, namespace.program)
     for register, value in zip(CALL_ARGUMENTS, arguments, strict=False):
         cpu.set(register, value)
     cpu.pc = main
+    return None
 
 
-def _initialise_program(namespace: Namespace, program: Dso) -> None:
+def _initialise_program(namespace: Namespace, program: Dso) -> Calls:
     if DT.INIT in program.dynamic:
-        namespace.process.call(program.base + program.dynamic[DT.INIT], *namespace.arguments)
+        yield (program.base + program.dynamic[DT.INIT], *namespace.arguments)
     for function in program.function_array(DT.INIT_ARRAY, DT.INIT_ARRAYSZ):
-        namespace.process.call(function, *namespace.arguments)
+        yield (function, *namespace.arguments)
+    return None
 
 
 MUSL = Personality(
@@ -213,5 +224,5 @@ MUSL = Personality(
     control_block_size=lambda namespace: CONTROL_BLOCK,
     install=install,
     prepare=prepare,
-    initialise=lambda namespace: None,  # __libc_start_main's trap does
+    initialise=_leave_to_libc,
 )

@@ -60,7 +60,9 @@ class Namespace:
         """LD_ORIGIN_PATH: the program's folder where the kernel does not tell it."""
         self.heap = GuestHeap(process)
         self.lock = TrapLock(process)
-        """Held by the thread that loads, unloads or walks through the files (dl_load_lock)."""
+        """Held by the thread that loads, unloads or looks up (dl_load_lock)."""
+        self.walk_lock = TrapLock(process, is_released_by_exceptions=True)
+        """Held by the thread that walks through the files (dl_load_write_lock)."""
         self.objects: list[Dso] = []
         self.global_scope: list[Dso] = []
         self.overrides: dict[bytes, int] = {}

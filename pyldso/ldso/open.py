@@ -26,6 +26,7 @@ from pyldso.ldso.vdso import choose_for
 from pyldso.ldso.versions import check_versions
 
 if TYPE_CHECKING:
+    from pyldso.kernel.guest_calls import Calls
     from pyldso.ldso.dso import Dso
     from pyldso.ldso.namespace import Namespace
 
@@ -37,20 +38,20 @@ ISA_LEVELS = 0b11
 ISA_TOO_LOW = "CPU ISA level is lower than required"
 
 
-def open_object(namespace: Namespace, name: str, mode: int, caller: Dso | None) -> Dso | None:
-    """Return the file for `name`, loaded, relocated and initialised with all that it needs.
+def open_object(namespace: Namespace, name: str, mode: int, caller: Dso | None) -> Calls:
+    """Load, relocate and initialise the file for `name` with all that it needs; return its handle.
 
-    An empty name is the program. None stands for a file that RTLD_NOLOAD does not find loaded.
+    An empty name is the program. 0 stands for a file that RTLD_NOLOAD does not find loaded.
     Raises DlError, with everything unloaded that the call loaded.
     """
     if not name:
         dso = namespace.program
         dso.direct_opencount += 1
-        return dso
+        return dso.link_map
     had_libc = namespace.libc is not None
     found = _load(namespace, name, mode, caller)
     if found is None:
-        return None
+        return 0
     dso = found
     if namespace.audit:
         namespace.audit.changed(namespace)
@@ -61,12 +62,13 @@ def open_object(namespace: Namespace, name: str, mode: int, caller: Dso | None) 
         _make_global(namespace, dso.searchlist)
     if namespace.libc is not None and not had_libc:
         namespace.call_early_init(namespace.libc)
-    run_initialisers(namespace, dso.searchlist, current_arguments(caller or namespace.program))
+    arguments = current_arguments(caller or namespace.program)
+    yield from run_initialisers(namespace, dso.searchlist, arguments)
     if namespace.events.wanted & Topic.FILES:
         namespace.events.emit(FileOpened(dso.label, namespace.id, dso.direct_opencount))
         if is_kept:
             namespace.events.emit(KeptLoaded(dso.label, namespace.id, True))
-    return dso
+    return dso.link_map
 
 
 def _load(namespace: Namespace, name: str, mode: int, caller: Dso | None) -> Dso | None:
@@ -195,7 +197,7 @@ def _make_global(namespace: Namespace, searchlist: Sequence[Dso]) -> None:
             dso.is_global = True
 
 
-def close_object(namespace: Namespace, dso: Dso) -> None:
+def close_object(namespace: Namespace, dso: Dso) -> Calls:
     """Take back one handle of `dso`, and unload every file that is then no longer used.
 
     A call from a destructor only makes the one that is under way look once more, when it is done.
@@ -207,23 +209,24 @@ def close_object(namespace: Namespace, dso: Dso) -> None:
             namespace.close_state = CloseState.AGAIN
         if namespace.events.wanted & Topic.FILES:
             namespace.events.emit(FileClosed(dso.label, dso.direct_opencount))
-        return
+        return 0
     namespace.close_state = CloseState.AGAIN
     try:
         while namespace.close_state == CloseState.AGAIN:
             namespace.close_state = CloseState.PENDING
-            _close_unused(namespace)
+            yield from _close_unused(namespace)
     finally:
         namespace.close_state = CloseState.NONE
+    return 0
 
 
-def _close_unused(namespace: Namespace) -> None:
+def _close_unused(namespace: Namespace) -> Calls:
     """Finalise and unload the files that nothing uses."""
     used = _used_objects(namespace)
     unused = [other for other in namespace.objects if other not in used]
     order = dependencies_first(unused, with_relocation_dependencies=True)
     for dso in reversed(order):
-        run_finalisers(namespace, [dso])
+        yield from run_finalisers(namespace, [dso])
         if namespace.audit:
             namespace.audit.closed(dso)
         dso.is_closing = True
@@ -236,6 +239,7 @@ def _close_unused(namespace: Namespace) -> None:
     link_map.set_debug_state(namespace, link_map.RT_CONSISTENT)
     if not namespace.objects and namespace.id:
         namespace.family.remove(namespace)
+    return None
 
 
 def _used_objects(namespace: Namespace) -> set[Dso]:

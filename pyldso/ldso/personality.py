@@ -13,6 +13,7 @@ from pyldso.ldso.tls import ThreadFormat
 
 if TYPE_CHECKING:
     from pyldso.kernel.exec import InitialStack
+    from pyldso.kernel.guest_calls import Calls
     from pyldso.ldso.namespace import Namespace
 
 
@@ -35,13 +36,14 @@ class Personality(NamedTuple):
     control_block_size: Callable[[Namespace], int]
     install: Callable[[Namespace], None]
     prepare: Callable[[Namespace, InitialStack], None]
-    initialise: Callable[[Namespace], None]
+    initialise: Callable[[Namespace], Calls]
 
 
-def initialise_all(namespace: Namespace) -> None:
+def initialise_all(namespace: Namespace) -> Calls:
     """Run the program's DT_PREINIT_ARRAY and all libraries' initialisers."""
     if namespace.audit is not None:
         namespace.audit.changed(namespace)
-    run_preinitialisers(namespace, namespace.arguments)
-    run_initialisers(namespace, namespace.global_scope, namespace.arguments)
+    yield from run_preinitialisers(namespace, namespace.arguments)
+    yield from run_initialisers(namespace, namespace.global_scope, namespace.arguments)
     announce_program(namespace)
+    return None

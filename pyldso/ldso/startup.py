@@ -24,6 +24,7 @@ from pyldso.ldso.relocate import (
 
 if TYPE_CHECKING:
     from pyldso.kernel.exec import InitialStack, Program
+    from pyldso.kernel.guest_calls import Calls
     from pyldso.ldso.namespace import Namespace
 
 
@@ -131,12 +132,9 @@ def enter(namespace: Namespace, program: Program, stack: InitialStack) -> None:
     """Hand over control, with the finalisers in RDX for atexit(3) (psABI 3.4.1)."""
     cpu = namespace.process.cpu
 
-    def finalise() -> None:
-        audit = namespace.audit
-        if audit is None:
-            run_finalisers(namespace, finalisation_order(namespace))
-        else:
-            audit.finalise(finalisation_order(namespace))
+    def finalise() -> Calls:
+        audit, order = namespace.audit, finalisation_order(namespace)
+        return run_finalisers(namespace, order) if audit is None else audit.finalise(order)
 
     if namespace.audit is not None and not namespace.audit.is_called_by_libc:
         namespace.audit.before_program()
