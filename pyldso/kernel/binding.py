@@ -240,10 +240,13 @@ def _any_pointer(process: Process) -> int:
 def _iovec_decoder(index: int, count_index: int, is_input: bool) -> Decoder:
     need = READ if is_input else WRITE
 
-    def decode(process: Process, registers: list[int]) -> int:
+    def decode(process: Process, registers: list[int]) -> Argument:
         count = ctypes.c_int(registers[count_index]).value
-        process.host_iovec = iovec_of(process, registers[index], count, need)
-        return ctypes.addressof(process.host_iovec)
+        array = iovec_of(process, registers[index], count, need)
+        if process.scheduler is not None:  # another thread's may follow before this one's is read
+            return bytes(array)
+        process.host_iovec = array
+        return ctypes.addressof(array)
 
     return decode
 

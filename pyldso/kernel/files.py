@@ -64,7 +64,7 @@ class Files:
 
     def keep_private(self, fd: int) -> int:
         """Move a descriptor of pyldso's own out of the guest's reach and return its number."""
-        moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, self._lowest_private())
+        moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, self.lowest_private())
         os.close(fd)
         self.private_fds.add(moved)
         return moved
@@ -98,7 +98,8 @@ class Files:
         self.private_fds.discard(fd)
         os.close(fd)
 
-    def _lowest_private(self) -> int:
+    def lowest_private(self) -> int:
+        """Return the lowest number that a descriptor of pyldso's own gets."""
         import resource  # start-up: needed only where a descriptor is moved
 
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64.syscalls import numbers_of
 from pyldso.errors import os_error
+from pyldso.kernel.binding import IOV_MAX, iovec_of
 from pyldso.kernel.family import is_family
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.mmu import PAGE_SIZE, READ, WRITE
@@ -28,6 +29,10 @@ _FACCESSAT, _FACCESSAT2 = numbers_of("faccessat", "faccessat2")
 _IOCTL, _FCNTL, _GETDENTS64, _MKNODAT, _OPENAT2 = numbers_of(
     "ioctl", "fcntl", "getdents64", "mknodat", "openat2"
 )
+_VMSPLICE, _NAME_TO_HANDLE_AT, _SYSFS = numbers_of("vmsplice", "name_to_handle_at", "sysfs")
+_MAX_HANDLE_SIZE, _HANDLE_HEAD_SIZE = 128, 8
+_AT_SYMLINK_FOLLOW, _AT_HANDLE_MNT_ID_UNIQUE = 0x400, 1
+_SYSFS_NUMBER, _SYSFS_NAME = 1, 2
 _OPEN_HOW_SIZE, _RESOLVE_ALL = 24, 0x3F
 _D_RECLEN, _D_NAME = 16, 19
 _AT_SYMLINK_NOFOLLOW = 0x100
@@ -40,6 +45,7 @@ _PLAIN_FCNTLS = frozenset(
     (0, 1, 2, 3, 4, 9, 10, 11, 1024, 1025, 1026, 1030, 1031, 1032, 1033, 1034)
 )
 _LOCK_FCNTLS = frozenset((5, 6, 7, 36, 37, 38))
+_F_GETFL = 3
 _F_SETOWN, _F_SETOWN_EX, _F_GETOWN_EX, _F_OWNER_PGRP = 8, 15, 16, 2
 _WAITING_FCNTLS = frozenset((7, 38))
 """F_SETLKW and F_OFD_SETLKW."""
@@ -307,3 +313,39 @@ def sys_mknodat(process: Process, dirfd: int, path: bytes, mode: int, _device: i
         process.refuse("mknod", "devices are not for programs")
         raise os_error(errno.EPERM)
     return host_syscall(_MKNODAT, dirfd, path, mode, 0)
+
+
+def sys_vmsplice(process: Process, fd: int, vector: int, count: int, flags: int) -> int:
+    """vmsplice(2): what is written stays the guest's memory until it is read."""
+    if not 0 <= count <= IOV_MAX:
+        raise os_error(errno.EINVAL)
+    is_reading = host_syscall(_FCNTL, fd, _F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+    array = bytes(iovec_of(process, vector, count, WRITE if is_reading else READ))
+    return process.call_host(_VMSPLICE, (fd, array, count, flags))
+
+
+def sys_name_to_handle_at(
+    process: Process, dirfd: int, path: bytes, handle: int, mount: int, flags: int
+) -> int:
+    """name_to_handle_at(2)."""
+    memory = process.memory
+    size = int.from_bytes(memory.view(handle, 4, READ), "little")
+    if size > _MAX_HANDLE_SIZE:
+        raise os_error(errno.EINVAL)
+    place = process.files.place(dirfd, path, follow=bool(flags & _AT_SYMLINK_FOLLOW))
+    pointer = memory.host_pointer(handle, _HANDLE_HEAD_SIZE + size, READ | WRITE)
+    mount = memory.host_pointer(mount, 8 if flags & _AT_HANDLE_MNT_ID_UNIQUE else 4, WRITE)
+    return host_syscall(_NAME_TO_HANDLE_AT, dirfd, place, pointer, mount, flags)
+
+
+def sys_sysfs(process: Process, option: int, first: int, second: int) -> int:
+    """sysfs(2): the numbers and names of the kinds of file systems."""
+    if option == _SYSFS_NUMBER:
+        name = process.memory.read_cstring(first)
+        return host_syscall(_SYSFS, option, name)
+    if option == _SYSFS_NAME:
+        buffer = ctypes.create_string_buffer(PAGE_SIZE)
+        host_syscall(_SYSFS, option, first, ctypes.addressof(buffer))
+        process.memory.view(second, len(buffer.value) + 1, WRITE)[:] = buffer.value + b"\0"
+        return 0
+    return host_syscall(_SYSFS, option)

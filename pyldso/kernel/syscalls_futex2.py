@@ -117,7 +117,8 @@ def sys_futex_waitv(
 def _read_waiters(process: Process, waiters: int, count: int) -> list[_Waiter]:
     size = _WAITER.size * count
     wanted = []
-    for value, address, flags, reserved in _WAITER.iter_unpack(process.memory.read(waiters, size)):
+    array = process.memory.view(waiters, size, READ)
+    for value, address, flags, reserved in _WAITER.iter_unpack(array):
         _check_flags(flags)
         if reserved or value >> 32:
             raise os_error(errno.EINVAL)
@@ -154,7 +155,7 @@ def _deadline(process: Process, timeout: int, clock: int) -> float | None:
         raise os_error(errno.EINVAL)
     seconds: int
     nanoseconds: int
-    seconds, nanoseconds = unpack("<qq", process.memory.read(timeout, 16))
+    seconds, nanoseconds = unpack("<qq", process.memory.view(timeout, 16, READ))
     if seconds < 0 or not 0 <= nanoseconds < 1_000_000_000:
         raise os_error(errno.EINVAL)
     when = seconds + nanoseconds / 1e9

@@ -221,3 +221,15 @@ def sys_mlockall(_process: Process, flags: int) -> int:
 def sys_munlockall(_process: Process) -> int:
     """munlockall(2)."""
     return 0
+
+
+def sys_no_pkey(_process: Process, *_arguments: int) -> int:
+    """pkey_alloc(2) and pkey_free(2): the processor has no protection keys."""
+    raise os_error(errno.EINVAL)
+
+
+def sys_pkey_mprotect(process: Process, address: int, length: int, prot: int, key: int) -> int:
+    """pkey_mprotect(2): mprotect where no key is named."""
+    if key != -1:
+        raise os_error(errno.EINVAL)
+    return sys_mprotect(process, address, length, prot)

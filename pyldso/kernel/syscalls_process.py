@@ -143,6 +143,11 @@ def sys_not_permitted(process: Process, *_arguments: int | bytes) -> int:
     raise os_error(errno.EPERM)
 
 
+def sys_restart_syscall(_process: Process) -> int:
+    """restart_syscall(2), which only the kernel itself calls where there is something to do."""
+    raise os_error(errno.EINTR)
+
+
 def sys_set_uids(_process: Process, *wanted: int) -> int:
     """setuid(2), setreuid(2) and setresuid(2): a guest stays who it is."""
     return _keep_ids(wanted, os.getresuid())

@@ -14,7 +14,7 @@ from pyldso.arch.x86_64.syscalls import numbers_of
 from pyldso.errors import os_error
 from pyldso.kernel.family import is_family
 from pyldso.kernel.host import host_syscall
-from pyldso.kernel.mmu import PAGE_SIZE
+from pyldso.kernel.mmu import PAGE_SIZE, READ
 from pyldso.kernel.syscalls_process import refuse_others
 from pyldso.kernel.syscalls_rseq import show_processor
 
@@ -119,7 +119,9 @@ def sys_sched_setattr(process: Process, pid: int, attr: int, flags: int) -> int:
         raise os_error(errno.EINVAL)
     memory = process.memory
     size = memory.read_u32(attr) or _SCHED_ATTR_LEAST
-    fields = memory.read(attr, size) if _SCHED_ATTR_LEAST <= size <= PAGE_SIZE else b""
+    fields = b""
+    if _SCHED_ATTR_LEAST <= size <= PAGE_SIZE:
+        fields = bytes(memory.view(attr, size, READ))
     if not fields or any(fields[_SCHED_ATTR_SIZE:]):
         memory.write_u32(attr, _SCHED_ATTR_SIZE)
         raise os_error(errno.E2BIG)
@@ -127,4 +129,4 @@ def sys_sched_setattr(process: Process, pid: int, attr: int, flags: int) -> int:
     if unpack_from("<I", fields, 4)[0] in _REAL_TIME_POLICIES:
         raise os_error(errno.EPERM)
     size = min(size, _SCHED_ATTR_SIZE)
-    return host_syscall(_SCHED_SETATTR, thread, pack("<I", size) + bytes(fields[4:size]), 0)
+    return host_syscall(_SCHED_SETATTR, thread, pack("<I", size) + fields[4:size], 0)

@@ -196,7 +196,7 @@ def sys_pidfd_send_signal(
     process: Process, pidfd: int, number: int, siginfo: int, flags: int
 ) -> int:
     """pidfd_send_signal(2)."""
-    pid = _process_of(pidfd)
+    pid = process_of(pidfd)
     to_group = flags & _PIDFD_SIGNAL_PROCESS_GROUP
     if number and not (is_family_group if to_group else is_family)(process, pid):
         process.refuse(f"signal to process {pid}", _OUT_OF_REACH)
@@ -204,7 +204,7 @@ def sys_pidfd_send_signal(
     return host_syscall(_PIDFD_SEND_SIGNAL, pidfd, number, siginfo, flags)
 
 
-def _process_of(pidfd: int) -> int:
+def process_of(pidfd: int) -> int:
     """Return the id of the process that a pidfd or its folder in /proc stands for."""
     is_proc = os.fstat(pidfd).st_dev == os.stat("/proc").st_dev
     folder = os.readlink(f"/proc/self/fd/{pidfd}") if is_proc else ""

@@ -20,6 +20,7 @@ from pyldso.kernel.host import (
     delete_timer,
     host_syscall,
 )
+from pyldso.kernel.mmu import READ, WRITE
 from pyldso.kernel.signals import SIGNAL_COUNT
 from pyldso.kernel.syscalls_signals import call_with_mask
 
@@ -33,6 +34,8 @@ _EPOLL_PWAIT2 = NUMBERS["epoll_pwait2"]
 _TIMER_GETTIME, _TIMER_GETOVERRUN = numbers_of("timer_gettime", "timer_getoverrun")
 _SIGALRM = 14
 _FD_SETSIZE = 1024
+_CLOCK_ADJTIME, _CLOCK_REALTIME, _TIMEX_SIZE = NUMBERS["clock_adjtime"], 0, 208
+_ADJ_OFFSET_SS_READ = 0xA001
 
 
 def _check_set_size(count: int) -> None:
@@ -152,3 +155,19 @@ def sys_timer_delete(process: Process, timer: int) -> int:
     del process.signals.timers[timer]
     delete_timer(timer)
     return 0
+
+
+def sys_adjtimex(process: Process, buffer: int) -> int:
+    """adjtimex(2), which shows how the clock is disciplined."""
+    return sys_clock_adjtime(process, _CLOCK_REALTIME, buffer)
+
+
+def sys_clock_adjtime(process: Process, clock: int, buffer: int) -> int:
+    """clock_adjtime(2), which changes nothing."""
+    fields = ctypes.create_string_buffer(process.memory.view(buffer, _TIMEX_SIZE, READ).tobytes())
+    (modes,) = unpack("<I", fields.raw[:4])
+    if modes not in (0, _ADJ_OFFSET_SS_READ):
+        raise os_error(errno.EPERM)
+    state = host_syscall(_CLOCK_ADJTIME, clock, ctypes.addressof(fields))
+    process.memory.view(buffer, _TIMEX_SIZE, WRITE)[:] = fields.raw[:_TIMEX_SIZE]
+    return state
