@@ -34,7 +34,7 @@ def change_over(memory: AddressSpace, vma: Vma, page: int, access: int) -> bool:
     for other, start, end in _aliases(memory, vma, page, page + PAGE_SIZE):
         if other.prot & (WRITE | EXECUTE) & ~access:
             memory.revoke(start, end, WRITE if access == EXECUTE else EXECUTE)
-    memory.arena.set_permissions(page, page + PAGE_SIZE, memory.arena.permission(page) | access)
+    memory.allow(page, access)
     return True
 
 

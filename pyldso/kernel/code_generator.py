@@ -117,19 +117,23 @@ _FUNCTIONS = {
     "new_label": "gen_new_label_x86_64",
     "temp_free": "tcg_temp_free_internal_x86_64",
 }
-_ANCHOR = "translator_loop_x86_64"
+ANCHOR = "translator_loop_x86_64"
 """The exported function that the places below are relative to."""
 
 
-class _Place(NamedTuple):
-    """Bytes of libunicorn, at an offset from `_ANCHOR`."""
+class Place(NamedTuple):
+    """Bytes of libunicorn, at an offset from `ANCHOR`."""
 
     offset: int
     expected: bytes
 
+    def stands(self, anchor: int) -> bool:
+        """Tell whether the bytes are there."""
+        return ctypes.string_at(anchor + self.offset, len(self.expected)) == self.expected
+
 
 # translator_loop, where the call of helper_check_exit_request is generated ...
-_CHECK = _Place(
+_CHECK = Place(
     0x225,
     b"\x48\x8b\xb5\x70\x99\x00\x00"          # mov    rsi, [rbp+0x9970]
     b"\x48\x89\xef"                          # mov    rdi, rbp
@@ -138,14 +142,14 @@ _CHECK = _Place(
 _BEGUN = 0x2C2
 """Behind what generates that call."""
 # ... and where it is for a block at which the run ends, which stays as it is
-_LAST_CHECK = _Place(
+_LAST_CHECK = Place(
     0x6A7,
     b"\x48\x8b\xb5\x70\x99\x00\x00"          # mov    rsi, [rbp+0x9970]
     b"\x48\x89\xef"                          # mov    rdi, rbp
     b"\xe8\x2a\x29\xf2\xff"                  # call   tcg_const_i64
 )  # fmt: skip
 # gen_tb_end
-_BLOCK_END = _Place(
+_BLOCK_END = Place(
     0x3C6,
     b"\xba\x03\x00\x00\x00"                  # mov    edx, 3
     b"\x4c\x89\xf6"                          # mov    rsi, r14
@@ -153,7 +157,7 @@ _BLOCK_END = _Place(
     b"\xe8\x2a\x6f\xf3\xff"                  # call   tcg_gen_exit_tb
 )  # fmt: skip
 # gen_jmp_tb, in use_goto_tb: the addresses of both blocks differ in more than the place in a page
-_OTHER_PAGE = _Place(
+_OTHER_PAGE = Place(
     -0x26B9D,
     b"\x48\xf7\xc1\x00\xf0\xff\xff"          # test   rcx, -4096
     b"\x0f\x85\xe0\x00\x00\x00"              # jne    other_page
@@ -174,7 +178,7 @@ def improve(unicorn: Unicorn) -> bool:
     """Change the code generator of libunicorn; False where it is not the known build."""
     try:
         anchor, helper = (
-            unicorn.function_address(name) for name in (_ANCHOR, "helper_check_exit_request_x86_64")
+            unicorn.function_address(name) for name in (ANCHOR, "helper_check_exit_request_x86_64")
         )
         values = {key: unicorn.function_address(name) for key, name in _FUNCTIONS.items()}
     except LookupError:
@@ -182,9 +186,8 @@ def improve(unicorn: Unicorn) -> bool:
     if anchor in _improved:
         return True
     places = (_CHECK, _LAST_CHECK, _BLOCK_END, _OTHER_PAGE)
-    if ctypes.string_at(helper, len(_HELPER)) != _HELPER or any(
-        ctypes.string_at(anchor + place.offset, len(place.expected)) != place.expected
-        for place in places
+    if ctypes.string_at(helper, len(_HELPER)) != _HELPER or not all(
+        place.stands(anchor) for place in places
     ):
         return False
     page = host.place_code(b"", PAGE_SIZE)
@@ -195,10 +198,10 @@ def improve(unicorn: Unicorn) -> bool:
     begin, end, forget = (code % words for code in (_BEGIN, _END, _FORGET))
     try:
         host.replace_code(page, begin + end + forget)
-        _replace(anchor, _CHECK, _go(page, _JMP_RAX))
-        _replace(anchor, _BLOCK_END, _go(page + len(begin), _JMP_RAX))
-        _replace(anchor, _LAST_CHECK, _go(page + len(begin + end), _CALL_RAX))
-        _replace(anchor, _OTHER_PAGE, b"")
+        replace(anchor, _CHECK, go(page))
+        replace(anchor, _BLOCK_END, go(page + len(begin)))
+        replace(anchor, _LAST_CHECK, go(page + len(begin + end), _CALL_RAX))
+        replace(anchor, _OTHER_PAGE, b"")
     except OSError:
         # A kernel that lets nobody write to code refuses the very first time.
         host.unmap_memory(page, 2 * PAGE_SIZE)
@@ -207,9 +210,11 @@ def improve(unicorn: Unicorn) -> bool:
     return True
 
 
-def _go(address: int, how: bytes) -> bytes:
+def go(address: int, how: bytes = _JMP_RAX) -> bytes:
+    """Return code that jumps to an address; RAX is lost."""
     return _MOV_RAX + address.to_bytes(8, "little") + how
 
 
-def _replace(anchor: int, place: _Place, code: bytes) -> None:
+def replace(anchor: int, place: Place, code: bytes) -> None:
+    """Put other code in a place; raises OSError."""
     host.replace_code(anchor + place.offset, code.ljust(len(place.expected), _NOP))

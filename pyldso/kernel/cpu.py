@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from struct import pack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyldso.arch.x86_64 import registers, vdso, vex
 from pyldso.errors import ElfFormatError
 from pyldso.kernel import code_generator, host
-from pyldso.kernel.bus_guard import BusGuard
 from pyldso.kernel.clock_gate import ClockGate
+from pyldso.kernel.direct_memory import DirectMemory
 from pyldso.kernel.libunicorn import ERR_OK, MachineError, Unicorn
+from pyldso.kernel.memory_guard import MemoryGuard
 from pyldso.kernel.mmu import (
     ADDRESS_BITS,
     EXECUTE,
@@ -25,7 +26,6 @@ from pyldso.kernel.mmu import (
     PAGE_MASK,
     PAGE_SIZE,
     READ,
-    WRITE,
     Arena,
 )
 from pyldso.kernel.signal_intake import SignalIntake
@@ -103,14 +103,22 @@ class Cpu(Unicorn):
         self._guard = VexGuard(arena, self._on_unsupported)
         self._map_physical(ARENA_PHYSICAL, arena.base, arena.size)
         self.has_quick_exits = not force_portable and self._skip_exit_requests()
-        if self.has_quick_exits:
-            code_generator.improve(self)
+        self._direct: DirectMemory | None = None
+        self._writes_code = False
+        if self.has_quick_exits and code_generator.improve(self):
+            with suppress(LookupError):
+                self._direct = DirectMemory(self, arena)
         self._fill = TlbFill(
-            arena, self._retry_fault, self._refuse, self.flush_tlb, force_portable=force_portable
+            arena,
+            self._retry_fault,
+            self._refuse,
+            self._postpone,
+            self.flush_tlb,
+            force_portable=force_portable,
         )
         self._add_hooks()
-        self._bus_guard = BusGuard(arena, self.engine_address, self.stop_address)
-        handler = self._bus_guard.handler
+        self._memory_guard = MemoryGuard(arena, self.engine_address, self.stop_address)
+        handler = self._memory_guard.handler
         self.signal_intake = SignalIntake(self.engine_address, self.stop_address, handler)
         self._enter_user_mode()
 
@@ -134,7 +142,7 @@ class Cpu(Unicorn):
         if self._hook_error is not None:
             raised, self._hook_error = self._hook_error, None
             raise raised
-        gone = self._bus_guard.take()
+        gone = self._memory_guard.take()
         if gone is not None and self._fault is None:
             self.flush_tlb()
             return Fault(PAGE_FAULT, gone, READ)
@@ -150,7 +158,13 @@ class Cpu(Unicorn):
     def _emulate(self, pc: int, until: int) -> int:
         if self._block_stop is not None:
             self._block_stop.forget()
+        self._memory_guard.close_pages()
         error = self._run(pc, until)
+        if self._writes_code:
+            self._writes_code = False
+            self._end_direct_memory()
+            if self._fault is None and self._refused is None:
+                error = ERR_OK  # as if it had been stopped
         if self._atomics is not None and self._atomics.take_given_up():
             error = self._run_one_alone(self._atomics, self.pc)
         return error
@@ -181,6 +195,28 @@ class Cpu(Unicorn):
         self._unsupported = place
         self.flush_code(block, end)
         self.stop()
+
+    def note_written_code(self) -> None:
+        """Know that code which was run can be written: the machine is to notice when it is."""
+        if self._direct is not None:
+            self._writes_code = True
+            self.stop()
+
+    @property
+    def has_direct_memory(self) -> bool:
+        """Tell whether code that is translated now accesses memory without the TLB."""
+        return self._direct is not None and self._direct.is_on
+
+    def _postpone(self) -> bool:
+        """Tell whether memory that can be written, too, is not to be executed in this run."""
+        self._writes_code = self._direct is not None
+        return self._writes_code
+
+    def _end_direct_memory(self) -> None:
+        if self._direct is not None:
+            self._direct.end()
+            self._direct = None
+            self._flush_all_code()
 
     def interrupt(self) -> None:
         """End the run in progress between two instructions; callable from any thread.
@@ -251,9 +287,11 @@ class Cpu(Unicorn):
             self._clock_gate.close()
         if self._atomics is not None:
             self._atomics.close()
+        if self._direct is not None:
+            self._direct.end()
         self._fill.close()
         self._guard.close()
-        self._bus_guard.close()
+        self._memory_guard.close()
         self.signal_intake.close()
 
     def watch_reads(self, start: int, length: int, on_read: Callable[[int], None]) -> int:
@@ -267,6 +305,8 @@ class Cpu(Unicorn):
             on_read(start + address - physical)
             return 1
 
+        if self._direct is not None:
+            self._flush_all_code()  # what was translated does not ask
         return self._hook_reads(hook, physical, physical + length - 1)
 
     def unwatch(self, handle: int) -> None:
@@ -368,7 +408,7 @@ class Cpu(Unicorn):
         arena.map_host(page, PAGE_SIZE, host.PROT_READ | host.PROT_WRITE, flags, -1, 0)
         offset = arena.offset(page)
         arena.view[offset : offset + len(content)] = content
-        arena.set_permissions(page, page + PAGE_SIZE, MAPPED | READ | WRITE | EXECUTE)
+        arena.set_permissions(page, page + PAGE_SIZE, MAPPED | READ | EXECUTE)
         try:
             yield page
         finally:

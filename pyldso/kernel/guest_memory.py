@@ -40,6 +40,9 @@ class CodeCache(Protocol):
     def flush_code(self, start: int, end: int) -> None:
         """Forget code translated from [start, end)."""
 
+    def note_written_code(self) -> None:
+        """Know that code which was run can be written from now on."""
+
 
 class GuestMemory:
     """Checked access to the memory of a process.

@@ -16,6 +16,7 @@ from pyldso.arch.x86_64.syscalls import numbers_of
 from pyldso.errors import os_error
 
 MAP_SHARED, MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE = 1, 2, 0x10, 0x20, 0x4000
+MAP_32BIT = 0x40
 PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC = 0, 1, 2, 4
 MREMAP_MAYMOVE, MREMAP_FIXED = 1, 2
 MADV_DONTNEED = 4
@@ -158,7 +159,7 @@ SIGEVENT = Struct("<QiiI44x")
 SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD, SIGEV_THREAD_ID = 0, 1, 2, 4
 CAP_NET_ADMIN = 12
 _RLIMIT_CORE = 4
-SIG_SETMASK = 2
+_SIG_UNBLOCK, SIG_SETMASK = 1, 2
 ALL_SIGNALS = 2**64 - 1
 
 
@@ -174,6 +175,11 @@ def signal_mask() -> int:
     former = ctypes.c_uint64()
     host_syscall(RT_SIGPROCMASK, SIG_SETMASK, 0, ctypes.addressof(former), 8)
     return former.value
+
+
+def unblock_signals(mask: int) -> None:
+    """Let signals come to the calling thread, besides those that it does not block now."""
+    host_syscall(RT_SIGPROCMASK, _SIG_UNBLOCK, ctypes.addressof(ctypes.c_uint64(mask)), 0, 8)
 
 
 def set_signal_mask(mask: int) -> int:

@@ -239,11 +239,9 @@ class AddressSpace(GuestMemory):
 
     def _map_host(self, vma: Vma, fd: int, offset: int) -> None:
         flags = host.MAP_NORESERVE | (host.MAP_SHARED if vma.is_shared else host.MAP_PRIVATE)
-        prot = host.PROT_READ | host.PROT_WRITE
+        prot = vma.access & (READ | WRITE)
         if fd < 0:
             flags |= host.MAP_ANONYMOUS
-        elif vma.is_shared and not vma.prot & WRITE:
-            prot = host.PROT_READ  # the file may be open for reading only
         try:
             self.arena.map_host(vma.start, vma.end - vma.start, prot, flags, fd, offset)
         except OSError:
@@ -301,18 +299,15 @@ class AddressSpace(GuestMemory):
 
     def _protect_one(self, vma: Vma, prot: int) -> None:
         start, end = vma.start, vma.end
+        access = access_of(prot)
+        self.arena.protect_host(start, end, access)
         if vma.prot & EXECUTE and not prot & EXECUTE:
             self._flush_executed(start, end)  # as long as the pages are executable
-        if vma.is_shared and vma.file and prot & WRITE and not vma.prot & WRITE:
-            host.protect_memory(
-                self.arena.host_address(start), end - start, host.PROT_READ | host.PROT_WRITE
-            )
-            keep = EXECUTED | MAPPED
-        else:
-            keep = EXECUTED | MAPPED | HOST_READ_ONLY
+        keep = EXECUTED | MAPPED
+        if not (vma.is_shared and vma.file and prot & WRITE and not vma.prot & WRITE):
+            keep |= HOST_READ_ONLY
         if not prot & EXECUTE:
             keep &= ~EXECUTED
-        access = access_of(prot)
         if vma.file is None and not vma.prot & EXECUTE:  # as many pages as there may be
             self.arena.set_permissions(start, end, MAPPED | access)
             vma.prot = prot
@@ -321,6 +316,8 @@ class AddressSpace(GuestMemory):
         table = bytes(value & keep | access if value & MAPPED else value for value in range(256))
         first = self.arena.offset(start) >> PAGE_SHIFT
         self.arena.permissions[first : first + len(values)] = values.translate(table)
+        if prot & WRITE and prot & EXECUTE and any(value & EXECUTED for value in values):
+            self._cache.note_written_code()
         vma.has_copies |= vma.file is not None and not vma.is_shared and bool(vma.prot & WRITE)
         vma.prot = prot
 
@@ -367,6 +364,7 @@ class AddressSpace(GuestMemory):
         common = moved.end - moved.start
         self._flush_executed(address, address + old)
         values = self.arena.page_bytes(moved.start, moved.end)
+        self.arena.protect_host(moved.start, moved.end, moved.access)  # to be one for the host
         host.move_memory(
             self.arena.host_address(address), common, self.arena.host_address(target), new
         )
@@ -375,6 +373,8 @@ class AddressSpace(GuestMemory):
         first = self.arena.offset(target) >> PAGE_SHIFT
         without_executed = bytes(value & ~EXECUTED for value in range(256))
         self.arena.permissions[first : first + len(values)] = values.translate(without_executed)
+        if moved.is_shared and moved.file is not None:  # what was revoked
+            self.arena.match_host(target, target + common)
         moved.start, moved.end, moved.grows_down = target, target + new, False
         if new > common:
             value = MAPPED | moved.access
@@ -455,7 +455,17 @@ class AddressSpace(GuestMemory):
         first = self.arena.offset(start) >> PAGE_SHIFT
         without = bytes(value & ~access for value in range(256))
         self.arena.permissions[first : first + len(values)] = values.translate(without)
+        if access & WRITE:
+            self.arena.match_host(start, end)
         self._cache.flush_tlb()
+
+    def allow(self, page: int, access: int) -> None:
+        """Give a page back what was taken away from it."""
+        value = self.arena.permission(page) | access
+        self.arena.protect_host(page, page + PAGE_SIZE, value)
+        self.arena.set_permissions(page, page + PAGE_SIZE, value)
+        if value & WRITE and value & EXECUTED:
+            self._cache.note_written_code()
 
     def _grow_stack(self, index: int, page: int, access: int) -> bool:
         vma = self._vmas[index]

@@ -34,7 +34,13 @@ HOST_READ_ONLY = 0x40
 _LAYOUTS = ((32, 40), (8, 36), (8, 32))
 """Slots and bits of a window: the first that there is address space for (`ulimit -v`). A sanitizer
 asks for some 24 windows of 1 TiB."""
+_DIRECT_WINDOW_BITS = 40
+_DIRECT_SIZE = 8 << (64 - _DIRECT_WINDOW_BITS)
+"""Bytes of the table of `direct_windows`: it has an entry for whatever 64 bits may be."""
+_NO_ADDRESS = 1 << 62
+"""Added to any address of the guest's, gives one that is not canonical."""
 _MANY_PAGES = 1 << 24
+_HOST_PROTECTIONS = bytes(value & (READ | WRITE) for value in range(256))
 _REPEATED = 4 << 20
 """From so many pages on, their permission bytes are one piece of memory of this size repeated."""
 
@@ -54,12 +60,21 @@ class Arena:
 
     `deltas[address >> window_bits]` added to an address gives the arena offset; 0 where the
     window has no slot. `host_windows` has by the same index what gives the host address.
+    `direct_windows` is the host address, below 2**31, of a table for machine code that takes any
+    64 bits for an address: what has no slot becomes an address that the host refuses, too. It is
+    0 where there is no address space for it.
+
+    A page that is never accessible follows the last slot, for what reaches over its end.
+
+    The host's pages have the protection that their permission bytes say, but for EXECUTE. Who
+    changes the bytes of pages that are mapped calls `protect_host`.
     """
 
     __slots__ = (
         "_free_slots",
         "base",
         "deltas",
+        "direct_windows",
         "host_windows",
         "permissions",
         "permissions_address",
@@ -73,7 +88,7 @@ class Arena:
             size = slots << window_bits
             flags = host.MAP_PRIVATE | host.MAP_ANONYMOUS | host.MAP_NORESERVE
             try:
-                base = host.map_memory(0, size, host.PROT_NONE, flags, -1, 0)
+                base = host.map_memory(0, size + PAGE_SIZE, host.PROT_NONE, flags, -1, 0)
             except OSError:
                 continue
             try:
@@ -81,7 +96,7 @@ class Arena:
                     0, size >> PAGE_SHIFT, host.PROT_READ | host.PROT_WRITE, flags, -1, 0
                 )
             except OSError:
-                host.unmap_memory(base, size)
+                host.unmap_memory(base, size + PAGE_SIZE)
                 continue
             break
         else:
@@ -96,11 +111,27 @@ class Arena:
         self.deltas = [0] * (1 << (ADDRESS_BITS - window_bits))
         self.host_windows = (ctypes.c_uint64 * len(self.deltas))()
         self._free_slots = set(range(slots))
+        self.direct_windows = self._map_direct_windows()
+
+    def _map_direct_windows(self) -> int:
+        if self.window_bits != _DIRECT_WINDOW_BITS:
+            return 0
+        flags = host.MAP_PRIVATE | host.MAP_ANONYMOUS | host.MAP_NORESERVE | host.MAP_32BIT
+        access = host.PROT_READ | host.PROT_WRITE
+        try:
+            table = host.map_memory(0, _DIRECT_SIZE, access, flags, -1, 0)
+        except OSError:
+            return 0
+        count = len(self.deltas)
+        (ctypes.c_uint64 * count).from_address(table)[:] = [_NO_ADDRESS] * count
+        return table
 
     def close(self) -> None:
         """Give the memory back to the host; no view of it may be used any more."""
-        host.unmap_memory(self.base, self.size)
+        host.unmap_memory(self.base, self.size + PAGE_SIZE)
         host.unmap_memory(self.permissions_address, self.size >> PAGE_SHIFT)
+        if self.direct_windows:
+            host.unmap_memory(self.direct_windows, _DIRECT_SIZE)
 
     def open_windows(self, address: int, length: int) -> bool:
         """Give all windows of a range slots with one delta; False where there are none."""
@@ -119,9 +150,15 @@ class Arena:
                 self._free_slots -= slots
                 for window in missing:
                     self.deltas[window] = distance << self.window_bits
-                    self.host_windows[window] = self.base + self.deltas[window]
+                    self._set_host_window(window, self.base + self.deltas[window])
                 return True
         return False
+
+    def _set_host_window(self, window: int, value: int) -> None:
+        self.host_windows[window] = value
+        if self.direct_windows:
+            entry = ctypes.c_uint64.from_address(self.direct_windows + 8 * window)
+            entry.value = value
 
     def _distances(self, window: int) -> Iterator[int]:
         """Yield how far from a window its slot may be: as for the next one below, if possible.
@@ -198,6 +235,29 @@ class Arena:
     ) -> None:
         """Map host memory under a guest range; raises OSError as mmap(2) does."""
         host.map_memory(self.host_address(start), length, prot, flags | host.MAP_FIXED, fd, offset)
+
+    def protect_host(self, start: int, end: int, permission: int) -> None:
+        """Give the host's pages of a range the protection that a permission byte says.
+
+        Raises OSError.
+        """
+        prot = permission & (READ | WRITE)
+        host.protect_memory(self.host_address(start), end - start, prot)
+
+    def match_host(self, start: int, end: int) -> None:
+        """Give each host page of a range the protection that its permission byte says."""
+        values = self.page_bytes(start, end).translate(_HOST_PROTECTIONS)
+        page = 0
+        while page < len(values):
+            following = len(values) - len(values[page:].lstrip(values[page : page + 1]))
+            first, last = start + page * PAGE_SIZE, start + following * PAGE_SIZE
+            self.protect_host(first, last, values[page])
+            page = following
+
+    def match_host_page(self, offset: int) -> None:
+        """Give one host page, at an offset of the arena, the protection of its permission byte."""
+        prot = self.permissions[offset >> PAGE_SHIFT] & (READ | WRITE)
+        host.protect_memory(self.base + offset, PAGE_SIZE, prot)
 
     def unmap_host(self, start: int, length: int) -> None:
         """Give the host memory under a guest range back."""

@@ -32,10 +32,11 @@ _GETTID, _TGKILL = numbers_of("gettid", "tgkill")
 _SETITIMER = NUMBERS["setitimer"]
 _INTERVAL_TIMERS = (0, 1, 2)
 """ITIMER_REAL, ITIMER_VIRTUAL and ITIMER_PROF of setitimer(2)."""
-_SIGBUS, WAKE = 7, 32
-"""SIGBUS is the bus guard's too. The second is the C library's own (SIGCANCEL, SIGTIMER); it comes
-from no other process, and from timers with a value. Without one it repeats a stop here."""
-NEVER_BLOCKED = 1 << (_SIGBUS - 1) | 1 << (WAKE - 1)
+_SIGBUS, _SIGSEGV, WAKE = 7, 11, 32
+"""The first two are the memory guard's, too. The last is the C library's own (SIGCANCEL, SIGTIMER);
+it comes from no other process, and from timers with a value. Without one it repeats a stop here."""
+_GUARDED = _SIGBUS, _SIGSEGV
+NEVER_BLOCKED = 1 << (_SIGBUS - 1) | 1 << (_SIGSEGV - 1) | 1 << (WAKE - 1)
 _DEAF = ALL_SIGNALS & ~NEVER_BLOCKED
 _SIG_DFL, _SIG_IGN = 0, 1
 _SA_NOCLDSTOP, _SA_NOCLDWAIT, _SA_SIGINFO = 1, 2, 4
@@ -48,7 +49,7 @@ _GIVEN_UP = -512
 
 # The second page: a byte each for a signal that was kept and for a stop that was asked for; the
 # timer's id; an eventfd or -1 that tells of signals; the timer's itimerspec; the mask while a
-# signal is kept; the bus guard's handler; the siginfo.
+# signal is kept; the memory guard's handler; the siginfo.
 _TIMER, _NOTICE, _SPEC, _INFO = 8, 0xC, 0x10, 0x40
 _INFO_SIZE = 128
 
@@ -71,43 +72,45 @@ _CODE = (
     b"\xc3"                          # 2a           ret
     b"\xb8\x0f\x00\x00\x00"          # 2b restorer: mov  eax, 0xf             rt_sigreturn
     b"\x0f\x05"                      # 30           syscall
-    b"\x83\xff\x07"                  # 32 handler:  cmp  edi, 0x7
-    b"\x75\x0c"                      # 35           jne  other
-    b"\x83\x7e\x08\x00"              # 37           cmp  dword [rsi+0x8], 0x0 si_code
-    b"\x7e\x1c"                      # 3b           jle  record
-    b"\xff\x25\xf5\x0f\x00\x00"      # 3d           jmp  [bus]
-    b"\x83\xff\x20"                  # 43 other:    cmp  edi, 0x20
-    b"\x75\x11"                      # 46           jne  record
-    b"\x48\x83\x7e\x18\x00"          # 48           cmp  [rsi+0x18], 0x0 si_value: the guest's
-    b"\x75\x0a"                      # 4d           jne  record
-    b"\x83\x3d\xaa\x0f\x00\x00\x00"  # 4f           cmp  dword [pending], 0x0
-    b"\x75\x25"                      # 56           jne  wake
-    b"\xc3"                          # 58           ret
-    b"\xb9\x10\x00\x00\x00"          # 59 record:   mov  ecx, 0x10
-    b"\x48\x8d\x3d\xdb\x0f\x00\x00"  # 5e           lea  rdi, [info]
-    b"\xf3\x48\xa5"                  # 65           rep  movsq
-    b"\x83\x0d\x91\x0f\x00\x00\x01"  # 68           or   dword [pending], 0x1
-    b"\x48\x8b\x05\xba\x0f\x00\x00"  # 6f           mov  rax, [mask]
-    b"\x48\x89\x82\x28\x01\x00\x00"  # 76           mov  [rdx+0x128], rax     uc_sigmask
-    b"\x49\x89\xd0"                  # 7d wake:     mov  r8, rdx
-    b"\xb8\xdf\x00\x00\x00"          # 80           mov  eax, 0xdf            timer_settime
-    b"\x8b\x3d\x7d\x0f\x00\x00"      # 85           mov  edi, dword [timer]
-    b"\x31\xf6"                      # 8b           xor  esi, esi
-    b"\x48\x8d\x15\x7c\x0f\x00\x00"  # 8d           lea  rdx, [spec]
-    b"\x45\x31\xd2"                  # 94           xor  r10d, r10d
-    b"\x0f\x05"                      # 97           syscall
-    b"\x49\x8b\x80\xa8\x00\x00\x00"  # 99           mov  rax, [r8+0xa8]       RIP
-    b"\x48\x8d\x0d\x70\xff\xff\xff"  # a0           lea  rcx, [check]
-    b"\x48\x29\xc8"                  # a7           sub  rax, rcx
-    b"\x48\x83\xf8\x0b"              # aa           cmp  rax, 0xb             up to the syscall
-    b"\x73\x0e"                      # ae           jae  stop
-    b"\x48\x8d\x0d\x6c\xff\xff\xff"  # b0           lea  rcx, [interrupted]
-    b"\x49\x89\x88\xa8\x00\x00\x00"  # b7           mov  [r8+0xa8], rcx
-    b"\x8b\x3d\x48\x0f\x00\x00"      # be stop:     mov  edi, dword [notice]
-    b"\x48\x8d\x35\x5d\x0f\x00\x00"  # c4           lea  rsi, [spec+24]
-    b"\xba\x08\x00\x00\x00"          # cb           mov  edx, 0x8
-    b"\xb8\x01\x00\x00\x00"          # d0           mov  eax, 0x1             write
-    b"\x0f\x05"                      # d5           syscall
+    b"\x83\xff\x07"                  # 32 handler:  cmp  edi, 0x7              SIGBUS
+    b"\x74\x05"                      # 35           je   fault
+    b"\x83\xff\x0b"                  # 37           cmp  edi, 0xb              SIGSEGV
+    b"\x75\x0c"                      # 3a           jne  other
+    b"\x83\x7e\x08\x00"              # 3c fault:    cmp  dword [rsi+0x8], 0x0 si_code
+    b"\x7e\x1c"                      # 40           jle  record
+    b"\xff\x25\xf0\x0f\x00\x00"      # 42           jmp  [guard]
+    b"\x83\xff\x20"                  # 48 other:    cmp  edi, 0x20
+    b"\x75\x11"                      # 4b           jne  record
+    b"\x48\x83\x7e\x18\x00"          # 4d           cmp  [rsi+0x18], 0x0 si_value: the guest's
+    b"\x75\x0a"                      # 52           jne  record
+    b"\x83\x3d\xa5\x0f\x00\x00\x00"  # 54           cmp  dword [pending], 0x0
+    b"\x75\x25"                      # 5b           jne  wake
+    b"\xc3"                          # 5d           ret
+    b"\xb9\x10\x00\x00\x00"          # 5e record:   mov  ecx, 0x10
+    b"\x48\x8d\x3d\xd6\x0f\x00\x00"  # 63           lea  rdi, [info]
+    b"\xf3\x48\xa5"                  # 6a           rep  movsq
+    b"\x83\x0d\x8c\x0f\x00\x00\x01"  # 6d           or   dword [pending], 0x1
+    b"\x48\x8b\x05\xb5\x0f\x00\x00"  # 74           mov  rax, [mask]
+    b"\x48\x89\x82\x28\x01\x00\x00"  # 7b           mov  [rdx+0x128], rax     uc_sigmask
+    b"\x49\x89\xd0"                  # 82 wake:     mov  r8, rdx
+    b"\xb8\xdf\x00\x00\x00"          # 85           mov  eax, 0xdf            timer_settime
+    b"\x8b\x3d\x78\x0f\x00\x00"      # 8a           mov  edi, dword [timer]
+    b"\x31\xf6"                      # 90           xor  esi, esi
+    b"\x48\x8d\x15\x77\x0f\x00\x00"  # 92           lea  rdx, [spec]
+    b"\x45\x31\xd2"                  # 99           xor  r10d, r10d
+    b"\x0f\x05"                      # 9c           syscall
+    b"\x49\x8b\x80\xa8\x00\x00\x00"  # 9e           mov  rax, [r8+0xa8]       RIP
+    b"\x48\x8d\x0d\x6b\xff\xff\xff"  # a5           lea  rcx, [check]
+    b"\x48\x29\xc8"                  # ac           sub  rax, rcx
+    b"\x48\x83\xf8\x0b"              # af           cmp  rax, 0xb             up to the syscall
+    b"\x73\x0e"                      # b3           jae  stop
+    b"\x48\x8d\x0d\x67\xff\xff\xff"  # b5           lea  rcx, [interrupted]
+    b"\x49\x89\x88\xa8\x00\x00\x00"  # bc           mov  [r8+0xa8], rcx
+    b"\x8b\x3d\x43\x0f\x00\x00"      # c3 stop:     mov  edi, dword [notice]
+    b"\x48\x8d\x35\x58\x0f\x00\x00"  # c9           lea  rsi, [spec+24]
+    b"\xba\x08\x00\x00\x00"          # d0           mov  edx, 0x8
+    b"\xb8\x01\x00\x00\x00"          # d5           mov  eax, 0x1             write
+    b"\x0f\x05"                      # da           syscall
 )  # fmt: skip
 _MOV_RDI, _MOV_RAX, _JMP_RAX = b"\x48\xbf", b"\x48\xb8", b"\xff\xe0"
 
@@ -119,11 +122,11 @@ class Interrupted(Exception):  # noqa: N818 - no error: the call is made again
 class SignalIntake:
     """The host's side of a process's signals.
 
-    `machine` is what `stop_address`'s function takes to stop it; `bus_handler` is the handler in
-    machine code of the host's own SIGBUS.
+    `machine` is what `stop_address`'s function takes to stop it; `guard` is the handler in
+    machine code of the host's own SIGBUS and SIGSEGV.
     """
 
-    def __init__(self, machine: int, stop_address: int, bus_handler: int) -> None:
+    def __init__(self, machine: int, stop_address: int, guard: int) -> None:
         code = _CODE + _MOV_RDI + pack("<Q", machine)  # uc_emu_stop(machine)
         code += _MOV_RAX + pack("<Q", stop_address) + _JMP_RAX
         self._page = page = host.place_code(code, PAGE_SIZE)
@@ -133,7 +136,7 @@ class SignalIntake:
         self._notice = ctypes.c_int.from_address(data + _NOTICE)
         self._timer.value = self._notice.value = -1
         kept = pack("<4Q", 0, 0, 0, _REPEAT_NANOSECONDS)
-        kept += pack("<QQ", _DEAF, bus_handler)
+        kept += pack("<QQ", _DEAF, guard)
         ctypes.memmove(data + _SPEC, kept, len(kept))
         prototype = ctypes.CFUNCTYPE(ctypes.c_long, *[ctypes.c_size_t] * 7)
         self._call: Callable[..., int] = prototype(page)
@@ -174,7 +177,8 @@ class SignalIntake:
         """Take signals while the body runs; only a process's first thread can."""
         self.listens = host.host_syscall(_GETTID) == os.getpid()
         if self.listens:
-            self._former[_SIGBUS] = set_kernel_action(_SIGBUS, self._own_action(0))
+            for number in _GUARDED:
+                self._former[number] = set_kernel_action(number, self._own_action(0))
         try:
             yield
         finally:
@@ -226,7 +230,7 @@ class SignalIntake:
         if not self.listens or number == WAKE:
             return
         flags &= _MIRRORED_FLAGS
-        if is_kept or number == _SIGBUS:
+        if is_kept or number in _GUARDED:
             self.prepare()
             self._handled.add(number)
             action = self._own_action(flags)
@@ -257,8 +261,8 @@ class SignalIntake:
     def block_all(self) -> None:
         """Block all signals until the next `set_mask`: around a fork.
 
-        Even SIGBUS: no guest memory is touched meanwhile, and what came to the child before its
-        `continue_as_child` would be lost.
+        Even SIGBUS and SIGSEGV: no guest memory is touched meanwhile, and what came to the child
+        before its `continue_as_child` would be lost.
         """
         if self.listens:
             set_signal_mask(ALL_SIGNALS)

@@ -34,13 +34,13 @@ _FIRST_SIZE, _LARGEST_SIZE = 256, 1 << 20
 _FILL = (
     b"\x48\x89\xf0"                      # mov    rax, rsi
     b"\x48\xc1\xe8%(address_bits)b"      # shr    rax, address_bits
-    b"\x0f\x85\x86\x00\x00\x00"          # jnz    slow
+    b"\x0f\x85\x8c\x00\x00\x00"          # jnz    slow
     b"\x48\x89\xf0"                      # mov    rax, rsi
     b"\x48\xc1\xe8%(window_bits)b"       # shr    rax, window_bits
     b"\x49\xb9%(windows)b"               # mov    r9, host_windows
     b"\x49\x8b\x04\xc1"                  # mov    rax, [r9+rax*8]
     b"\x48\x85\xc0"                      # test   rax, rax
-    b"\x74\x6c"                          # jz     slow             not in use
+    b"\x74\x72"                          # jz     slow             not in use
     b"\x48\x01\xf0"                      # add    rax, rsi
     b"\x49\xb9%(base)b"                  # mov    r9, base
     b"\x4c\x29\xc8"                      # sub    rax, r9          the arena offset
@@ -51,24 +51,25 @@ _FILL = (
     b"\x45\x0f\xb6\x11"                  # movzx  r10d, byte [r9]
     b"\x44\x8d\x5a\xf0"                  # lea    r11d, [rdx-MEM_READ]
     b"\x45\x0f\xa3\xda"                  # bt     r10d, r11d
-    b"\x73\x3a"                          # jnc    slow             not allowed
+    b"\x73\x40"                          # jnc    slow             not allowed
     b"\x49\x83\x38\x01"                  # cmp    qword [r8], 1
-    b"\x76\x34"                          # jbe    slow             time to grow
+    b"\x76\x3a"                          # jbe    slow             time to grow
     b"\x49\xff\x08"                      # dec    qword [r8]
     b"\x48\x0f\xba\xe8%(physical_bit)b"  # bts    rax, physical_bit
     b"\x48\x89\x01"                      # mov    [rcx], rax
     b"\x44\x89\xd0"                      # mov    eax, r10d
     b"\x41\x83\xe2\x07"                  # and    r10d, READ | WRITE | EXECUTE
     b"\x41\x83\xfb\x02"                  # cmp    r11d, MEM_FETCH - MEM_READ
-    b"\x75\x06"                          # jne    data
-                                         # executed:
-    b"\x41\x80\x09\x08"                  # or     byte [r9], EXECUTED
-    b"\xeb\x0c"                          # jmp    done
-                                         # data:
-    b"\x83\xe0\x06"                      # and    eax, WRITE | EXECUTE
-    b"\x83\xf8\x06"                      # cmp    eax, WRITE | EXECUTE
-    b"\x74\xf2"                          # je     executed         its fetches do not ask
+    b"\x74\x0c"                          # je     executed
+    b"\x41\x83\xfa\x06"                  # cmp    r10d, WRITE | EXECUTE
+    b"\x73\x06"                          # jae    executed         its fetches do not ask
     b"\x41\x83\xe2\x03"                  # and    r10d, READ | WRITE
+    b"\xeb\x0c"                          # jmp    done
+                                         # executed:
+    b"\x83\xe0\x0a"                      # and    eax, WRITE | EXECUTED
+    b"\x83\xf8\x02"                      # cmp    eax, WRITE
+    b"\x74\x0e"                          # je     slow             for the first time
+    b"\x41\x80\x09\x08"                  # or     byte [r9], EXECUTED
                                          # done:
     b"\x4c\x89\x51\x08"                  # mov    [rcx+8], r10
     b"\xb8\x01\x00\x00\x00"              # mov    eax, 1
@@ -83,7 +84,8 @@ class TlbFill:
     """The TLB's fill hook: `function` with `user` as its last argument.
 
     `refuse(address, access, entry)` answers for a page that does not allow an access: 0, or 1 with
-    the entry filled in; `retry(address, access)` may make it allowed before.
+    the entry filled in; `retry(address, access)` may make it allowed before. Where `postpone()` is
+    true, a page that can be written is not executed yet: the run ends, and begins again.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class TlbFill:
         arena: Arena,
         retry: Callable[[int, int], bool],
         refuse: Callable[[int, int, int], int],
+        postpone: Callable[[], bool],
         flush: Callable[[], None],
         *,
         force_portable: bool,
@@ -98,6 +101,7 @@ class TlbFill:
         self._arena = arena
         self._retry = retry
         self._refuse = refuse
+        self._postpone = postpone
         self._flush = flush
         self._size = _FIRST_SIZE
         self._left = ctypes.c_uint64(2 * _FIRST_SIZE)
@@ -151,6 +155,8 @@ class TlbFill:
         offset = arena.offset(address)
         if kind == MEM_FETCH or permission & (WRITE | EXECUTE) == WRITE | EXECUTE:
             # Where all is allowed, no fetch asks after the first access of data.
+            if permission & (WRITE | EXECUTED) == WRITE and self._postpone():
+                return 0
             arena.permissions[offset >> PAGE_SHIFT] = permission | EXECUTED
             given = permission & (READ | WRITE | EXECUTE)
         else:

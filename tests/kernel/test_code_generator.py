@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from processes import Completed
@@ -89,7 +90,8 @@ int main(void) {
 
 
 def test_the_installed_libunicorn_is_the_known_build() -> None:
-    assert code_generator.improve(Cpu(Arena()))
+    with closing(Cpu(Arena())) as cpu:
+        assert code_generator.improve(cpu)
 
 
 def test_code_behind_a_jump_to_another_page_may_change(
