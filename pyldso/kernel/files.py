@@ -12,12 +12,12 @@ import fcntl
 import os
 import re
 from collections.abc import Callable, Collection
-from stat import S_ISCHR, S_ISDIR
+from stat import S_ISCHR, S_ISDIR, S_ISLNK
 
 from pyldso.arch.x86_64.syscalls import NUMBERS
 from pyldso.errors import os_error
 from pyldso.kernel.host import host_syscall
-from pyldso.kernel.paths import AT_FDCWD, VALID_FLAGS, Paths, name_of_open
+from pyldso.kernel.paths import AT_FDCWD, MOST_LINKS, VALID_FLAGS, Paths, name_of_open, split_name
 from pyldso.kernel.policy import PathUse, Policy, is_writable_device
 
 _OPENAT = NUMBERS["openat"]
@@ -235,11 +235,13 @@ class Files:
         """Open a file as the guest might, from the current folder on."""
         return self.open(AT_FDCWD, path, flags, mode)
 
-    def open(self, dirfd: int, path: bytes, flags: int, mode: int) -> int:
-        """Open as openat(2) does, within the policy."""
+    def open(self, dirfd: int, path: bytes, flags: int, mode: int, resolve: int = 0) -> int:
+        """Open as openat(2) does, or openat2(2), within the policy."""
         flags &= VALID_FLAGS
         try:
-            if flags & _OPENS_FOR_WRITING and not flags & os.O_PATH:
+            if resolve:
+                fd = self._open_resolved(dirfd, path, flags, mode, resolve)
+            elif flags & _OPENS_FOR_WRITING and not flags & os.O_PATH:
                 fd = self._open_for_change(dirfd, path, flags, mode)
             else:
                 fd = self._open_for_reading(dirfd, path, flags)
@@ -285,6 +287,47 @@ class Files:
             return self.paths.open_last(fd, name, flags, mode)
         if flags & os.O_CREAT and S_ISDIR(os.fstat(fd).st_mode):
             raise os_error(errno.EISDIR)
+        return self._reopen(fd, flags & ~(os.O_CREAT | os.O_NOFOLLOW))
+
+    def _open_resolved(self, dirfd: int, path: bytes, flags: int, mode: int, resolve: int) -> int:
+        """Walk once, within the limits of openat2(2), and open what that has led to."""
+        creates = bool(flags & os.O_CREAT) and not flags & os.O_PATH
+        follows = not flags & os.O_NOFOLLOW and not (creates and flags & os.O_EXCL)
+        kept = flags & os.O_DIRECTORY | (0 if follows else os.O_NOFOLLOW)
+        paths = self.paths
+        for _ in range(MOST_LINKS):
+            folder, name = split_name(path)
+            if creates and path.endswith(b"/"):
+                paths.pin_resolved(dirfd, folder, os.O_DIRECTORY, resolve)
+                raise os_error(errno.EISDIR)
+            try:
+                return self._open_pinned(paths.pin_resolved(dirfd, path, kept, resolve), flags)
+            except FileNotFoundError:
+                if not creates or not path:
+                    raise
+            pinned = paths.pin_resolved(dirfd, folder, os.O_DIRECTORY, resolve)
+            try:
+                path = os.path.join(folder, os.readlink(name, dir_fd=pinned))
+            except OSError:  # no link to what is not there yet
+                real = os.path.normpath(os.path.join(name_of_open(pinned), os.fsdecode(name)))
+                if not self.policy.allows_write(real):
+                    self._refuse_change(real)
+                return paths.open_last(pinned, name, flags, mode)
+        raise os_error(errno.ELOOP, path)
+
+    def _open_pinned(self, fd: int, flags: int) -> int:
+        """Open the file that a descriptor stands for."""
+        if flags & os.O_PATH:
+            return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 0)
+        kind = os.fstat(fd).st_mode
+        if flags & os.O_CREAT and flags & os.O_EXCL:
+            raise os_error(errno.EEXIST)
+        if S_ISLNK(kind):
+            raise os_error(errno.ELOOP)
+        if flags & os.O_CREAT and S_ISDIR(kind):
+            raise os_error(errno.EISDIR)
+        if flags & _OPENS_FOR_WRITING:
+            self._check_change(name_of_open(fd), fd, _CHANGE._replace(keeps_file=True))
         return self._reopen(fd, flags & ~(os.O_CREAT | os.O_NOFOLLOW))
 
     def _reopen(self, fd: int, flags: int) -> int:

@@ -23,7 +23,7 @@ from pyldso.kernel.policy import is_writable_device
 
 AT_FDCWD = -100
 _OPENAT2 = NUMBERS["openat2"]
-_RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_IN_ROOT = 2, 4, 0x10
+_RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH, _RESOLVE_IN_ROOT = 2, 4, 8, 0x10
 _O_TMPFILE = os.O_TMPFILE & ~os.O_DIRECTORY
 VALID_FLAGS = (
     os.O_ACCMODE | os.O_CREAT | os.O_EXCL | os.O_NOCTTY | os.O_TRUNC | os.O_APPEND | os.O_NONBLOCK
@@ -31,7 +31,7 @@ VALID_FLAGS = (
     | os.O_CLOEXEC | os.O_PATH | _O_TMPFILE | 0o100000
 )  # fmt: skip
 """openat2(2) refuses other flags, which open(2) ignores."""
-_MOST_LINKS = 40
+MOST_LINKS = 40
 _STANDARD_STREAMS = {"/dev/stdin": "0", "/dev/stdout": "1", "/dev/stderr": "2"}
 _NOT_IN_PROC = frozenset(("root", "cwd", "exe", "task", "map_files", "ns", "mem"))
 
@@ -165,6 +165,22 @@ class Paths:
         self._pins.append(fd)
         return fd
 
+    def pin_resolved(self, dirfd: int, path: bytes, flags: int, resolve: int) -> int:
+        """Do what `pin` does, within the limits of openat2(2)."""
+        flags |= os.O_PATH | os.O_CLOEXEC
+        if self._root_fd >= 0:
+            if resolve & (_RESOLVE_BENEATH | _RESOLVE_IN_ROOT):
+                folder = os.getcwd() if dirfd == AT_FDCWD else name_of_open(dirfd)
+                if not f"{folder}/".startswith(self.root + "/"):
+                    raise os_error(errno.EXDEV)
+            elif (own := self._own_name(dirfd, path)) is not None:
+                path = own
+            else:
+                path, dirfd = self.absolute(dirfd, path) if path else path, self._root_fd
+                resolve |= _RESOLVE_IN_ROOT
+        self._pins.append(self._openat2(dirfd, path, flags, 0, resolve))
+        return self._pins[-1]
+
     def pinned_name(self, dirfd: int, path: bytes, *, follow: bool) -> bytes:
         """Return a name of the host for what the guest's name stands for."""
         if follow:
@@ -178,7 +194,7 @@ class Paths:
         self, dirfd: int, path: bytes, *, follow: bool, creates: bool
     ) -> tuple[int, bytes]:
         """Return a pinned descriptor and a last name, empty where the file itself is pinned."""
-        for _ in range(_MOST_LINKS):
+        for _ in range(MOST_LINKS):
             if follow:
                 try:
                     return self.pin(dirfd, path), b""

@@ -10,7 +10,7 @@ import errno
 import os
 from collections.abc import Callable
 from stat import S_IFIFO, S_IFMT, S_IFREG
-from struct import pack, unpack_from
+from struct import unpack_from
 from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64.syscalls import numbers_of
@@ -26,14 +26,12 @@ if TYPE_CHECKING:
     from pyldso.kernel.process import Process
 
 _FACCESSAT, _FACCESSAT2 = numbers_of("faccessat", "faccessat2")
-_IOCTL, _FCNTL, _GETDENTS64, _MKNODAT, _OPENAT2 = numbers_of(
-    "ioctl", "fcntl", "getdents64", "mknodat", "openat2"
-)
+_IOCTL, _FCNTL, _GETDENTS64, _MKNODAT = numbers_of("ioctl", "fcntl", "getdents64", "mknodat")
 _VMSPLICE, _NAME_TO_HANDLE_AT, _SYSFS = numbers_of("vmsplice", "name_to_handle_at", "sysfs")
 _MAX_HANDLE_SIZE, _HANDLE_HEAD_SIZE = 128, 8
 _AT_SYMLINK_FOLLOW, _AT_HANDLE_MNT_ID_UNIQUE = 0x400, 1
 _SYSFS_NUMBER, _SYSFS_NAME = 1, 2
-_OPEN_HOW_SIZE, _RESOLVE_ALL = 24, 0x3F
+_OPEN_HOW_SIZE, _RESOLVE_CACHED, _RESOLVE_ALL = 24, 0x20, 0x3F
 _D_RECLEN, _D_NAME = 16, 19
 _AT_SYMLINK_NOFOLLOW = 0x100
 _TIOCSCTTY, _TIOCSTI = 0x540E, 0x5412
@@ -253,7 +251,7 @@ def _check_owner(process: Process, owner: int, *, is_group: bool) -> None:
 
 
 def sys_openat2(process: Process, dirfd: int, path: bytes, how: int, size: int) -> int:
-    """openat2(2); what limits the walk is looked at before the file is opened."""
+    """openat2(2)."""
     if size < _OPEN_HOW_SIZE:
         raise os_error(errno.EINVAL)
     if size > PAGE_SIZE:
@@ -265,27 +263,9 @@ def sys_openat2(process: Process, dirfd: int, path: bytes, how: int, size: int) 
     creates = flags & os.O_CREAT or flags & os.O_TMPFILE == os.O_TMPFILE
     if flags & ~VALID_FLAGS or mode & ~(0o7777 if creates else 0) or resolve & ~_RESOLVE_ALL:
         raise os_error(errno.EINVAL)
-    if resolve:
-        _check_walk(process, dirfd, path, flags, resolve)
-    return process.files.open(dirfd, path, flags, mode)
-
-
-def _check_walk(process: Process, dirfd: int, path: bytes, flags: int, resolve: int) -> None:
-    if process.files.paths.root:
-        process.refuse("openat2 with RESOLVE flags", "not supported with --root")
-        raise os_error(errno.ENOSYS)
-
-    def look(name: bytes) -> None:
-        kept = flags & os.O_NOFOLLOW | os.O_PATH | os.O_CLOEXEC
-        looking = pack("<3Q", kept, 0, resolve)
-        os.close(host_syscall(_OPENAT2, dirfd, name, looking, len(looking)))
-
-    try:
-        look(path)
-    except FileNotFoundError:
-        if not flags & os.O_CREAT:
-            raise
-        look(path.rpartition(b"/")[0] or b".")
+    if resolve & _RESOLVE_CACHED and (creates or flags & os.O_TRUNC):
+        raise os_error(errno.EAGAIN)
+    return process.files.open(dirfd, path, flags, mode, resolve)
 
 
 def sys_close_range(process: Process, first: int, last: int, flags: int) -> int:

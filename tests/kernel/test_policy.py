@@ -2,6 +2,8 @@
 
 import errno
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -155,3 +157,19 @@ def test_pipe_of_pyldso_itself_cannot_be_opened_by_its_name_in_proc(tmp_path):
         process.files.open(AT_FDCWD, b"/proc/self/fd/%d" % private[0], os.O_WRONLY, 0)
     for fd in private:
         process.files.close_private(fd)
+
+
+@pytest.mark.parametrize("options", [(), ("--root", ".", "--allow-write", "/")])
+def test_openat2_walks_within_its_limits_as_natively(
+    options, compile_c, run_native, pyldso, tmp_path
+):
+    source = Path(__file__).with_name("open_resolved.c").read_text()
+    program = compile_c(source, "-O1", "-static")
+    for name in ("native", "own"):
+        (tmp_path / name).mkdir()
+        shutil.copy(program, tmp_path / name / "program")
+    status, native, _ = run_native("./program", cwd=tmp_path / "native")
+    own = pyldso("run", *options, "/program" if options else "./program", cwd=tmp_path / "own")
+    assert own.stdout.splitlines() == native.decode().splitlines()
+    assert own.returncode == status == 0
+    assert own.stdout.endswith("wrong 0\n")
