@@ -17,7 +17,7 @@ def prepare_family(process: Process) -> None:
     """Mark the process before it forks for the first time."""
     if process.family_fd < 0:
         marker = os.memfd_create("pyldso", os.MFD_CLOEXEC)
-        process.family_fd = process.files.keep_private(marker)
+        process.family_fd = process.files.family_fd = process.files.keep_private(marker)
 
 
 def is_family(process: Process, pid: int) -> bool:
@@ -53,6 +53,13 @@ def family_members(process: Process, group: int | None) -> list[int]:
         if is_family(process, pid):
             members.append(pid)
     return members
+
+
+def other_members(process: Process) -> list[int]:
+    """Return the guest's processes without itself."""
+    if process.family_fd < 0:
+        return []
+    return [pid for pid in family_members(process, None) if pid != os.getpid()]
 
 
 def _stat_fields(pid: int) -> tuple[bytes, ...]:

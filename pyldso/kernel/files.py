@@ -28,6 +28,8 @@ _CHANGE = PathUse(follow=True, creates=False, replaces=False)
 _NAME_OF_THREAD = re.compile(r"/proc/(\d+)/task/(\d+)/comm")
 _MEMORY_OF_PROCESSES = re.compile(r"/proc/\d+/(task/\d+/)?(mem|pagemap|clear_refs)")
 
+_NAMELESS = ("pipe:", "/memfd:")
+"""How the kernel calls what processes share by descriptors alone."""
 _OF_THE_EMULATOR = frozenset(("smaps", "smaps_rollup", "numa_maps"))
 
 
@@ -46,6 +48,8 @@ class Files:
         self.policy = policy
         self._call = call
         self.private_fds: set[int] = set()
+        self.family_fd = -1
+        """The one of them that all processes of the program share: see family.py."""
         self.program_path = ""
         """What /proc/self/exe names."""
         self.program_fd = -1
@@ -55,6 +59,8 @@ class Files:
         process's; None of others. Files outside /proc/self have their whole name."""
         self.thread_ids: Callable[[], Collection[int]] = lambda: (os.getpid(),)
         """Gives the ids of the guest's threads."""
+        self.relatives: Callable[[], Collection[int]] = lambda: ()
+        """Gives the other processes of the program."""
         self._on_refusal = on_refusal
         self._to_discard: list[int] = []
         root_fd = -1
@@ -109,12 +115,23 @@ class Files:
             else min(_LOWEST_PRIVATE_FD, soft * 3 // 4)
         )
 
-    def _is_private(self, fd: int, name: str) -> bool:
-        """Tell whether what `fd` opened is a pipe of which the guest has no other descriptor."""
-        if name not in map(name_of_open, self.private_fds):
-            return False
-        others = self.open_fds() - {fd}
-        return not any(name == os.readlink(f"/proc/self/fd/{other}") for other in others)
+    def _check_nameless(self, fd: int, name: str) -> None:
+        """Raise OSError where what `fd` opened has no name, and is no file of the program's.
+
+        Names in /proc lead to the pipes and nameless files of all processes, pyldso's own included.
+        """
+        if not name.startswith(_NAMELESS):
+            return
+        if self.family_fd < 0 or not os.path.samestat(os.fstat(fd), os.fstat(self.family_fd)):
+            if any(_is_called(f"/proc/self/fd/{own}", name) for own in self.open_fds() - {fd}):
+                return
+            lowest = min((self.lowest_private(), *self.private_fds))
+            for pid in self.relatives():
+                for number in os.listdir(f"/proc/{pid}/fd"):
+                    if int(number) < lowest and _is_called(f"/proc/{pid}/fd/{number}", name):
+                        return
+        self._on_refusal(name, "it belongs to other processes")
+        raise os_error(errno.EACCES, name)
 
     def open_fds(self) -> set[int]:
         """Return the guest's descriptors."""
@@ -173,13 +190,13 @@ class Files:
 
     def check_change_of_open(self, fd: int) -> None:
         """Raise OSError unless the policy lets the guest change the open file itself."""
-        if fd == AT_FDCWD:
-            self._check_change(os.getcwd(), fd, _CHANGE)
-        else:
-            self._check_change(name_of_open(fd), fd, _CHANGE)
+        name = os.getcwd() if fd == AT_FDCWD else name_of_open(fd)
+        if not name.startswith(_NAMELESS):
+            self._check_change(name, fd, _CHANGE)
 
     def _check_change(self, real: str, fd: int, use: PathUse) -> None:
         if not real.startswith("/"):  # a pipe or the like
+            self._check_nameless(fd, real)
             return
         if self.policy.allows_write(real):
             return
@@ -188,6 +205,7 @@ class Files:
         if use.keeps_file and self._is_name_of_thread(real):
             return
         if real.startswith("/memfd:") and os.fstat(fd).st_nlink == 0:
+            self._check_nameless(fd, real)
             return
         if use.creates and not use.replaces:
             raise os_error(errno.EEXIST, real)
@@ -359,8 +377,7 @@ class Files:
         """
         name = os.readlink(f"/proc/self/fd/{fd}")
         if not name.startswith("/proc/"):
-            if name.startswith("pipe:") and self._is_private(fd, name):
-                raise os_error(errno.ENOENT)
+            self._check_nameless(fd, name)
             return fd
         if _MEMORY_OF_PROCESSES.fullmatch(name):
             self._on_refusal(name, "the guest's memory is not at these addresses")
@@ -391,6 +408,13 @@ def _is_open(fd: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _is_called(link: str, name: str) -> bool:
+    try:
+        return os.readlink(link) == name
+    except OSError:
+        return False
 
 
 def _exists(name: bytes, folder: int) -> bool:

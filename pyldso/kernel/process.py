@@ -23,6 +23,7 @@ from pyldso.kernel.binding import Argument, BoundSyscall
 from pyldso.kernel.cpu import PAGE_FAULT, Cpu, Fault
 from pyldso.kernel.events import ProcessEnded as ProcessEndedEvent
 from pyldso.kernel.events import Refused, SyscallEntered, SyscallExited
+from pyldso.kernel.family import other_members
 from pyldso.kernel.files import Files
 from pyldso.kernel.guest_calls import GuestCalls
 from pyldso.kernel.host import forbid_core_files, host_syscall
@@ -94,6 +95,7 @@ class Process(OwnCalls):
         self.memory.on_sharing = self._share_atomics
         self.files.generate = self._proc_file
         self.files.thread_ids = lambda: self.threads.keys()
+        self.files.relatives = lambda: other_members(self)
         inherited = inherited or Inherited()
         self.signals = Signals(self, inherited)
         self.thread = Thread(os.getpid())
@@ -121,6 +123,7 @@ class Process(OwnCalls):
         self.family_fd = inherited.family_fd
         if self.family_fd >= 0:
             self.files.private_fds.add(self.family_fd)
+            self.files.family_fd = self.family_fd
         self.vfork: VforkChild | None = None
         """In the child of vfork(2): what its parent waits for."""
         self.host_iovec: ctypes.Array[ctypes.c_uint64] | None = None

@@ -151,12 +151,69 @@ def test_pipe_of_pyldso_itself_cannot_be_opened_by_its_name_in_proc(tmp_path):
     again = process.files.open(AT_FDCWD, b"/proc/self/fd/%d" % own, os.O_RDONLY, 0)
     os.close(own)
     os.close(again)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(PermissionError):
         process.files.open(AT_FDCWD, b"/proc/self/fd/%d" % private[0], os.O_RDONLY, 0)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(PermissionError):
         process.files.open(AT_FDCWD, b"/proc/self/fd/%d" % private[0], os.O_WRONLY, 0)
     for fd in private:
         process.files.close_private(fd)
+
+
+NAMELESS = """
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static char path[99], name[99];
+static const char *named(int pid, int fd) {
+    sprintf(path, "/proc/%d/fd/%d", pid, fd);
+    return path;
+}
+static int refused(int pid, int fd) {
+    int flags[] = {O_RDONLY, O_WRONLY | O_NONBLOCK, O_RDWR | O_TRUNC, O_PATH}, count = 0;
+    for (int i = 0; i < 4; i++) count += open(named(pid, fd), flags[i]) < 0;
+    return count + (truncate(path, 0) < 0) + (chmod(path, 0700) < 0);
+}
+int main(int count, char **argv) {
+    int outside = atoi(argv[1]), p[2], memory = memfd_create("m", 0);
+    pipe(p);
+    printf("outside %d %d\\n", refused(outside, atoi(argv[2])), refused(outside, atoi(argv[3])));
+    printf("own %d %d\\n", refused(getpid(), p[0]), refused(getpid(), memory));
+    printf("changed %d %d\\n", fchmod(p[0], 0600), fchmod(memory, 0600));
+    fflush(stdout);
+    int child = fork(), seen = 0;
+    if (!child) for (;;) pause();
+    close(p[0]), close(p[1]), close(memory);
+    printf("child's %d %d\\n", refused(child, p[0]), refused(child, memory));
+    for (int fd = 100; fd < 1024; fd++)
+        for (int i = 0; i < 2; i++)
+            if (readlink(named(i ? child : getpid(), fd), name, 99) > 0 && name[1] == 'm') {
+                seen++;
+                if (refused(i ? child : getpid(), fd) != 6) puts("reached");
+            }
+    printf("seen %d\\n", seen);
+    kill(child, SIGKILL);
+    wait(0);
+}
+"""
+
+
+def test_pipes_and_nameless_files_of_others_cannot_be_opened_by_their_names_in_proc(
+    compile_c, pyldso
+):
+    reading, writing = os.pipe()
+    memory = os.memfd_create("outside")
+    own = pyldso("run", compile_c(NAMELESS), str(os.getpid()), str(reading), str(memory))
+    os.close(reading), os.close(writing), os.close(memory)
+    lines = own.stdout.splitlines()
+    # A pipe cannot be truncated.
+    assert lines == ["outside 6 6", "own 1 0", "changed 0 0", "child's 1 0", "seen 2"]
 
 
 @pytest.mark.parametrize("options", [(), ("--root", ".", "--allow-write", "/")])
