@@ -122,7 +122,9 @@ class Files:
         """
         if not name.startswith(_NAMELESS):
             return
-        if self.family_fd < 0 or not os.path.samestat(os.fstat(fd), os.fstat(self.family_fd)):
+        if self._is_open_as(fd, self.program_fd):
+            return
+        if not self._is_open_as(fd, self.family_fd):
             if any(_is_called(f"/proc/self/fd/{own}", name) for own in self.open_fds() - {fd}):
                 return
             lowest = min((self.lowest_private(), *self.private_fds))
@@ -132,6 +134,10 @@ class Files:
                         return
         self._on_refusal(name, "it belongs to other processes")
         raise os_error(errno.EACCES, name)
+
+    def _is_open_as(self, fd: int, own: int) -> bool:
+        """Tell whether a descriptor of pyldso's own, where there is one, has the same file."""
+        return own >= 0 and os.path.samestat(os.fstat(fd), os.fstat(own))
 
     def open_fds(self) -> set[int]:
         """Return the guest's descriptors."""
