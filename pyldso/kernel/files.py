@@ -18,11 +18,12 @@ from pyldso.arch.x86_64.syscalls import NUMBERS
 from pyldso.errors import os_error
 from pyldso.kernel.host import host_syscall
 from pyldso.kernel.paths import AT_FDCWD, MOST_LINKS, VALID_FLAGS, Paths, name_of_open, split_name
-from pyldso.kernel.policy import PathUse, Policy, is_writable_device
+from pyldso.kernel.policy import TERMINALS, PathUse, Policy, is_writable_device
 
 _OPENAT = NUMBERS["openat"]
 _O_TMPFILE = os.O_TMPFILE & ~os.O_DIRECTORY
 _OPENS_FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | _O_TMPFILE
+_TIOCGPTN = 0x80045430
 _LOWEST_PRIVATE_FD = 700
 _CHANGE = PathUse(follow=True, creates=False, replaces=False)
 _NAME_OF_THREAD = re.compile(r"/proc/(\d+)/task/(\d+)/comm")
@@ -210,6 +211,8 @@ class Files:
             return
         if use.keeps_file and self._is_name_of_thread(real):
             return
+        if real.startswith(TERMINALS) and self._holds_master_of(real):
+            return
         if real.startswith("/memfd:") and os.fstat(fd).st_nlink == 0:
             self._check_nameless(fd, real)
             return
@@ -358,6 +361,18 @@ class Files:
         """Open what a pinned descriptor stands for; a signal interrupts the wait."""
         name = b"/proc/self/fd/%d" % fd
         return self._call(_OPENAT, AT_FDCWD, name, flags | os.O_CLOEXEC, 0)
+
+    def _holds_master_of(self, terminal: str) -> bool:
+        """Tell whether the guest has the other side of a terminal, which it has made then."""
+        for fd in self.open_fds():
+            if os.path.basename(name_of_open(fd)) == "ptmx":
+                try:
+                    number = fcntl.ioctl(fd, _TIOCGPTN, bytes(4))
+                except OSError:
+                    continue
+                if terminal == TERMINALS + str(int.from_bytes(number, "little")):
+                    return True
+        return False
 
     def _is_name_of_thread(self, name: str) -> bool:
         """Tell whether a file holds a thread's name; the first one's is the process's own."""

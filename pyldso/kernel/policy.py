@@ -15,7 +15,7 @@ from typing import NamedTuple
 from pyldso.errors import os_error
 
 _WRITABLE_DEVICES = frozenset(("/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/ptmx"))
-_TERMINALS = "/dev/pts/"
+TERMINALS = "/dev/pts/"
 
 
 def _real_folder(folder: str) -> str:
@@ -34,7 +34,7 @@ def _current_folder() -> str:
 
 def is_writable_device(path: str) -> bool:
     """Tell whether a path is that of a device file which every user may write."""
-    return path in _WRITABLE_DEVICES or path.startswith(_TERMINALS)
+    return path in _WRITABLE_DEVICES or path.startswith(TERMINALS)
 
 
 class Policy(NamedTuple):

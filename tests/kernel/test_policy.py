@@ -230,3 +230,40 @@ def test_openat2_walks_within_its_limits_as_natively(
     assert own.stdout.splitlines() == native.decode().splitlines()
     assert own.returncode == status == 0
     assert own.stdout.endswith("wrong 0\n")
+
+
+TERMINAL = """
+import os, pty, sys
+def attempt(change, *arguments):
+    try:
+        print(change.__name__, change(*arguments))
+    except OSError as refusal:
+        print(change.__name__, refusal.strerror)
+master, slave = pty.openpty()
+own = os.ttyname(slave)
+attempt(os.chown, own, os.getuid(), os.getgid())
+attempt(os.chmod, own, 0o622)
+attempt(os.fchmod, slave, 0o602)
+print(oct(os.stat(own).st_mode))
+if len(sys.argv) > 1:
+    attempt(os.chmod, sys.argv[1], 0o666)
+    os.close(master)
+    attempt(os.fchmod, slave, 0o666)
+"""
+
+
+def test_terminal_that_the_guest_has_made_is_its_own_and_no_other(tmp_path, pyldso, tool):
+    script = tmp_path / "script.py"
+    script.write_text(TERMINAL)
+    python = "/usr/bin/python3"
+    native = tool(python, script, cwd=tmp_path)
+    assert pyldso("run", python, script).stdout == native.stdout
+    master, slave = os.openpty()
+    try:
+        mode = os.stat(slave).st_mode
+        shown = pyldso("run", python, script, os.ttyname(slave)).stdout.splitlines()
+        assert shown[-2:] == ["chmod Permission denied", "fchmod Permission denied"]
+        assert os.stat(slave).st_mode == mode
+    finally:
+        os.close(master)
+        os.close(slave)
