@@ -18,6 +18,9 @@ def prepare_family(process: Process) -> None:
     if process.family_fd < 0:
         marker = os.memfd_create("pyldso", os.MFD_CLOEXEC)
         process.family_fd = process.files.family_fd = process.files.keep_private(marker)
+        from pyldso.kernel.relatives import publish  # which knows this module
+
+        publish(process)
 
 
 def is_family(process: Process, pid: int) -> bool:

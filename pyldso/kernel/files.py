@@ -29,6 +29,7 @@ _CHANGE = PathUse(follow=True, creates=False, replaces=False)
 _NAME_OF_THREAD = re.compile(r"/proc/(\d+)/task/(\d+)/comm")
 _MEMORY_OF_PROCESSES = re.compile(r"/proc/\d+/(task/\d+/)?(mem|pagemap|clear_refs)")
 
+_FILE_OF_PROCESS = re.compile(r"/proc/(\d+)/(?:task/\d+/)?(\w+)")
 _NAMELESS = ("pipe:", "/memfd:")
 """How the kernel calls what processes share by descriptors alone."""
 _OF_THE_EMULATOR = frozenset(("smaps", "smaps_rollup", "numa_maps"))
@@ -62,6 +63,8 @@ class Files:
         """Gives the ids of the guest's threads."""
         self.relatives: Callable[[], Collection[int]] = lambda: ()
         """Gives the other processes of the program."""
+        self.show_relative: Callable[[int, str], bytes | None] = lambda pid, entry: None
+        """Gives what /proc shows of another process of the program; None where it is the host's."""
         self._on_refusal = on_refusal
         self._to_discard: list[int] = []
         root_fd = -1
@@ -116,6 +119,10 @@ class Files:
             else min(_LOWEST_PRIVATE_FD, soft * 3 // 4)
         )
 
+    def lowest_foreign_private(self) -> int:
+        """Return below which number the descriptors of another process are the guest's."""
+        return min((self.lowest_private(), *self.private_fds))
+
     def _check_nameless(self, fd: int, name: str) -> None:
         """Raise OSError where what `fd` opened has no name, and is no file of the program's.
 
@@ -128,7 +135,7 @@ class Files:
         if not self._is_open_as(fd, self.family_fd):
             if any(_is_called(f"/proc/self/fd/{own}", name) for own in self.open_fds() - {fd}):
                 return
-            lowest = min((self.lowest_private(), *self.private_fds))
+            lowest = self.lowest_foreign_private()
             for pid in self.relatives():
                 for number in os.listdir(f"/proc/{pid}/fd"):
                     if int(number) < lowest and _is_called(f"/proc/{pid}/fd/{number}", name):
@@ -148,10 +155,17 @@ class Files:
     def hidden_names(self, fd: int) -> Callable[[bytes], bool] | None:
         """Return what tells the names that a folder does not show, where there are such."""
         folder = name_of_open(fd)
-        own = f"/proc/{os.getpid()}/"
-        if not folder.startswith(own):
+        if not folder.startswith("/proc/"):
             return None
+        own = f"/proc/{os.getpid()}/"
         last = folder.rpartition("/")[2]
+        if not folder.startswith(own):
+            pid = folder.split("/")[2]
+            is_shown = last not in ("fd", "fdinfo") or not pid.isdigit()
+            if is_shown or int(pid) not in self.relatives():
+                return None
+            lowest = self.lowest_foreign_private()
+            return lambda name: name.isdigit() and int(name) >= lowest
         if last in ("fd", "fdinfo"):
             return lambda name: name.isdigit() and int(name) in self.private_fds
         if last == "task":  # where the emulator's own threads are, too
@@ -226,8 +240,9 @@ class Files:
 
     def readlink(self, dirfd: int, path: bytes) -> bytes:
         """Return where a symbolic link points, as the guest sees it; raises OSError."""
-        if self.own_file(path):
-            return os.fsencode(self.program_path)
+        if own := self.own_file(path):
+            is_other = path[6:-4].isdigit() and int(path[6:-4]) != os.getpid()
+            return own if is_other else os.fsencode(self.program_path)
         if not path:  # of a descriptor that stands for a link
             return os.readlink(b"", dir_fd=dirfd)
         target = os.readlink(self.place(dirfd, path, follow=False), dir_fd=dirfd)
@@ -389,6 +404,8 @@ class Files:
                 if self.program_fd >= 0:
                     return b"/proc/self/fd/%d" % self.program_fd
                 return os.fsencode(self.paths.host_name(self.program_path))
+            if middle.isdigit() and not self.paths.root:
+                return self.show_relative(int(middle), "exe")
         return None
 
     def _guard_proc(self, fd: int) -> int:
@@ -405,6 +422,9 @@ class Files:
             raise os_error(errno.EACCES, name)
         own = f"/proc/{os.getpid()}/"
         entry, thread = name.removeprefix(own), os.getpid()
+        if entry == name and (other := _FILE_OF_PROCESS.fullmatch(name)):
+            content = self.show_relative(int(other[1]), other[2])
+            return fd if content is None else _show(content, other[2], fd)
         if entry.startswith("task/"):
             if self._is_name_of_thread(name):
                 return fd
@@ -414,13 +434,7 @@ class Files:
             self._on_refusal(name, "only /proc/self/maps is the guest's")
             raise os_error(errno.EACCES, name)
         content = self.generate(entry, thread)
-        if content is not None:
-            replacement = os.memfd_create(entry, os.MFD_CLOEXEC)
-            os.write(replacement, content)
-            os.lseek(replacement, 0, os.SEEK_SET)
-            os.dup2(replacement, fd, inheritable=False)
-            os.close(replacement)
-        return fd
+        return fd if content is None else _show(content, entry, fd)
 
 
 def _is_open(fd: int) -> bool:
@@ -429,6 +443,16 @@ def _is_open(fd: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _show(content: bytes, name: str, fd: int) -> int:
+    """Let a descriptor stand for a file with a content, and return it."""
+    replacement = os.memfd_create(name, os.MFD_CLOEXEC)
+    os.write(replacement, content)
+    os.lseek(replacement, 0, os.SEEK_SET)
+    os.dup2(replacement, fd, inheritable=False)
+    os.close(replacement)
+    return fd
 
 
 def _is_called(link: str, name: str) -> bool:

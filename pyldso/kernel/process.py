@@ -96,6 +96,7 @@ class Process(OwnCalls):
         self.files.generate = self._proc_file
         self.files.thread_ids = lambda: self.threads.keys()
         self.files.relatives = lambda: other_members(self)
+        self.files.show_relative = self._proc_file_of_relative
         inherited = inherited or Inherited()
         self.signals = Signals(self, inherited)
         self.thread = Thread(os.getpid())
@@ -562,11 +563,22 @@ class Process(OwnCalls):
         self.cmdline = b"".join(text + b"\0" for text in argv)
         self.environ = b"".join(text + b"\0" for text in envp)
         self.auxv = auxv
+        if self.family_fd >= 0:
+            from pyldso.kernel.relatives import publish  # start-up: only where others may look
+
+            publish(self)
 
     def _proc_file(self, entry: str, tid: int) -> bytes | None:
         from pyldso.kernel.procfs import content  # start-up: few programs ask
 
         return content(self, entry, tid)
+
+    def _proc_file_of_relative(self, pid: int, entry: str) -> bytes | None:
+        if self.family_fd < 0:
+            return None
+        from pyldso.kernel.procfs import content_of_relative  # start-up: few programs ask
+
+        return content_of_relative(self, pid, entry)
 
     def refuse(self, what: str, reason: str) -> None:
         """Tell once that the guest asked for something it does not get."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from pyldso.errors import os_error
 from pyldso.kernel.mmu import EXECUTE, PAGE_SIZE, READ, WRITE
 
 if TYPE_CHECKING:
@@ -37,6 +39,25 @@ def content(process: Process, entry: str, tid: int) -> bytes | None:
     }
     show = shown.get(entry)
     return show() if show is not None else None
+
+
+_OF_MEMORY = frozenset(("maps", "smaps", "smaps_rollup", "numa_maps"))
+
+
+def content_of_relative(process: Process, pid: int, entry: str) -> bytes | None:
+    """Return what /proc shows of another process of the program; None where it is the host's.
+
+    Raises OSError where only that process itself could tell.
+    """
+    from pyldso.kernel.relatives import record_of  # start-up: seldom asked for
+
+    record = record_of(process, pid)
+    if record is None:
+        return None
+    if entry in _OF_MEMORY:
+        process.refuse(f"/proc/{pid}/{entry}", "only a process itself knows its memory")
+        raise os_error(errno.EACCES)
+    return record._asdict().get(entry)
 
 
 def _maps_text(memory: AddressSpace, shown_name: Callable[[str], str]) -> bytes:
@@ -81,6 +102,10 @@ def set_thread_name(process: Process, tid: int, name: bytes) -> None:
     """Name a thread."""
     if tid == os.getpid():
         process.command_name = name[:15]
+        if process.family_fd >= 0:
+            from pyldso.kernel.relatives import show_name  # start-up: seldom needed
+
+            show_name(process)
     else:
         with open(f"/proc/self/task/{tid}/comm", "wb", buffering=0) as file:
             file.write(name[:15])

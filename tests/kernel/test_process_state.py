@@ -297,3 +297,41 @@ def test_limit_of_the_address_space_holds_for_programs_started_under_it(run_nati
     native, own = run_native("/bin/sh", "-c", script), pyldso("run", "/bin/sh", "-c", script)
     assert native[2].startswith(b"Out of memory")
     assert (own.returncode, own.stdout, own.stderr) == (native[0], "", native[2].decode())
+
+
+RELATIVES = """
+mkfifo gate
+sleep 60 > gate 2>&1 & child=$!
+read -r nothing < gate &
+while ! readlink /proc/$child/exe | grep -q sleep; do :; done
+for pid in $child $$; do
+    for file in comm cmdline; do tr '\\0' ' ' < /proc/$pid/$file; echo; done
+    grep Name: /proc/$pid/status
+    cut -d ' ' -f 2 < /proc/$pid/stat
+    tr '\\0' '\\n' < /proc/$pid/environ | grep MARK
+    readlink /proc/$pid/exe
+    cmp /proc/$pid/exe $(readlink /proc/$pid/exe) && echo same
+    (cd /proc/$pid; ls fd fdinfo)
+    ls /proc/$pid/task | wc -l
+done
+(MARK=3 exec sh -c 'tr "\\0" "\\n" < /proc/$$/environ | grep MARK; cat /proc/$$/comm')
+kill $child
+"""
+
+
+def test_processes_of_a_program_see_each_other_as_natively(run_native, pyldso, tmp_path):
+    for name in ("native", "own"):
+        (tmp_path / name).mkdir()
+    words = ("/usr/bin/env", "-i", "PATH=/usr/bin:/bin", "MARK=2", "/bin/sh", "-c", RELATIVES)
+    status, native, _ = run_native(*words, cwd=tmp_path / "native")
+    own = pyldso("run", *words, cwd=tmp_path / "own")
+    assert own.stdout.splitlines() == native.decode().splitlines()
+    assert own.returncode == status == 0
+    assert native.count(b"sleep") > 3
+
+
+def test_memory_of_another_process_is_not_shown(pyldso):
+    ended = pyldso("run", "--warn", "/bin/sh", "-c", "cat /proc/$$/maps; read x < /proc/$$/maps")
+    assert "Permission denied" in ended.stderr
+    assert "/maps: only a process itself knows its memory" in ended.stderr
+    assert ended.returncode == 0
