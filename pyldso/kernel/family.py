@@ -65,6 +65,17 @@ def other_members(process: Process) -> list[int]:
     return [pid for pid in family_members(process, None) if pid != os.getpid()]
 
 
+def is_running(tid: int) -> bool:
+    """Tell whether there is a thread of this id, of whatever program, that has not ended."""
+    try:
+        os.sched_getscheduler(tid)  # which nothing hides
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return _stat_fields(tid)[:1] not in ((b"Z",), (b"X",))
+
+
 def _stat_fields(pid: int) -> tuple[bytes, ...]:
     """Return a process's state, parent and process group (proc(5)); none where it is gone."""
     try:

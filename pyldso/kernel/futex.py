@@ -19,14 +19,17 @@ from pyldso.kernel.syscalls_futex import (
     CMP_REQUEUE,
     CMP_REQUEUE_PI,
     LOCK_PI,
+    OWNER_DIED,
     PRIVATE,
     REQUEUE,
+    TID_MASK,
     TIMED,
     TRYLOCK_PI,
     UNLOCK_PI,
     WAIT,
     WAIT_BITSET,
     WAIT_REQUEUE_PI,
+    WAITERS,
     WAKE,
     WAKE_BITSET,
     WAKE_OP,
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
     from pyldso.kernel.scheduler import Scheduler
 
 MATCH_ANY = 0xFFFFFFFF
-TID_MASK, OWNER_DIED, WAITERS = 0x3FFFFFFF, 0x40000000, 0x80000000
 _OPARG_IS_SHIFT = 8
 
 

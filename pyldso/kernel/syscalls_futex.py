@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pyldso.arch.x86_64.syscalls import NUMBERS
 from pyldso.errors import os_error
 from pyldso.kernel.host import host_syscall
-from pyldso.kernel.mmu import READ
+from pyldso.kernel.mmu import READ, WRITE
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process
@@ -23,6 +23,7 @@ WAIT, WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP, LOCK_PI, UNLOCK_PI = 0, 1, 3, 4, 5, 6
 TRYLOCK_PI, WAIT_BITSET, WAKE_BITSET, LOCK_PI2 = 8, 9, 10, 13
 WAIT_REQUEUE_PI, CMP_REQUEUE_PI = 11, 12
 PRIVATE, CLOCK_REALTIME = 128, 256
+TID_MASK, OWNER_DIED, WAITERS = 0x3FFFFFFF, 0x40000000, 0x80000000
 TIMED = frozenset((WAIT, LOCK_PI, WAIT_BITSET, LOCK_PI2, WAIT_REQUEUE_PI))
 """Commands that wait, for a time if they are given one."""
 TWO_PLACES = frozenset((REQUEUE, CMP_REQUEUE, WAKE_OP, WAIT_REQUEUE_PI, CMP_REQUEUE_PI))
@@ -53,12 +54,29 @@ def sys_futex(
     if uaddr & 3 or (command in TWO_PLACES and uaddr2 & 3):
         raise os_error(errno.EINVAL)
     is_private = operation & PRIVATE or not is_shared(process, uaddr)
+    if command in (WAIT, WAIT_BITSET) and value & WAITERS and not is_private:
+        _bury(process, uaddr, value)
     if process.futexes is None or len(process.threads) == 1 or not is_private:
         return _ask_host(process, uaddr, operation, value, timeout, uaddr2, value3)
     # start-up: only where there are threads
     from pyldso.kernel.futex import ask_threads
 
     return ask_threads(process, process.futexes, uaddr, operation, value, timeout, uaddr2, value3)
+
+
+def _bury(process: Process, uaddr: int, value: int) -> None:
+    """Mark a robust futex whose owner was killed, and the emulator with it: EAGAIN where it is one.
+
+    The kernel would have done so by the owner's list of robust futexes, which is gone.
+    """
+    from pyldso.kernel.family import is_running  # start-up: seldom needed
+    from pyldso.kernel.host import compare_exchange
+
+    owner = value & TID_MASK
+    if owner and owner not in process.threads and not is_running(owner):
+        place = process.memory.host_pointer(uaddr, 4, READ | WRITE)
+        if compare_exchange(place, value, WAITERS | OWNER_DIED):
+            raise os_error(errno.EAGAIN)
 
 
 def _ask_host(

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 from pyldso.arch.x86_64 import registers
 from pyldso.errors import os_error
-from pyldso.kernel.futex import OWNER_DIED, TID_MASK, WAITERS
 from pyldso.kernel.host import compare_exchange, host_syscall
 from pyldso.kernel.mmu import READ, WRITE, MemoryFault
 from pyldso.kernel.status import Exited, ProcessEnded
-from pyldso.kernel.syscalls_futex import FUTEX, WAKE, is_shared
+from pyldso.kernel.syscalls_futex import FUTEX, OWNER_DIED, TID_MASK, WAITERS, WAKE, is_shared
 
 if TYPE_CHECKING:
     from pyldso.kernel.process import Process

@@ -387,6 +387,7 @@ _ROWS: dict[int, tuple[str, ...]] = {
         "futex",
         "address uaddr, futex_op op, uint val, address timeout, address uaddr2, uint val3",
         "futex.futex",
+        "that a robust one's owner was killed, finds who asks next, none who waits already",
     ),
     203: (
         "sched_setaffinity",
