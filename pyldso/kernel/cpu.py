@@ -159,12 +159,10 @@ class Cpu(Unicorn):
         if self._block_stop is not None:
             self._block_stop.forget()
         self._memory_guard.close_pages()
+        self._heed_written_code()
         error = self._run(pc, until)
-        if self._writes_code:
-            self._writes_code = False
-            self._end_direct_memory()
-            if self._fault is None and self._refused is None:
-                error = ERR_OK  # as if it had been stopped
+        if self._heed_written_code() and self._fault is None and self._refused is None:
+            error = ERR_OK  # as if it had been stopped
         if self._atomics is not None and self._atomics.take_given_up():
             error = self._run_one_alone(self._atomics, self.pc)
         return error
@@ -212,11 +210,16 @@ class Cpu(Unicorn):
         self._writes_code = self._direct is not None
         return self._writes_code
 
-    def _end_direct_memory(self) -> None:
+    def _heed_written_code(self) -> bool:
+        """Let all code be translated so that it is noticed when it is written, if it can be."""
+        if not self._writes_code:
+            return False
+        self._writes_code = False
         if self._direct is not None:
             self._direct.end()
             self._direct = None
             self._flush_all_code()
+        return True
 
     def interrupt(self) -> None:
         """End the run in progress between two instructions; callable from any thread.

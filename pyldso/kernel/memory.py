@@ -285,15 +285,17 @@ class AddressSpace(GuestMemory):
         if self._size_limit is not None and prot:
             self._check_size(sum(vma.end - vma.start for vma in affected if not vma.prot))
         is_reduced = False
-        for vma in affected:
-            is_reduced |= bool(vma.prot & ~prot)
-            self._protect_one(vma, prot)
-            self._part_aliases(vma)
-        if is_reduced:
-            self._cache.flush_tlb()
+        try:
+            for vma in affected:
+                is_reduced |= bool(vma.prot & ~prot)
+                self._protect_one(vma, prot)
+                self._part_aliases(vma)
+        finally:
+            if is_reduced:
+                self._cache.flush_tlb()
+            self._merge(first, last)
         if prot & WRITE and any(vma.is_shared for vma in affected):
             self.on_sharing()
-        self._merge(first, last)
         if reached != end:
             raise os_error(errno.ENOMEM)
 
