@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pyldso.arch.x86_64 import registers, vdso, vex
 from pyldso.errors import ElfFormatError
 from pyldso.kernel import code_generator, host
+from pyldso.kernel.alignment import is_odd
 from pyldso.kernel.clock_gate import ClockGate
 from pyldso.kernel.direct_memory import DirectMemory
 from pyldso.kernel.libunicorn import ERR_OK, MachineError, Unicorn
@@ -65,6 +66,7 @@ STACK_FAULT, PAGE_FAULT, X87_ERROR, ALIGNMENT_CHECK, SIMD_ERROR = 12, 14, 16, 17
 """Exception vectors (Intel SDM volume 3, table 6-1)."""
 
 
+_NOT_ALIGNED = "the address of an SSE operand is no multiple of 16"
 _NO_AVX = "an AVX instruction, which the emulated processor (x86-64-v2) does not have"
 
 
@@ -150,6 +152,8 @@ class Cpu(Unicorn):
             # In the quick way a refused access ends here; its page is known from the fill hook.
             page, access = self._refused
             address = self._exact_address(page) if is_exact else page
+            if is_odd(address):
+                return Fault(GENERAL_PROTECTION, reason=_NOT_ALIGNED)
             return Fault(PAGE_FAULT, address, access)
         if self._fault is None and error != ERR_OK:
             raise MachineError(f"the emulator stopped at {self.pc:#x} (libunicorn error {error})")

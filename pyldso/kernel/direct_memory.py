@@ -11,6 +11,9 @@ The TLB also knows from which pages code was translated, and forgets that code w
 written. Here no page is writable and executed at once: where a program wants that, all its code
 is translated in libunicorn's way from then on.
 
+What an instruction of SSE wants aligned (alignment.py) has an address that no memory has, where it
+is not.
+
 Two places of libunicorn's code generator for x86-64 hosts, tcg_out_qemu_ld and tcg_out_qemu_st,
 are replaced in memory where they are the tested version's.
 """
@@ -20,7 +23,7 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING
 
-from pyldso.kernel import host
+from pyldso.kernel import alignment, host
 from pyldso.kernel.code_generator import ANCHOR, Place, go, replace
 from pyldso.kernel.mmu import PAGE_SIZE
 
@@ -29,29 +32,45 @@ if TYPE_CHECKING:
     from pyldso.kernel.mmu import Arena
 
 _REGISTERS = 16
-_SPACE = 32
+_SPACE = 64
+"""Bytes for an access; the last says how many it has."""
 _REX_W, _REX_R_SHIFT, _MODRM_RDI, _MODRM_RSI = 0x48, 2, 0xC7, 0xC6
 # An access of memory, by the number of the register with the guest's address. The slow way's
 # distance is filled in as that of a jump; the access itself follows.
-_ACCESS = (
+_GET_ADDRESS = (
     b"%(rex)b\x89%(to_rdi)b"                  # mov  rdi, register
     b"%(rex)b\x89%(to_rsi)b"                  # mov  rsi, register
+)  # fmt: skip
+_SPOIL_ODD_ADDRESS = (
+    b"\x83\xe7\x0f"                          # and  edi, 15
+    b"\x48\xc1\xe7%(odd_shift)b"              # shl  rdi, ODD_SHIFT
+    b"\x48\x01\xfe"                          # add  rsi, rdi
+    b"\x48\x89\xf7"                          # mov  rdi, rsi
+)  # fmt: skip
+_MAKE_HOST_ADDRESS = (
     b"\x48\xc1\xef%(window_bits)b"            # shr  rdi, window_bits
     b"\x48\x03\x34\xfd%(windows)b"            # add  rsi, [rdi*8+windows]
     b"\x0f\x1f\x80\x00\x00\x00\x00"          # nop  dword [rax+slow]
 )  # fmt: skip
+_KINDS = _GET_ADDRESS + _MAKE_HOST_ADDRESS, _GET_ADDRESS + _SPOIL_ODD_ADDRESS + _MAKE_HOST_ADDRESS
 
 # Entered in the middle of tcg_out_qemu_ld and tcg_out_qemu_st, with ZF set where the access need
 # not be aligned. 0x9970 is in the TCGContext the offset of uc, 0x88 that of code_ptr; 0x430, 0x448
-# and 0x478 are in uc those of the lists of hooks. What must be aligned is left to libunicorn.
+# and 0x478 are in uc those of the lists of hooks.
 _LOAD = (
-    b"\x75\x37"                           # jne  ld_aligned
+    b"\x41\xb9\x00\x00\x00\x00"           # mov  r9d, 0x0                an access of any address
+    b"\x74\x16"                           # je   more
+    b"\x41\x83\xff\x40"                   # cmp  r15d, 0x40              MO_ALIGN_16
+    b"\x75\x47"                           # jne  ld_other
+    b"\x45\x31\xff"                       # xor  r15d, r15d
+    b"\x41\x81\xe5\xff\xf8\xff\xff"       # and  r13d, ~0x700            not for the slow way
+    b"\x41\xb9\x00\x04\x00\x00"           # mov  r9d, 0x400              of one that is aligned
     b"\x49\x8b\x86\x70\x99\x00\x00"       # mov  rax, [r14+0x9970]       uc
-    b"\x48\x3b\x05\xf0\x0f\x00\x00"       # cmp  rax, [owner]
+    b"\x48\x3b\x05\xd4\x0f\x00\x00"       # cmp  rax, [owner]
     b"\x75\x1b"                           # jne  ld_checked
     b"\x4c\x89\xf7"                       # mov  rdi, r14                the TCGContext
     b"\x89\xe9"                           # mov  ecx, ebp                the address's register
-    b"\xe8\x9b\x00\x00\x00"               # call emit
+    b"\xe8\xbb\x00\x00\x00"               # call emit
     b"\x72\x0f"                           # jb   ld_checked
     b"\x49\x89\xc4"                       # mov  r12, rax                the label
     b"\x48\xb8%(ld_resume)b"              # mov  rax, ld_resume
@@ -59,18 +78,24 @@ _LOAD = (
                                           # ld_checked:
     b"\x48\xb8%(ld_checked)b"             # mov  rax, ld_checked
     b"\xff\xe0"                           # jmp  rax
-                                          # ld_aligned:
+                                          # ld_other:
     b"\x41\x83\xff\x70"                   # cmp  r15d, 0x70
     b"\x48\xb9%(ld_natural)b"             # mov  rcx, ld_natural
-    b"\x74\x0a"                           # je   done
+    b"\x74\x0a"                           # je   more
     b"\x48\xb9%(ld_aligned)b"             # mov  rcx, ld_aligned
     b"\xb8\x01\x00\x00\x00"               # mov  eax, 0x1
     b"\xff\xe1"                           # jmp  rcx
 )  # fmt: skip
 _STORE = (
-    b"\x75\x3b"                           # jne  st_aligned
+    b"\x41\xb9\x00\x00\x00\x00"           # mov  r9d, 0x0                an access of any address
+    b"\x74\x1a"                           # je   more
+    b"\x83\xff\x40"                       # cmp  edi, 0x40               MO_ALIGN_16
+    b"\x75\x50"                           # jne  st_other
+    b"\xc7\x44\x24\x08\x00\x00\x00\x00"   # mov  dword [rsp+0x8], 0x0
+    b"\x41\x81\xe6\xff\xf8\xff\xff"       # and  r14d, ~0x700            not for the slow way
+    b"\x41\xb9\x00\x04\x00\x00"           # mov  r9d, 0x400              of one that is aligned
     b"\x49\x8b\x87\x70\x99\x00\x00"       # mov  rax, [r15+0x9970]       uc
-    b"\x48\x3b\x05\x96\x0f\x00\x00"       # cmp  rax, [owner]
+    b"\x48\x3b\x05\x5a\x0f\x00\x00"       # cmp  rax, [owner]
     b"\x75\x1f"                           # jne  st_checked
     b"\x4c\x89\xff"                       # mov  rdi, r15                the TCGContext
     b"\x89\xd9"                           # mov  ecx, ebx                the address's register
@@ -83,10 +108,10 @@ _STORE = (
                                           # st_checked:
     b"\x48\xb8%(st_checked)b"             # mov  rax, st_checked
     b"\xff\xe0"                           # jmp  rax
-                                          # st_aligned:
+                                          # st_other:
     b"\x83\xff\x70"                       # cmp  edi, 0x70
     b"\x48\xb9%(st_natural)b"             # mov  rcx, st_natural
-    b"\x74\x0a"                           # je   done
+    b"\x74\x0a"                           # je   more
     b"\x48\xb9%(st_aligned)b"             # mov  rcx, st_aligned
     b"\xb8\x01\x00\x00\x00"               # mov  eax, 0x1
     b"\xff\xe1"                           # jmp  rcx
@@ -97,19 +122,21 @@ _EMIT = (
     b"\x48\x0b\x90\x48\x04\x00\x00"       # or   rdx, [rax+0x448]
     b"\x48\x0b\x90\x78\x04\x00\x00"       # or   rdx, [rax+0x478]
     b"\x48\xf7\xda"                       # neg  rdx                     CF: there is one
-    b"\x72\x26"                           # jb   done
-    b"\xc1\xe1\x05"                       # shl  ecx, 0x5
-    b"\x48\x8d\x35\x62\x0f\x00\x00"       # lea  rsi, [accesses]
+    b"\x72\x28"                           # jb   more
+    b"\xc1\xe1\x06"                       # shl  ecx, 0x6
+    b"\x48\x8d\x35\xe6\x0f\x00\x00"       # lea  rsi, [accesses]
+    b"\x4c\x01\xce"                       # add  rsi, r9
     b"\x48\x01\xce"                       # add  rsi, rcx
     b"\x49\x8b\xb8\x88\x00\x00\x00"       # mov  rdi, [r8+0x88]          code_ptr
-    b"\xb9\x19\x00\x00\x00"               # mov  ecx, SIZE
+    b"\x0f\xb6\x4e\x3f"                   # movzx ecx, byte [rsi+0x3f]
     b"\xf3\xa4"                           # rep  movsb
     b"\x49\x89\xb8\x88\x00\x00\x00"       # mov  [r8+0x88], rdi          code_ptr
     b"\x48\x8d\x47\xfc"                   # lea  rax, [rdi-0x4]
     b"\xc3"                               # ret
 )  # fmt: skip
-_OWNER, _ACCESSES = 0, 0x40
-"""In the page behind the code: the uc_engine that the code is generated for, and the accesses."""
+_OWNER, _WINDOWS, _ACCESSES = 0, 8, 0x100
+"""In the page behind the code: the uc_engine that code is generated for, its `direct_windows`, and
+the accesses of any addresses, then those of aligned ones. Between them is what alignment.py has."""
 
 _LOAD_CHECK = Place(
     -0x85FAD,
@@ -168,16 +195,14 @@ class DirectMemory:
             raise LookupError("no address space")
         page = _place(unicorn.function_address(ANCHOR))
         self._owner = ctypes.c_uint64.from_address(page + PAGE_SIZE + _OWNER)
-        for register in range(_REGISTERS):
-            number = register & 7
-            code = _ACCESS % {
-                b"rex": bytes((_REX_W | (register >> 3) << _REX_R_SHIFT,)),
-                b"to_rdi": bytes((_MODRM_RDI | number << 3,)),
-                b"to_rsi": bytes((_MODRM_RSI | number << 3,)),
-                b"window_bits": bytes((arena.window_bits,)),
-                b"windows": arena.direct_windows.to_bytes(4, "little"),
-            }
-            ctypes.memmove(page + PAGE_SIZE + _ACCESSES + _SPACE * register, code, len(code))
+        ctypes.c_uint64.from_address(page + PAGE_SIZE + _WINDOWS).value = arena.direct_windows
+        place = page + PAGE_SIZE + _ACCESSES
+        for kind in _KINDS:
+            for register in range(_REGISTERS):
+                code = kind % _operands(register, arena)
+                slot = code.ljust(_SPACE - 1, b"\0") + bytes((len(code),))
+                ctypes.memmove(place, slot, _SPACE)
+                place += _SPACE
         self._engine = unicorn.engine_address
         self._owner.value = self._engine
 
@@ -192,21 +217,37 @@ class DirectMemory:
             self._owner.value = 0
 
 
+def _operands(register: int, arena: Arena) -> dict[bytes, bytes]:
+    number = register & 7
+    values = {
+        b"rex": _REX_W | (register >> 3) << _REX_R_SHIFT,
+        b"to_rdi": _MODRM_RDI | number << 3,
+        b"to_rsi": _MODRM_RSI | number << 3,
+        b"odd_shift": alignment.ODD_SHIFT,
+        b"window_bits": arena.window_bits,
+    }
+    operands = {name: bytes((value,)) for name, value in values.items()}
+    return operands | {b"windows": arena.direct_windows.to_bytes(4, "little")}
+
+
 def _place(anchor: int) -> int:
     """Change the code generator, once, and return the page of the new code."""
     page = _pages.get(anchor)
     if page is None:
         checks = _LOAD_CHECK, _STORE_CHECK, _AFTER_LOAD_CHECK, _AFTER_STORE_CHECK, _HOOKS
-        if not all(check.stands(anchor) for check in checks):
+        if not all(check.stands(anchor) for check in (*checks, *alignment.PLACES)):
             raise LookupError("not the known build")
         if not ctypes.c_ubyte.from_address(anchor + _HAVE_MOVBE).value:
             raise LookupError("the processor has no movbe")
         goals = {name: (anchor + offset).to_bytes(8, "little") for name, offset in _GOALS.items()}
         load, store, emit = (code % goals for code in (_LOAD, _STORE, _EMIT))
-        page = host.place_code(load + store + emit, PAGE_SIZE)
+        code = (load + store + emit).ljust(alignment.CODE_OFFSET, b"\0") + alignment.code(anchor)
+        page = host.place_code(code, PAGE_SIZE)
+        alignment.fill_table(page + PAGE_SIZE)
         try:
             replace(anchor, _LOAD_CHECK, go(page))
             replace(anchor, _STORE_CHECK, go(page + len(load)))
+            alignment.improve(anchor, page)
         except OSError:
             raise LookupError("code cannot be written") from None
         _pages[anchor] = page

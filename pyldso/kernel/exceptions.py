@@ -64,7 +64,8 @@ def killed_by(process: Process, fault: cpu.Fault) -> Killed:
             SI_KERNEL,
             f"interrupt {fault.vector:#x} is not for programs",
         )
-    return Killed(signal.SIGSEGV, pc, None, SI_KERNEL, "privileged instruction or bad segment")
+    reason = fault.reason or "privileged instruction or bad segment"
+    return Killed(signal.SIGSEGV, pc, None, SI_KERNEL, reason)
 
 
 def answer_fault(process: Process, fault: cpu.Fault) -> int:
