@@ -169,7 +169,7 @@ _HELPER = (
     b"\x85\xc0"                              # test   eax, eax
 )  # fmt: skip
 
-_MOV_RAX, _CALL_RAX, _JMP_RAX, _NOP = b"\x48\xb8", b"\xff\xd0", b"\xff\xe0", b"\x90"
+_MOV_RAX, CALL_RAX, JMP_RAX, _NOP = b"\x48\xb8", b"\xff\xd0", b"\xff\xe0", b"\x90"
 _improved: set[int] = set()
 """The anchors of the libraries that are done: a process has one."""
 
@@ -200,7 +200,7 @@ def improve(unicorn: Unicorn) -> bool:
         host.replace_code(page, begin + end + forget)
         replace(anchor, _CHECK, go(page))
         replace(anchor, _BLOCK_END, go(page + len(begin)))
-        replace(anchor, _LAST_CHECK, go(page + len(begin + end), _CALL_RAX))
+        replace(anchor, _LAST_CHECK, go(page + len(begin + end), CALL_RAX))
         replace(anchor, _OTHER_PAGE, b"")
     except OSError:
         # A kernel that lets nobody write to code refuses the very first time.
@@ -210,7 +210,7 @@ def improve(unicorn: Unicorn) -> bool:
     return True
 
 
-def go(address: int, how: bytes = _JMP_RAX) -> bytes:
+def go(address: int, how: bytes = JMP_RAX) -> bytes:
     """Return code that jumps to an address; RAX is lost."""
     return _MOV_RAX + address.to_bytes(8, "little") + how
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyldso.arch.x86_64 import registers, vdso, vex
 from pyldso.errors import ElfFormatError
-from pyldso.kernel import code_generator, host
+from pyldso.kernel import code_generator, float_environment, host
 from pyldso.kernel.alignment import is_odd
 from pyldso.kernel.clock_gate import ClockGate
 from pyldso.kernel.direct_memory import DirectMemory
@@ -107,6 +107,8 @@ class Cpu(Unicorn):
         self.has_quick_exits = not force_portable and self._skip_exit_requests()
         self._direct: DirectMemory | None = None
         self._writes_code = False
+        if not force_portable:
+            float_environment.mend(self)
         if self.has_quick_exits and code_generator.improve(self):
             with suppress(LookupError):
                 self._direct = DirectMemory(self, arena)

@@ -153,6 +153,12 @@ def test_process_joins_no_group(compile_c, run_guest):
     assert run_guest(compile_c(JOIN))[0] == 1
 
 
+def test_arithmetic_leaves_its_exceptions_as_natively(compile_c, run_native, pyldso):
+    source = Path(__file__).with_name("float_exceptions.c").read_text()
+    program = compile_c(source, "-O1", "-lm")
+    assert pyldso("run", program).stdout == run_native(program)[1].decode()
+
+
 def test_floating_point_begins_as_natively(compile_c, run_native, run_guest):
     source = Path(__file__).with_name("float_environment.c").read_text()
     program = compile_c(source, "-O1", "-lm")
