@@ -341,3 +341,26 @@ def test_memory_of_another_process_is_not_shown(pyldso):
     assert "Permission denied" in ended.stderr
     assert "/maps: only a process itself knows its memory" in ended.stderr
     assert ended.returncode == 0
+
+
+OTHERS = """
+/bin/cat fifo & cat=$!
+cp /bin/sleep a_sleep_with_a_long_name; ./a_sleep_with_a_long_name 60 & named=$!
+(exec -a 'other name' /bin/sleep 61) & other=$!
+while [ "$(cat /proc/$other/cmdline | tr '\\0' ,)" != 'other name,61,' ]; do sleep 0.05; done
+while [ "$(cat /proc/$named/comm)" != a_sleep_with_a_ ]; do sleep 0.05; done
+until grep -q ^cat /proc/$cat/comm; do sleep 0.05; done
+for pid in $cat $named $other; do cat -A /proc/$pid/cmdline /proc/$pid/comm; done
+ps -o comm=,args= -p $cat,$named,$other
+pkill -P $$ -f '^other n' && wait $other; echo $?
+pkill -P $$ -x cat && wait $cat; echo $?
+kill $named
+"""
+
+
+def test_children_are_shown_to_others_by_their_own_name_and_command_line(tmp_path, pyldso, tool):
+    os.mkfifo(tmp_path / "fifo")
+    native = tool("/bin/bash", "-c", OTHERS, cwd=tmp_path)
+    assert "other name^@61^@" in native.stdout
+    own = pyldso("run", "/bin/bash", "-c", OTHERS)
+    assert own.stdout == native.stdout
