@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyldso.arch.x86_64 import registers, vdso, vex
 from pyldso.errors import ElfFormatError
-from pyldso.kernel import code_generator, float_environment, host
+from pyldso.kernel import code_generator, float_environment, host, x87_functions
 from pyldso.kernel.alignment import is_odd
 from pyldso.kernel.clock_gate import ClockGate
 from pyldso.kernel.direct_memory import DirectMemory
@@ -109,6 +109,7 @@ class Cpu(Unicorn):
         self._writes_code = False
         if not force_portable:
             float_environment.mend(self)
+            x87_functions.mend(self)
         if self.has_quick_exits and code_generator.improve(self):
             with suppress(LookupError):
                 self._direct = DirectMemory(self, arena)

@@ -159,6 +159,12 @@ def test_arithmetic_leaves_its_exceptions_as_natively(compile_c, run_native, pyl
     assert pyldso("run", program).stdout == run_native(program)[1].decode()
 
 
+def test_the_x87_computes_what_it_computes_natively(compile_c, run_native, pyldso):
+    source = Path(__file__).with_name("x87_functions.c").read_text()
+    program = compile_c(source, "-O1", "-lm")
+    assert pyldso("run", program).stdout == run_native(program)[1].decode()
+
+
 def test_floating_point_begins_as_natively(compile_c, run_native, run_guest):
     source = Path(__file__).with_name("float_environment.c").read_text()
     program = compile_c(source, "-O1", "-lm")
