@@ -1,9 +1,10 @@
-"""Makes MXCSR tell which exceptions SSE's instructions have met, and flush to zero as it says.
+"""Mends SSE's arithmetic: exceptions in MXCSR, results flushed to zero, the processor's estimates.
 
 libunicorn computes with software that keeps these flags in a place of its own, from where `stmxcsr`
 does not fetch them: fetestexcept(3) would never find one, and numpy never warn. And it mistakes
-that place for the x87's where MXCSR says that results are to be flushed to zero. Both are mended in
-memory where the code is the tested version's.
+that place for the x87's where MXCSR says that results are to be flushed to zero. RCPSS and its kind
+are estimates, on whose very bits depends what is made of them: the host's own processor makes them.
+All is mended in memory where the code is the tested version's.
 """
 
 from __future__ import annotations
@@ -121,6 +122,26 @@ _FLUSH_TO_ZERO = Place(
     b"\x88\x87\x0c\x03\x00\x00"              # mov    [rdi+0x30c], al
 )  # fmt: skip
 _FLUSHES_SSE = b"\x88\x87\x2c\x03\x00\x00"  # mov    [rdi+0x32c], al
+# void helper(CPUX86State *env, ZMMReg *result, ZMMReg *operand): a load to XMM0, the instruction
+# itself, a store, and a return
+_ESTIMATES = (
+    (  # rsqrtps
+        Place(-0x43860, b"\x41\x54\x4c\x8d\xa7\x28\x03\x00\x00\x55\x48\x89\xd5"),
+        b"\x0f\x10\x02\x0f\x52\xc0\x0f\x11\x06\xc3",
+    ),
+    (  # rsqrtss
+        Place(-0x437D0, b"\x41\x54\x4c\x8d\xa7\x28\x03\x00\x00\x53\x48\x89\xf3"),
+        b"\xf3\x0f\x10\x02\xf3\x0f\x52\xc0\xf3\x0f\x11\x06\xc3",
+    ),
+    (  # rcpps
+        Place(-0x43790, b"\x41\x54\x4c\x8d\xa7\x28\x03\x00\x00\xbf\x00\x00\x80"),
+        b"\x0f\x10\x02\x0f\x53\xc0\x0f\x11\x06\xc3",
+    ),
+    (  # rcpss
+        Place(-0x43720, b"\x53\x49\x89\xd0\x48\x89\xf3\x48\x8d\x97\x28\x03\x00"),
+        b"\xf3\x0f\x10\x02\xf3\x0f\x53\xc0\xf3\x0f\x11\x06\xc3",
+    ),
+)
 _mended: set[int] = set()
 """The anchors of the libraries that are done: a process has one."""
 
@@ -134,7 +155,8 @@ def mend(unicorn: Unicorn) -> bool:
         return False
     if anchor in _mended:
         return True
-    if not all(place.stands(anchor) for place in (_LOAD, _HELPER, _FLUSH_TO_ZERO)):
+    places = _LOAD, _HELPER, _FLUSH_TO_ZERO, *(place for place, _ in _ESTIMATES)
+    if not all(place.stands(anchor) for place in places):
         return False
     words = {key: address.to_bytes(8, "little") for key, address in goals.items()}
     load, store = _LDMXCSR % words, _STMXCSR % words
@@ -143,6 +165,8 @@ def mend(unicorn: Unicorn) -> bool:
         replace(anchor, _HELPER, go(page))
         replace(anchor, _LOAD, go(page + len(load), CALL_RAX))
         replace(anchor, _FLUSH_TO_ZERO, _FLUSHES_SSE)
+        for helper, code in _ESTIMATES:
+            replace(anchor, helper, code)
     except OSError:
         return False
     _mended.add(anchor)

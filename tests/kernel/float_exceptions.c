@@ -39,5 +39,13 @@ int main(void) {
   result = denormal * huge; printf("denormal %d %x\n", result != 0, raised());
   __m128 a = _mm_set_ps(1, 0, 3, 4), b = _mm_setzero_ps();
   volatile __m128 c = a / b; printf("vector %x\n", raised());
+  for (int i = 1; i < 50; i++) {
+    __m128 v = _mm_set_ps(i * 1e-3f, i, i * 7.3f, 1e30f / i);
+    float out[16];
+    _mm_storeu_ps(out, _mm_rcp_ps(v)); _mm_storeu_ps(out + 4, _mm_rsqrt_ps(v));
+    _mm_storeu_ps(out + 8, _mm_rcp_ss(v)); _mm_storeu_ps(out + 12, _mm_rsqrt_ss(v));
+    for (int k = 0; k < 16; k++) printf("%a ", out[k]);
+    printf("%x\n", raised());
+  }
   printf("csr %x\n", _mm_getcsr() & ~_MM_EXCEPT_DENORM);
 }
