@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyldso.arch.x86_64 import registers, vdso, vex
 from pyldso.errors import ElfFormatError
-from pyldso.kernel import code_generator, float_environment, host, x87_functions
+from pyldso.kernel import (
+    code_generator,
+    float_environment,
+    host,
+    string_comparison,
+    x87_functions,
+)
 from pyldso.kernel.alignment import is_odd
 from pyldso.kernel.clock_gate import ClockGate
 from pyldso.kernel.direct_memory import DirectMemory
@@ -113,6 +119,7 @@ class Cpu(Unicorn):
         if self.has_quick_exits and code_generator.improve(self):
             with suppress(LookupError):
                 self._direct = DirectMemory(self, arena)
+                string_comparison.mend(self)
         self._fill = TlbFill(
             arena,
             self._retry_fault,

@@ -165,6 +165,12 @@ def test_the_x87_computes_what_it_computes_natively(compile_c, run_native, pylds
     assert pyldso("run", program).stdout == run_native(program)[1].decode()
 
 
+def test_strings_are_compared_as_natively(compile_c, run_native, pyldso):
+    source = Path(__file__).with_name("string_comparison.c").read_text()
+    program = compile_c(source, "-O2", "-msse4.2")
+    assert pyldso("run", program).stdout == run_native(program)[1].decode()
+
+
 def test_floating_point_begins_as_natively(compile_c, run_native, run_guest):
     source = Path(__file__).with_name("float_environment.c").read_text()
     program = compile_c(source, "-O1", "-lm")
