@@ -435,8 +435,6 @@ def prepare_start(
         namespace.tunables = tunables.requested(options.environment)
         namespace.registers_rseq = bool(tunables.wanted(namespace, tunables.RSEQ, 1))
         surplus += tunables.wanted(namespace, tunables.STATIC_TLS, 0)
-        if tunables.wanted(namespace, tunables.SORT, 0) == tunables.OLD_SORT:
-            namespace.sorts_as_before = True
     namespace.tls.format = personality.threads
     namespace.adjusts_dynamic = personality.adjusts_dynamic
     tls.reserve_static(namespace, personality.control_block_size(namespace), surplus)

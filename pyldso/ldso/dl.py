@@ -205,11 +205,11 @@ class DlFunctions:
         definition = find_symbol(namespace, reference, scopes)
         if definition is None:
             raise announced(namespace, undefined_symbol(label, name, version))
+        if handle == RTLD_DEFAULT:  # a handle keeps its file loaded by itself
+            note_dependency(namespace, by, definition.dso)
         if namespace.events.wanted & Topic.BINDINGS:
             asker = namespace.by_link_map(handle) or by
             announce_binding(namespace, asker, definition.dso, name, version)
-        if handle == RTLD_DEFAULT:  # a handle keeps its file loaded by itself
-            note_dependency(namespace, by, definition.dso)
         if definition.symbol.type == STT.TLS:
             return tls.block_address(namespace, definition.dso) + definition.symbol.st_value
         address = definition_address(namespace, definition)

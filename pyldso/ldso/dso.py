@@ -122,7 +122,12 @@ class Dso:
         """The file and its dependencies, breadth first: the scope of its dlopen handle."""
         self.scopes: list[list[Dso]] = []
         """Where its own references are looked up, in order."""
-        self.relocation_dependencies: set[Dso] = set()
+        self.init_order: list[Dso] = []
+        """`searchlist`, dependents first, once dlopen was asked for the file (l_initfini)."""
+        self.relocation_dependencies: dict[Dso, None] = {}
+        """What references were bound to beside what it needs, in that order (l_reldeps)."""
+        self.has_relocation_dependencies = False
+        """Whether there ever were any: glibc keeps the empty list."""
         self.is_relocated = False
         self.is_initialised = False
         self.is_initial = False

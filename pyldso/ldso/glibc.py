@@ -252,7 +252,22 @@ def install(namespace: Namespace) -> None:
     tls.install_get_addr(namespace)
     dl.install_glibc_overrides(namespace)
     vdso.choose_for(namespace, namespace.libc)
+    namespace.sorts_as_before = _sorts_as_before(namespace)
     namespace.call_early_init = lambda libc: early_init(namespace, libc, is_initial=False)
+
+
+def _sorts_as_before(namespace: Namespace) -> bool:
+    """Tell whether initialisers run in the order of glibc before 2.35, which had no other.
+
+    With the new order and the tunable that asks for the old one, `__rseq_offset` came.
+    """
+    if not find_in(namespace, namespace.interpreter, b"__rseq_offset"):
+        return True
+    if not namespace.tunables:
+        return False
+    from pyldso.ldso import tunables  # start-up: seldom wanted
+
+    return tunables.wanted(namespace, tunables.SORT, 0) == tunables.OLD_SORT
 
 
 def initialise(namespace: Namespace) -> Calls:

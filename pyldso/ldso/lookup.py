@@ -172,9 +172,9 @@ def resolve(
         and dso is namespace.program is not definition.dso
     ):
         _warn_of_protected(namespace, definition, name, symbol, is_plt=is_plt, is_copy=skip is dso)
+    note_dependency(namespace, dso, definition.dso)
     if namespace.events.wanted & Topic.BINDINGS:
         announce_binding(namespace, dso, definition.dso, name, version)
-    note_dependency(namespace, dso, definition.dso)
     return definition
 
 
@@ -261,10 +261,13 @@ def announced(namespace: Namespace, error: DlError) -> DlError:
 
 def note_dependency(namespace: Namespace, dso: Dso, target: Dso) -> None:
     """Remember that `dso` uses `target`, which must not be unloaded before it (add_dependency)."""
-    if target is not dso and not target.is_initial and target not in dso.searchlist:
+    if target is dso or target.is_initial or target.is_nodelete:
+        return
+    if target not in (dso.init_order or dso.dependencies):
         if namespace.events.wanted & Topic.FILES and target not in dso.relocation_dependencies:
             namespace.events.emit(DependencyNoted(target.label, dso.label, target.owner.id))
-        dso.relocation_dependencies.add(target)
+        dso.relocation_dependencies[target] = None
+        dso.has_relocation_dependencies = True
 
 
 def undefined_symbol(label: str, name: bytes, version: Version | None) -> DlError:

@@ -25,6 +25,7 @@ from pyldso.ldso.initialise import (
 )
 from pyldso.ldso.lookup import find_in
 from pyldso.ldso.personality import Personality
+from pyldso.ldso.sort_maps import sort_maps
 from pyldso.ldso.vdso import add_vdso
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def _before_main(namespace: Namespace, main: int) -> Calls:
     yield (_address(namespace, b"atexit"), process.stubs.add_trap(finalise))
     yield from run_preinitialisers(namespace, namespace.arguments)
     others = [dso for dso in namespace.global_scope if dso is not namespace.libc]
-    yield from run_initialisers(namespace, others, namespace.arguments)
+    yield from run_initialisers(namespace, sort_maps(others), namespace.arguments)
     announce_program(namespace)
     namespace.initialised.append(namespace.program)
     yield from _initialise_program(namespace, namespace.program)

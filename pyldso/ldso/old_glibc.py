@@ -103,17 +103,11 @@ def fill_hooks(namespace: Namespace) -> None:
         other.prepare_library = fill
 
 
-def install(namespace: Namespace) -> None:
-    """Give our definitions of the functions that look into a dynamic linker's tables."""
-    glibc.install(namespace)
-    namespace.sorts_as_before = True
-
-
 OLD_GLIBC = Personality(
     threads=tls.GLIBC_THREADS,
     adjusts_dynamic=True,
     control_block_size=glibc.control_block_size,
-    install=install,
+    install=glibc.install,
     prepare=prepare,
     initialise=initialise_all,
 )

@@ -17,11 +17,12 @@ from pyldso.ldso.events import (
     MadeGlobal,
     ScopeBuilt,
 )
-from pyldso.ldso.initialise import dependencies_first, run_finalisers, run_initialisers
+from pyldso.ldso.initialise import run_finalisers, run_initialisers
 from pyldso.ldso.load import Mode, load_dependencies, load_library
 from pyldso.ldso.lookup import find_in
 from pyldso.ldso.namespace import CloseState
 from pyldso.ldso.relocate import protect_relro, relocate
+from pyldso.ldso.sort_maps import sort_maps
 from pyldso.ldso.vdso import choose_for
 from pyldso.ldso.versions import check_versions
 
@@ -63,7 +64,7 @@ def open_object(namespace: Namespace, name: str, mode: int, caller: Dso | None) 
     if namespace.libc is not None and not had_libc:
         namespace.call_early_init(namespace.libc)
     arguments = current_arguments(caller or namespace.program)
-    yield from run_initialisers(namespace, dso.searchlist, arguments)
+    yield from run_initialisers(namespace, dso.init_order, arguments)
     if namespace.events.wanted & Topic.FILES:
         namespace.events.emit(FileOpened(dso.label, namespace.id, dso.direct_opencount))
         if is_kept:
@@ -84,6 +85,11 @@ def _load(namespace: Namespace, name: str, mode: int, caller: Dso | None) -> Dso
         added = [other for other in namespace.objects if other not in known]
         if not dso.searchlist:
             dso.searchlist = searchlist
+        if not dso.init_order:
+            fresh = dso if dso in added else None
+            dso.init_order = sort_maps(searchlist, keeps_first=True, fresh=fresh)
+            for target in dso.relocation_dependencies.keys() & set(searchlist):
+                del dso.relocation_dependencies[target]
         if not known:  # the first file of a namespace has its global scope
             namespace.global_scope = dso.searchlist
         _prepare(namespace, dso, added, mode)
@@ -125,8 +131,8 @@ def _prepare(namespace: Namespace, opened: Dso, added: Sequence[Dso], mode: int)
     if watched:
         announce_scopes(namespace, opened)
     is_lazy = namespace.is_lazy and not mode & RTLD_NOW
-    for dso in dependencies_first(added):
-        if dso.real is None:
+    for dso in reversed(opened.init_order):
+        if dso in added and dso.real is None:
             relocate(namespace, dso, is_lazy=is_lazy)
             protect_relro(namespace, dso)
             tls.fill_late_block(namespace, dso)
@@ -224,8 +230,10 @@ def _close_unused(namespace: Namespace) -> Calls:
     """Finalise and unload the files that nothing uses."""
     used = _used_objects(namespace)
     unused = [other for other in namespace.objects if other not in used]
-    order = dependencies_first(unused, with_relocation_dependencies=True)
-    for dso in reversed(order):
+    is_base = not namespace.id
+    sorted_all = sort_maps(namespace.objects, keeps_first=is_base, is_final=True, used=used)
+    order = [dso for dso in sorted_all if dso not in used]
+    for dso in order:
         yield from run_finalisers(namespace, [dso])
         if namespace.audit:
             namespace.audit.closed(dso)
@@ -233,7 +241,7 @@ def _close_unused(namespace: Namespace) -> Calls:
     if namespace.audit and unused:
         namespace.audit.activity(namespace, LA_ACT_DELETE)
     link_map.set_debug_state(namespace, link_map.RT_DELETE)
-    unload(namespace, list(reversed(order)))
+    unload(namespace, order)
     if namespace.audit and unused:
         namespace.audit.activity(namespace, LA_ACT_CONSISTENT)
     link_map.set_debug_state(namespace, link_map.RT_CONSISTENT)
@@ -285,4 +293,5 @@ def unload(namespace: Namespace, objects: Sequence[Dso]) -> None:
         namespace.libc = None
     for dso in namespace.objects:
         dso.scopes = [scope for scope in dso.scopes if not (scope and scope[0] in gone)]
-        dso.relocation_dependencies -= gone
+        for target in gone & dso.relocation_dependencies.keys():
+            del dso.relocation_dependencies[target]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyldso.ldso.initialise import announce_program, run_initialisers, run_preinitialisers
+from pyldso.ldso.sort_maps import sort_maps
 from pyldso.ldso.tls import ThreadFormat
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def initialise_all(namespace: Namespace) -> Calls:
     if namespace.audit is not None:
         namespace.audit.changed(namespace)
     yield from run_preinitialisers(namespace, namespace.arguments)
-    yield from run_initialisers(namespace, namespace.global_scope, namespace.arguments)
+    order = sort_maps(namespace.global_scope, keeps_first=True)
+    yield from run_initialisers(namespace, order, namespace.arguments)
     announce_program(namespace)
     return None

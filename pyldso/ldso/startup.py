@@ -11,7 +11,7 @@ from pyldso.events import Topic
 from pyldso.ldso import glibc, link_map
 from pyldso.ldso.bare import BARE
 from pyldso.ldso.events import ControlTransferred, LoaderStatistics, ScopesListed
-from pyldso.ldso.initialise import dependencies_first, finalisation_order, run_finalisers
+from pyldso.ldso.initialise import finalisation_order, run_finalisers
 from pyldso.ldso.lookup import find_in
 from pyldso.ldso.open import ISA_LEVELS, ISA_TOO_LOW, announce_scopes, own_searchlist
 from pyldso.ldso.personality import Personality, UnknownLibc
@@ -21,6 +21,7 @@ from pyldso.ldso.relocate import (
     relocate,
     relocate_interpreter,
 )
+from pyldso.ldso.sort_maps import dependencies_first
 
 if TYPE_CHECKING:
     from pyldso.kernel.exec import InitialStack, Program

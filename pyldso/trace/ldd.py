@@ -9,9 +9,9 @@ from pyldso.elf.constants import DT
 from pyldso.elf.dynamic import parse_verneed
 from pyldso.ldso.dso import MANY
 from pyldso.ldso.errors import DlError, reading
-from pyldso.ldso.initialise import dependencies_first
 from pyldso.ldso.lookup import resolve
 from pyldso.ldso.relocate import symbol_references
+from pyldso.ldso.sort_maps import dependencies_first
 from pyldso.ldso.versions import defines, provider
 
 if TYPE_CHECKING:
