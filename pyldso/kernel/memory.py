@@ -132,7 +132,7 @@ class AddressSpace(GuestMemory):
         """
         address, length = self._place(address, length, prot, fixed, replace=replace, low=low)
         vma = Vma(address, address + length, prot & _PROT_MASK)
-        vma.is_shared, vma.label = shared, label
+        vma.is_shared, vma.label, vma.eof_start = shared, label, vma.end
         in_file = length if fd < 0 else self._attach_file(vma, fd, offset, path)
         if fixed:
             self._clear(address, address + length)
@@ -328,12 +328,14 @@ class AddressSpace(GuestMemory):
         old, new = page_up(old), page_up(new)
         is_fixed = bool(flags & host.MREMAP_FIXED)
         may_move = bool(flags & host.MREMAP_MAYMOVE)
-        if address & PAGE_MASK or not new or flags & ~3 or not old or (is_fixed and not may_move):
+        if address & PAGE_MASK or not new or flags & ~3 or (is_fixed and not may_move):
             raise os_error(errno.EINVAL)
         vma = self.find(address)
         if vma is None or (address + old > vma.end and (is_fixed or new > old)):
             raise MemoryFault(address)
         self._refuse_sealed([vma])
+        if not old and not vma.is_shared:  # else it is mapped once more
+            raise os_error(errno.EINVAL)
         if vma.file is not None and vma.file.is_segment and new > old:
             raise os_error(errno.EINVAL)
         if is_fixed:
@@ -347,7 +349,13 @@ class AddressSpace(GuestMemory):
             end = address + new
             if address + old == vma.end and end <= TASK_SIZE and self.is_free(vma.end, end):
                 window_bits = self.arena.window_bits
-                if vma.file is None and address >> window_bits == (end - 1) >> window_bits:
+                is_near = vma.file is None and address >> window_bits == (end - 1) >> window_bits
+                if is_near and vma.is_shared and vma.eof_start <= vma.end:
+                    self._check_size(new - old)
+                    self.arena.set_permissions(vma.end, end, PAST_EOF)  # the memory does not grow
+                    vma.end = end
+                    return address
+                if is_near and not vma.is_shared:
                     self.map(vma.end, new - old, vma.prot, fixed=True, label=vma.label)
                     return address
             if not may_move:
@@ -366,18 +374,21 @@ class AddressSpace(GuestMemory):
         common = moved.end - moved.start
         self._flush_executed(address, address + old)
         values = self.arena.page_bytes(moved.start, moved.end)
-        self.arena.protect_host(moved.start, moved.end, moved.access)  # to be one for the host
+        if old:
+            self.arena.protect_host(moved.start, moved.end, moved.access)  # to be one for the host
         host.move_memory(
             self.arena.host_address(address), common, self.arena.host_address(target), new
         )
-        self._clear(address, address + old)
-        self.arena.unmap_host(address, old)
+        if old:
+            self._clear(address, address + old)
+            self.arena.unmap_host(address, old)
         first = self.arena.offset(target) >> PAGE_SHIFT
         without_executed = bytes(value & ~EXECUTED for value in range(256))
         self.arena.permissions[first : first + len(values)] = values.translate(without_executed)
         if moved.is_shared and moved.file is not None:  # what was revoked
             self.arena.match_host(target, target + common)
         moved.start, moved.end, moved.grows_down = target, target + new, False
+        moved.eof_start += target - address
         if new > common:
             value = MAPPED | moved.access
             if moved.file is not None:  # only as far as the file goes; else SIGBUS
@@ -386,6 +397,8 @@ class AddressSpace(GuestMemory):
                     fd = os.open(moved.file.path, os.O_RDONLY | os.O_CLOEXEC)
                     moved.eof_fd, moved.eof_start = self.keep_fd(fd), target + common
             self.arena.set_permissions(target + common, target + new, value)
+        if moved.file is None and moved.is_shared and moved.eof_start < moved.end:
+            self.arena.set_permissions(max(moved.eof_start, target), moved.end, PAST_EOF)
         self._insert(moved)
         return target
 

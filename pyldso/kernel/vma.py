@@ -27,7 +27,7 @@ class Vma:
 
     `offset` is the place of `start` in the file, `label` what /proc/self/maps shows where there is
     no file, `eof_fd` an open descriptor where the mapping reaches past the end of its file, which
-    was at the address `eof_start`,
+    was at the address `eof_start` (that of shared memory without a file is where it was made to),
     `is_sealed` that the guest may not touch the mapping (mseal(2)), and `has_copies` that pages of
     a private file mapping were copied on write, which keeps Linux from merging it (anon_vma).
     """
@@ -65,8 +65,9 @@ class Vma:
         """Return a mapping like this one for a part of its pages."""
         piece = Vma(start, end, self.prot)
         piece.file, piece.label = self.file, self.label
+        piece.eof_start = self.eof_start
         if end > self.eof_start:
-            piece.eof_fd, piece.eof_start = self.eof_fd, self.eof_start
+            piece.eof_fd = self.eof_fd
         piece.is_shared, piece.is_sealed = self.is_shared, self.is_sealed
         piece.has_copies = self.has_copies
         piece.grows_down = self.grows_down and start == self.start

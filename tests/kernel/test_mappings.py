@@ -80,3 +80,54 @@ def test_code_is_run_as_it_was_last_written_through_another_mapping(
     own = pyldso("run", program)
     assert own.stdout == run_native(program)[1].decode()
     assert own.returncode == 139
+
+
+RESIZED = r"""
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static sigjmp_buf place;
+static void on_signal(int number) { siglongjmp(place, number); }
+static int touch(char *page) {
+    int number = sigsetjmp(place, 1);
+    if (!number) ++*(volatile char *)page;
+    return number;
+}
+int main(void) {
+    signal(SIGBUS, on_signal);
+    signal(SIGSEGV, on_signal);
+    char *p = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    strcpy(p, "one");
+    char *q = mremap(p, 8192, 32768, MREMAP_MAYMOVE);
+    printf("%s", q);
+    for (int i = 0; i < 8; i++) printf(" %d", touch(q + i * 4096 + 8));
+    if (!fork()) { strcpy(q, "child"); strcpy(q + 4096, "second"); _exit(0); }
+    wait(0);
+    printf("\n%s %s\n", q, q + 4096);
+    char *twice = mremap(q, 0, 8192, MREMAP_MAYMOVE);
+    strcpy(twice, "twice");
+    printf("%s %d\n", q, mremap(q, 32768, 4096, 0) == q);
+    q = mremap(q, 4096, 16384, MREMAP_MAYMOVE);
+    printf("%s %s %d %d\n", q, q + 4096, touch(q + 4096), touch(q + 8192));
+    char *private = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    printf("%d\n", mremap(private, 0, 8192, MREMAP_MAYMOVE) == MAP_FAILED);
+    return 0;
+}
+"""
+
+
+def test_shared_memory_does_not_grow_with_its_mapping(
+    compile_c: Callable[..., str],
+    run_native: Callable[..., tuple[int, bytes, bytes]],
+    pyldso: Callable[..., Completed],
+) -> None:
+    program = compile_c(RESIZED, "-O1")
+    status, native, _ = run_native(program)
+    own = pyldso("run", program)
+    assert (own.stdout, own.returncode) == (native.decode(), status)
+    assert "7" in own.stdout
