@@ -62,6 +62,14 @@ _RESTARTED = frozenset(
 )
 """Calls that SA_RESTART restarts (signal(7)): of files, terminals, sockets, children, locks,
 queues."""
+_SO_RCVTIMEO, _SO_SNDTIMEO = 20, 21
+_SOCKET_TIMEOUTS = {
+    **dict.fromkeys(
+        numbers_of("read", "readv", "recvfrom", "recvmsg", "accept", "accept4"), _SO_RCVTIMEO
+    ),
+    **dict.fromkeys(numbers_of("write", "writev", "sendto", "sendmsg", "connect"), _SO_SNDTIMEO),
+}
+"""The option of a socket by which such a call waits for a time only: then nothing restarts it."""
 _SA_RESTART = 0x10000000
 _RT_SIGTIMEDWAIT, _TGKILL, _RT_TGSIGQUEUEINFO = numbers_of(
     "rt_sigtimedwait", "tgkill", "rt_tgsigqueueinfo"
@@ -253,6 +261,11 @@ class Scheduler:
         number, arguments = thread.call
         if number not in _RESTARTED or (number == FUTEX and is_timed(arguments[1], arguments[3])):
             return result
+        if number in _SOCKET_TIMEOUTS:
+            from pyldso.kernel.syscalls_sockets import has_timeout  # start-up: seldom needed
+
+            if has_timeout(arguments[0], _SOCKET_TIMEOUTS[number]):
+                return result
         signals = self._process.signals
         flags = (signals.flags(info.number) for info in thread.waiting)
         return RESTARTED if all(flag & _SA_RESTART for flag in flags) else result

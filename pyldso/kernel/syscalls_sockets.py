@@ -382,3 +382,14 @@ def sys_recvmmsg(
         if flags & _MSG_WAITFORONE:
             flags |= _MSG_DONTWAIT
     return received
+
+
+def has_timeout(fd: int, option: int) -> bool:
+    """Tell whether a descriptor is a socket with a timeout (SO_RCVTIMEO, SO_SNDTIMEO)."""
+    value, size = ctypes.create_string_buffer(16), ctypes.c_uint32(16)
+    pointers = ctypes.addressof(value), ctypes.addressof(size)
+    try:
+        host_syscall(_GETSOCKOPT, fd, _SOL_SOCKET, option, *pointers)
+    except OSError:  # no socket
+        return False
+    return any(value.raw)
