@@ -26,7 +26,8 @@ from typing import NamedTuple
 ROOT = Path(__file__).parent.parent
 TABLE = ROOT / "conformance" / "programs.txt"
 SECONDS = 900
-_NUMBERS = re.compile(rb"[0-9]+(\.[0-9]+)?")
+_NUMBERS = re.compile(rb" *[0-9]+(\.[0-9]+)?")
+"""With what a column is filled up, which is less where the number is larger."""
 _TIMES = re.compile(rb"\bin [0-9.]+s\b")
 """How long something took, as unittest tells it."""
 _MOST_SHOWN = 600
