@@ -24,7 +24,7 @@ from pyldso.ldso.lookup import (
     note_dependency,
     undefined_symbol,
 )
-from pyldso.ldso.open import close_object, open_object
+from pyldso.ldso.open import RTLD_GLOBAL, close_object, open_object
 
 if TYPE_CHECKING:
     from pyldso.kernel.guest_calls import Calls
@@ -125,6 +125,8 @@ class DlFunctions:
             return (yield from self._open(self._namespace, file, mode, caller, is_explicit=True))
         if not file:
             raise DlError("", "invalid namespace", errno.EINVAL)
+        if mode & RTLD_GLOBAL:
+            raise DlError("", "invalid mode", errno.EINVAL)
         family = self._namespace.family
         if number != LM_ID_NEWLM:
             chosen = next((other for other in family if other.id == number), None)
@@ -297,6 +299,7 @@ class DlFunctions:
 
     def _walk(self, objects: list[Dso], callback: int, data: int) -> Calls:
         loads = self._namespace.statistics.loads
+        present = sum(len(namespace.objects) for namespace in self._namespace.family)
         cpu = self._namespace.process.cpu
         info = cpu.sp - PHDR_INFO.size  # on the stack, as callbacks may walk, too, or never return
         for dso in list(objects):
@@ -307,7 +310,7 @@ class DlFunctions:
                 dso.phdr_address,
                 len(dso.phdrs),
                 loads,
-                loads - len(objects),
+                loads - present,
                 dso.tls.module if dso.tls else 0,
                 block,
             )
