@@ -58,7 +58,7 @@ class Version(NamedTuple):
 class TlsModule:
     """A file's PT_TLS: `module` counts from 1; `offset` is below the thread pointer if static."""
 
-    __slots__ = ("alignment", "image", "image_size", "module", "offset", "size")
+    __slots__ = ("alignment", "image", "image_size", "is_filled", "module", "offset", "size")
 
     def __init__(self, module: int, phdr: Phdr, base: int) -> None:
         self.module = module
@@ -67,6 +67,8 @@ class TlsModule:
         self.size = phdr.p_memsz
         self.alignment = max(phdr.p_align, 1)
         self.offset: int | None = None
+        self.is_filled = False
+        """Whether threads' blocks have the image of one that came late."""
 
 
 class Dso:

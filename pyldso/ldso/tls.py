@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pyldso.ldso.dso import Dso, TlsModule
     from pyldso.ldso.namespace import Namespace
 
-SURPLUS = 4096
-"""Bytes kept for modules that dlopen brings and that need static TLS."""
+SURPLUS = 1568
+"""Bytes for late modules that need static TLS (glibc's _dl_tls_static_surplus_init)."""
 RSEQ_ROOM = 64
 """Bytes at the low end of the area for struct rseq, which glibc from 2.41 on keeps there."""
 DTV_SURPLUS = 14
@@ -222,33 +222,33 @@ def fill_static_blocks(namespace: Namespace) -> None:
 
 
 def _fill(namespace: Namespace, dso: Dso, block: int) -> None:
-    module = dso.tls
-    if module is not None:
+    if dso.tls is not None:
         with reading(dso.label, "PT_TLS header"):
-            # One without initial values has no address either (Go's linker writes 0).
-            size = module.image_size
-            image = namespace.memory.read(module.image, size) if size else b""
-            namespace.memory.write(block, image + bytes(module.size - module.image_size))
+            namespace.memory.write(block, _image(namespace, dso.tls))
+
+
+def _image(namespace: Namespace, module: TlsModule) -> bytes:
+    """Return what a module's blocks hold at first."""
+    # One without initial values has no address either (Go's linker writes 0).
+    size = module.image_size
+    image = namespace.memory.read(module.image, size) if size else b""
+    return image + bytes(module.size - size)
 
 
 def add_late_module(namespace: Namespace, dso: Dso) -> None:
-    """Give a dlopen'ed file's module a block in every thread: in the static area if it fits."""
+    """Give a dlopen'ed file's module a block in every thread."""
     module, layout = dso.tls, namespace.tls
     if module is None:
         return
-    # A library that keeps a ring of its threads makes their static areas without surplus.
-    is_static = layout.format.next_thread is None and layout.place(dso)
     for pointer in _pointers(namespace):
-        if is_static:
-            _set_entry(namespace, pointer, module, pointer - (module.offset or 0))
-        else:
-            _add_block(namespace, pointer, module)
+        _add_block(namespace, pointer, module)
     layout.on_late_module(dso)
 
 
 def fill_late_block(namespace: Namespace, dso: Dso) -> None:
     """Copy the initial image of a dlopen'ed file's module once it is relocated."""
     if dso.tls is not None:
+        dso.tls.is_filled = True
         for pointer in _pointers(namespace):
             _fill(namespace, dso, _block(namespace, pointer, dso.tls))
 
@@ -336,6 +336,34 @@ def descriptor(namespace: Namespace, dso: Dso | None, offset: int) -> tuple[int,
 
 def static_offset(namespace: Namespace, dso: Dso) -> int:
     """Return how far below the thread pointer the module's block is; DlError if not static."""
+    if dso.tls is not None and dso.tls.offset is None:
+        _make_static(namespace, dso, dso.tls)
     if dso.tls is None or dso.tls.offset is None:
         raise DlError(dso.label, "cannot allocate memory in static TLS block")
     return dso.tls.offset
+
+
+def _make_static(namespace: Namespace, dso: Dso, module: TlsModule) -> None:
+    """Move a late module's blocks into the static areas: where they fit, and before they are used.
+
+    Else they stay where they are (_dl_allocate_static_tls).
+    """
+    layout, memory = namespace.tls, namespace.memory
+    # A library that keeps a ring of its threads makes their static areas without surplus.
+    if layout.format.next_thread is not None:
+        return
+    pointers = list(_pointers(namespace))
+    blocks = [_block(namespace, pointer, module) for pointer in pointers]
+    if module.is_filled:
+        initial = _image(namespace, module)
+        if any(memory.read(block, module.size) != initial for block in blocks):
+            return
+    if not layout.place(dso) or module.offset is None:
+        return
+    for pointer in pointers:
+        start, size = layout.pointers[pointer].pop(module.module, (0, 0))
+        if size:
+            namespace.heap.free(start, size)
+        _set_entry(namespace, pointer, module, pointer - module.offset)
+        if module.is_filled:
+            _fill(namespace, dso, pointer - module.offset)
