@@ -10,8 +10,9 @@ generator (direct_memory.py).
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 
-from pyldso.kernel.code_generator import Place, go, replace
+from pyldso.kernel.patches import Place, address_word, go
 
 ODD_SHIFT = 58
 """What an address is short of being aligned goes to these of its bits, which no address has."""
@@ -159,11 +160,11 @@ PLACES = _GEN_LOAD, _GEN_STORE, _GEN_LDO, _GEN_SSE, _PC_START
 def code(anchor: int) -> bytes:
     """Return the machine code, which belongs to `CODE_OFFSET` of direct_memory.py's page."""
     goals = {
-        b"gen_load": anchor + _GEN_LOAD.offset + len(_BEGIN),
-        b"gen_store": anchor + _GEN_STORE.offset + len(_BEGIN),
-        b"gen_ldo_env_A0": anchor + _GEN_LDO.offset,
+        b"gen_load": _GEN_LOAD.end,
+        b"gen_store": _GEN_STORE.end,
+        b"gen_ldo_env_A0": _GEN_LDO.offset,
     }
-    words = {name: address.to_bytes(8, "little") for name, address in goals.items()}
+    words = {name: address_word(anchor + offset) for name, offset in goals.items()}
     return b"".join(part % words for part in (_LOAD, _STORE, _REQUIRE))
 
 
@@ -178,10 +179,10 @@ def fill_table(data: int) -> None:
     ctypes.memmove(data + _TABLE, bytes(table), _TABLE_SIZE)
 
 
-def improve(anchor: int, page: int) -> None:
-    """Let the translator ask here; raises OSError."""
-    replace(anchor, _GEN_LOAD, go(page + CODE_OFFSET))
-    replace(anchor, _GEN_STORE, go(page + CODE_OFFSET + len(_LOAD % {b"gen_load": bytes(8)})))
+def changes(page: int) -> Iterator[tuple[Place, bytes]]:
+    """Yield what lets the translator ask here."""
+    yield _GEN_LOAD, go(page + CODE_OFFSET)
+    yield _GEN_STORE, go(page + CODE_OFFSET + len(_LOAD % {b"gen_load": bytes(8)}))
 
 
 def is_odd(address: int) -> bool:

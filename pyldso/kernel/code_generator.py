@@ -16,11 +16,12 @@ in memory where the bytes are the expected ones; elsewhere nothing changes, and 
 
 from __future__ import annotations
 
-import ctypes
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pyldso.kernel import host
 from pyldso.kernel.mmu import PAGE_SIZE
+from pyldso.kernel.patches import CALL_RAX, Place, Words, address_word, go, patch
 
 if TYPE_CHECKING:
     from pyldso.kernel.libunicorn import Unicorn
@@ -117,21 +118,6 @@ _FUNCTIONS = {
     "new_label": "gen_new_label_x86_64",
     "temp_free": "tcg_temp_free_internal_x86_64",
 }
-ANCHOR = "translator_loop_x86_64"
-"""The exported function that the places below are relative to."""
-
-
-class Place(NamedTuple):
-    """Bytes of libunicorn, at an offset from `ANCHOR`."""
-
-    offset: int
-    expected: bytes
-
-    def stands(self, anchor: int) -> bool:
-        """Tell whether the bytes are there."""
-        return ctypes.string_at(anchor + self.offset, len(self.expected)) == self.expected
-
-
 # translator_loop, where the call of helper_check_exit_request is generated ...
 _CHECK = Place(
     0x225,
@@ -163,58 +149,31 @@ _OTHER_PAGE = Place(
     b"\x0f\x85\xe0\x00\x00\x00"              # jne    other_page
 )  # fmt: skip
 # helper_check_exit_request: uc_struct's cpu, and where icount_decr is
-_HELPER = (
+_HELPER = Place(
+    -0x62AA0,
     b"\x4c\x8b\x87\xb8\x01\x00\x00"          # mov    r8, [rdi+0x1b8]
     b"\x41\x8b\x80\x40\x8a\x00\x00"          # mov    eax, [r8+0x8a40]
     b"\x85\xc0"                              # test   eax, eax
 )  # fmt: skip
-
-_MOV_RAX, CALL_RAX, JMP_RAX, _NOP = b"\x48\xb8", b"\xff\xd0", b"\xff\xe0", b"\x90"
-_improved: set[int] = set()
-"""The anchors of the libraries that are done: a process has one."""
+_PLACES = _CHECK, _LAST_CHECK, _BLOCK_END, _OTHER_PAGE, _HELPER
 
 
 def improve(unicorn: Unicorn) -> bool:
     """Change the code generator of libunicorn; False where it is not the known build."""
-    try:
-        anchor, helper = (
-            unicorn.function_address(name) for name in (ANCHOR, "helper_check_exit_request_x86_64")
-        )
-        values = {key: unicorn.function_address(name) for key, name in _FUNCTIONS.items()}
-    except LookupError:
-        return False
-    if anchor in _improved:
-        return True
-    places = (_CHECK, _LAST_CHECK, _BLOCK_END, _OTHER_PAGE)
-    if ctypes.string_at(helper, len(_HELPER)) != _HELPER or not all(
-        place.stands(anchor) for place in places
-    ):
-        return False
+    return patch(unicorn, _PLACES, _make, _FUNCTIONS)
+
+
+def _make(anchor: int, words: Words) -> Iterator[tuple[Place, bytes]]:
     page = host.place_code(b"", PAGE_SIZE)
-    values["label"] = page + PAGE_SIZE
-    values["begun"] = anchor + _BEGUN
-    values["ended"] = anchor + _BLOCK_END.offset + len(_BLOCK_END.expected)
-    words = {key.encode(): value.to_bytes(8, "little") for key, value in values.items()}
+    goals = {
+        b"label": page + PAGE_SIZE,
+        b"begun": anchor + _BEGUN,
+        b"ended": anchor + _BLOCK_END.end,
+    }
+    words = {**words, **{key: address_word(goal) for key, goal in goals.items()}}
     begin, end, forget = (code % words for code in (_BEGIN, _END, _FORGET))
-    try:
-        host.replace_code(page, begin + end + forget)
-        replace(anchor, _CHECK, go(page))
-        replace(anchor, _BLOCK_END, go(page + len(begin)))
-        replace(anchor, _LAST_CHECK, go(page + len(begin + end), CALL_RAX))
-        replace(anchor, _OTHER_PAGE, b"")
-    except OSError:
-        # A kernel that lets nobody write to code refuses the very first time.
-        host.unmap_memory(page, 2 * PAGE_SIZE)
-        return False
-    _improved.add(anchor)
-    return True
-
-
-def go(address: int, how: bytes = JMP_RAX) -> bytes:
-    """Return code that jumps to an address; RAX is lost."""
-    return _MOV_RAX + address.to_bytes(8, "little") + how
-
-
-def replace(anchor: int, place: Place, code: bytes) -> None:
-    """Put other code in a place; raises OSError."""
-    host.replace_code(anchor + place.offset, code.ljust(len(place.expected), _NOP))
+    host.replace_code(page, begin + end + forget)
+    yield _CHECK, go(page)
+    yield _BLOCK_END, go(page + len(begin))
+    yield _LAST_CHECK, go(page + len(begin + end), CALL_RAX)
+    yield _OTHER_PAGE, b""

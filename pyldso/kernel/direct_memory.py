@@ -21,11 +21,12 @@ are replaced in memory where they are the tested version's.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pyldso.kernel import alignment, host
-from pyldso.kernel.code_generator import ANCHOR, Place, go, replace
 from pyldso.kernel.mmu import PAGE_SIZE
+from pyldso.kernel.patches import ANCHOR, Place, Words, address_word, go, patch
 
 if TYPE_CHECKING:
     from pyldso.kernel.libunicorn import Unicorn
@@ -164,17 +165,21 @@ _HOOKS = Place(
     b"\x49\x8b\x86\x88\x00\x00\x00"          # mov    rax, [r14+0x88]
     b"\x48\x83\xba\x30\x04\x00\x00\x00"      # cmp    qword [rdx+0x430], 0
 )  # fmt: skip
+_PLACES = (
+    *(_LOAD_CHECK, _STORE_CHECK, _AFTER_LOAD_CHECK, _AFTER_STORE_CHECK, _HOOKS),
+    *alignment.PLACES,
+)
 _HAVE_MOVBE = 0x10BC6DE
 """Whether a load or store is one instruction in either order of bytes."""
 _GOALS = {
     b"ld_resume": _AFTER_LOAD_CHECK.offset,
     b"ld_checked": -0x85D10,
     b"ld_natural": -0x85B10,
-    b"ld_aligned": _LOAD_CHECK.offset + len(_LOAD_CHECK.expected),
+    b"ld_aligned": _LOAD_CHECK.end,
     b"st_resume": _AFTER_STORE_CHECK.offset,
     b"st_checked": -0x84890,
     b"st_natural": -0x845E8,
-    b"st_aligned": _STORE_CHECK.offset + len(_STORE_CHECK.expected),
+    b"st_aligned": _STORE_CHECK.end,
 }
 _pages: dict[int, int] = {}
 """The code's page by the anchor of the library: a process has one."""
@@ -193,7 +198,12 @@ class DirectMemory:
     def __init__(self, unicorn: Unicorn, arena: Arena) -> None:
         if not arena.direct_windows:
             raise LookupError("no address space")
-        page = _place(unicorn.function_address(ANCHOR))
+        anchor = unicorn.function_address(ANCHOR)
+        if not ctypes.c_ubyte.from_address(anchor + _HAVE_MOVBE).value:
+            raise LookupError("the processor has no movbe")
+        if not patch(unicorn, _PLACES, _make):
+            raise LookupError("not the known build")
+        page = _pages[anchor]
         self._owner = ctypes.c_uint64.from_address(page + PAGE_SIZE + _OWNER)
         ctypes.c_uint64.from_address(page + PAGE_SIZE + _WINDOWS).value = arena.direct_windows
         place = page + PAGE_SIZE + _ACCESSES
@@ -230,25 +240,13 @@ def _operands(register: int, arena: Arena) -> dict[bytes, bytes]:
     return operands | {b"windows": arena.direct_windows.to_bytes(4, "little")}
 
 
-def _place(anchor: int) -> int:
-    """Change the code generator, once, and return the page of the new code."""
-    page = _pages.get(anchor)
-    if page is None:
-        checks = _LOAD_CHECK, _STORE_CHECK, _AFTER_LOAD_CHECK, _AFTER_STORE_CHECK, _HOOKS
-        if not all(check.stands(anchor) for check in (*checks, *alignment.PLACES)):
-            raise LookupError("not the known build")
-        if not ctypes.c_ubyte.from_address(anchor + _HAVE_MOVBE).value:
-            raise LookupError("the processor has no movbe")
-        goals = {name: (anchor + offset).to_bytes(8, "little") for name, offset in _GOALS.items()}
-        load, store, emit = (code % goals for code in (_LOAD, _STORE, _EMIT))
-        code = (load + store + emit).ljust(alignment.CODE_OFFSET, b"\0") + alignment.code(anchor)
-        page = host.place_code(code, PAGE_SIZE)
-        alignment.fill_table(page + PAGE_SIZE)
-        try:
-            replace(anchor, _LOAD_CHECK, go(page))
-            replace(anchor, _STORE_CHECK, go(page + len(load)))
-            alignment.improve(anchor, page)
-        except OSError:
-            raise LookupError("code cannot be written") from None
-        _pages[anchor] = page
-    return page
+def _make(anchor: int, _words: Words) -> Iterator[tuple[Place, bytes]]:
+    goals = {name: address_word(anchor + offset) for name, offset in _GOALS.items()}
+    load, store, emit = (code % goals for code in (_LOAD, _STORE, _EMIT))
+    code = (load + store + emit).ljust(alignment.CODE_OFFSET, b"\0") + alignment.code(anchor)
+    page = host.place_code(code, PAGE_SIZE)
+    alignment.fill_table(page + PAGE_SIZE)
+    _pages[anchor] = page
+    yield _LOAD_CHECK, go(page)
+    yield _STORE_CHECK, go(page + len(load))
+    yield from alignment.changes(page)

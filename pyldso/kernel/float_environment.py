@@ -9,10 +9,11 @@ All is mended in memory where the code is the tested version's.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pyldso.kernel import host
-from pyldso.kernel.code_generator import ANCHOR, CALL_RAX, Place, go, replace
+from pyldso.kernel.patches import CALL_RAX, Place, Words, go, patch
 
 if TYPE_CHECKING:
     from pyldso.kernel.libunicorn import Unicorn
@@ -96,11 +97,11 @@ _LDMXCSR = (
     b"\xff\xe0"                           # jmp  rax
 )  # fmt: skip
 _FUNCTIONS = {
-    b"gen_op3": "tcg_gen_op3_x86_64",
-    b"andi_i64": "tcg_gen_andi_i64_x86_64",
-    b"muli_i64": "tcg_gen_muli_i64_x86_64",
-    b"shri_i64": "tcg_gen_shri_i64_x86_64",
-    b"update": "update_mxcsr_status_x86_64",
+    "gen_op3": "tcg_gen_op3_x86_64",
+    "andi_i64": "tcg_gen_andi_i64_x86_64",
+    "muli_i64": "tcg_gen_muli_i64_x86_64",
+    "shri_i64": "tcg_gen_shri_i64_x86_64",
+    "update": "update_mxcsr_status_x86_64",
 }
 _LOAD = Place(
     -0xE6E5,
@@ -142,32 +143,18 @@ _ESTIMATES = (
         b"\xf3\x0f\x10\x02\xf3\x0f\x53\xc0\xf3\x0f\x11\x06\xc3",
     ),
 )
-_mended: set[int] = set()
-"""The anchors of the libraries that are done: a process has one."""
 
 
 def mend(unicorn: Unicorn) -> bool:
     """Change libunicorn's arithmetic of SSE; False where it is not the known build."""
-    try:
-        anchor = unicorn.function_address(ANCHOR)
-        goals = {key: unicorn.function_address(name) for key, name in _FUNCTIONS.items()}
-    except LookupError:
-        return False
-    if anchor in _mended:
-        return True
     places = _LOAD, _HELPER, _FLUSH_TO_ZERO, *(place for place, _ in _ESTIMATES)
-    if not all(place.stands(anchor) for place in places):
-        return False
-    words = {key: address.to_bytes(8, "little") for key, address in goals.items()}
+    return patch(unicorn, places, _make, _FUNCTIONS)
+
+
+def _make(_anchor: int, words: Words) -> Iterator[tuple[Place, bytes]]:
     load, store = _LDMXCSR % words, _STMXCSR % words
     page = host.place_code(load + store)
-    try:
-        replace(anchor, _HELPER, go(page))
-        replace(anchor, _LOAD, go(page + len(load), CALL_RAX))
-        replace(anchor, _FLUSH_TO_ZERO, _FLUSHES_SSE)
-        for helper, code in _ESTIMATES:
-            replace(anchor, helper, code)
-    except OSError:
-        return False
-    _mended.add(anchor)
-    return True
+    yield _HELPER, go(page)
+    yield _LOAD, go(page + len(load), CALL_RAX)
+    yield _FLUSH_TO_ZERO, _FLUSHES_SSE
+    yield from _ESTIMATES

@@ -7,10 +7,11 @@ operands that libunicorn's helpers have found.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pyldso.kernel import host
-from pyldso.kernel.code_generator import ANCHOR, Place, go, replace
+from pyldso.kernel.patches import Place, Words, go, patch
 
 if TYPE_CHECKING:
     from pyldso.kernel.libunicorn import Unicorn
@@ -43,25 +44,14 @@ _FUNCTION = Place(
     b"\x41\x8d\x50\xff"                  # lea  edx, [r8-1]
     b"\x83\xe0\x01"                      # and  eax, 1
 )  # fmt: skip
-_mended: set[int] = set()
-"""The anchors of the libraries that are done: a process has one."""
 
 
 def mend(unicorn: Unicorn) -> bool:
     """Change libunicorn's comparison of strings; False where it is not the known build."""
-    try:
-        anchor = unicorn.function_address(ANCHOR)
-    except LookupError:
-        return False
-    if anchor in _mended:
-        return True
-    if not _FUNCTION.stands(anchor):
-        return False
+    return patch(unicorn, [_FUNCTION], _make)
+
+
+def _make(_anchor: int, _words: Words) -> Iterator[tuple[Place, bytes]]:
     kinds = (_PCMPESTRM + bytes((kind,)) + _RET for kind in range(_KINDS))
     page = host.place_code(_CODE + b"".join(code.ljust(_SIZE, b"\0") for code in kinds))
-    try:
-        replace(anchor, _FUNCTION, go(page))
-    except OSError:
-        return False
-    _mended.add(anchor)
-    return True
+    yield _FUNCTION, go(page)

@@ -9,11 +9,12 @@ are replaced in memory where they are the tested version's.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from struct import pack
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyldso.kernel import host
-from pyldso.kernel.code_generator import ANCHOR, Place, go, replace
+from pyldso.kernel.patches import Place, Words, go, patch
 
 if TYPE_CHECKING:
     from pyldso.kernel.libunicorn import Unicorn
@@ -129,20 +130,14 @@ _FUNCTIONS = (
     _Function(b"\xd9\xf8", _TWO, Place(-0x48E60, _LONG_ENTRY)),  # fprem
     _Function(b"\xd9\xf5", _TWO, Place(-0x491B0, _LONG_ENTRY)),  # fprem1
 )
-_mended: set[int] = set()
-"""The anchors of the libraries that are done: a process has one."""
 
 
 def mend(unicorn: Unicorn) -> bool:
     """Change libunicorn's functions of the x87; False where it is not the known build."""
-    try:
-        anchor = unicorn.function_address(ANCHOR)
-    except LookupError:
-        return False
-    if anchor in _mended:
-        return True
-    if not all(function.helper.stands(anchor) for function in _FUNCTIONS):
-        return False
+    return patch(unicorn, [function.helper for function in _FUNCTIONS], _make)
+
+
+def _make(_anchor: int, _words: Words) -> Iterator[tuple[Place, bytes]]:
     code, entries = _CODE, list[int]()
     for function in _FUNCTIONS:
         instruction = len(code)
@@ -151,10 +146,5 @@ def mend(unicorn: Unicorn) -> bool:
         code += _LEA_RAX + pack("<i", instruction - len(code) - 7)
         code += _JMP + pack("<i", function.kind - len(code) - 5)
     page = host.place_code(code)
-    try:
-        for function, entry in zip(_FUNCTIONS, entries, strict=True):
-            replace(anchor, function.helper, go(page + entry))
-    except OSError:
-        return False
-    _mended.add(anchor)
-    return True
+    for function, entry in zip(_FUNCTIONS, entries, strict=True):
+        yield function.helper, go(page + entry)
