@@ -198,11 +198,11 @@ class DirectMemory:
     def __init__(self, unicorn: Unicorn, arena: Arena) -> None:
         if not arena.direct_windows:
             raise LookupError("no address space")
+        if not patch(unicorn, _PLACES, _make):
+            raise LookupError("not the known build")
         anchor = unicorn.function_address(ANCHOR)
         if not ctypes.c_ubyte.from_address(anchor + _HAVE_MOVBE).value:
             raise LookupError("the processor has no movbe")
-        if not patch(unicorn, _PLACES, _make):
-            raise LookupError("not the known build")
         page = _pages[anchor]
         self._owner = ctypes.c_uint64.from_address(page + PAGE_SIZE + _OWNER)
         ctypes.c_uint64.from_address(page + PAGE_SIZE + _WINDOWS).value = arena.direct_windows

@@ -99,5 +99,5 @@ class ProcessEnded(Exception):  # noqa: N818 - no error: it unwinds to the trap 
         self.status = status
 
 
-class Unwound(Exception):  # noqa: N818 - it is the guest's error, not ours
+class Unwound(Exception):  # noqa: N818 - no error: it unwinds what waits for a guest's call
     """An exception of the guest's passes through the call that a handler waits for."""
